@@ -1,0 +1,267 @@
+"""The model folder. The only place that knows its files.
+
+A bundle is ``facegender.json`` and the files that it names with their SHA-256: ``model.keras``,
+``model.tflite``, ``history.csv`` and ``README.md``. A save over an older bundle writes a new
+generation (``model.2.keras`` …), renames ``facegender.json`` last, and then removes the older one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facegender.errors import BundleError
+from facegender.face import Geometry
+from facegender.files import remove_leftovers, sha256_of, write_bytes, write_text
+from facegender.labels import LABELS
+
+SCHEMA = 1
+MANIFEST = "facegender.json"
+KERAS = "model.keras"
+TWIN = "model.tflite"
+HISTORY = "history.csv"
+CARD = "README.md"
+LAST = "last"
+"""Folder with the state that `train --resume` needs; in no export."""
+
+DEFAULT_THRESHOLD = 0.7
+"""Below this probability of the likelier gender a face is called uncertain."""
+BUNDLED = Path(__file__).parent / "models" / "default"
+ENVIRONMENT = "FACEGENDER_MODEL"
+USUAL = Path("gender_model")
+
+_AGAIN = "Train or copy the model again; a model folder must stay whole."
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model folder whose files were checked against its manifest.
+
+    Attributes:
+        folder: where it lies.
+        geometry: how faces become crops.
+        threshold: probability below which a face is uncertain, 0.5 to 1.
+        arch: the network's name.
+        files: role (such as ``model.keras``) -> path.
+        manifest: everything in facegender.json.
+    """
+
+    folder: Path
+    geometry: Geometry
+    threshold: float
+    arch: str
+    files: Mapping[str, Path]
+    manifest: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of ``model.keras``."""
+        return str(self.manifest["files"][KERAS]["sha256"])[:16]
+
+    @property
+    def twin(self) -> Path | None:
+        """The LiteRT file for prediction, None where the bundle has none."""
+        return self.files.get(TWIN)
+
+    def load_keras(self) -> Any:
+        """Load ``model.keras`` (imports TensorFlow); custom code in it is never run.
+
+        Raises:
+            BundleError: it cannot be loaded or does not fit the manifest.
+        """
+        from facegender.backend import import_keras
+
+        keras = import_keras()
+        try:
+            model = keras.saving.load_model(self.files[KERAS], compile=False, safe_mode=True)
+        except Exception as error:
+            raise BundleError(f"{self.files[KERAS]} cannot be loaded: {error}", _AGAIN) from error
+        check_shapes(self, tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
+        return model
+
+
+def check_shapes(bundle: Bundle, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
+    """Refuse a network whose input or output is not what the manifest says.
+
+    Args:
+        bundle: the bundle that the network belongs to.
+        inputs: its input shape without the batch: (height, width, 3).
+        outputs: its output shape without the batch: (2,).
+
+    Raises:
+        BundleError: they differ.
+    """
+    if inputs != bundle.geometry.shape or outputs != (len(LABELS),):
+        raise BundleError(
+            f"{bundle.folder}: its network takes {inputs} and gives {outputs}, but {MANIFEST} says "
+            f"{bundle.geometry.shape} and {(len(LABELS),)}",
+            _AGAIN,
+        )
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and check a model folder; its network is not loaded yet.
+
+    Raises:
+        BundleError: no such folder, no model in it, a file missing, cut or exchanged, another
+            label order, an unknown crop, or a newer schema.
+    """
+    manifest = _read_manifest(folder)
+    _check_manifest(folder, manifest)
+    files = {role: _checked(folder, role, entry) for role, entry in manifest["files"].items()}
+    if KERAS not in files:
+        raise BundleError(f"{folder / MANIFEST} names no {KERAS}", _AGAIN)
+    return Bundle(
+        folder=folder,
+        geometry=Geometry.from_json(manifest["crop"]),
+        threshold=float(manifest["threshold"]),
+        arch=str(manifest.get("arch", "")),
+        files=files,
+        manifest=manifest,
+    )
+
+
+def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> Bundle:
+    """Write a bundle; the folder holds the old one or the new one at every moment.
+
+    Args:
+        folder: made if missing; the caller holds its lock.
+        contents: role -> bytes, ``model.keras`` at least.
+        facts: the manifest's other entries: arch, crop, threshold, temperature, training, data,
+            metrics, versions.
+
+    Returns:
+        the new bundle, read back and checked.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    generation = _free_generation(folder, contents)
+    entries: dict[str, dict[str, Any]] = {}
+    for role, data in contents.items():
+        path = folder / _generation_name(role, generation)
+        write_bytes(path, data)
+        entries[role] = {"name": path.name, "sha256": sha256_of(path), "bytes": len(data)}
+    manifest = {"schema": SCHEMA, "labels": list(LABELS), **facts, "files": entries}
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    _remove_older(folder, {entry["name"] for entry in entries.values()})
+    return load_bundle(folder)
+
+
+def holds_model(folder: Path) -> bool:
+    """Tell whether a folder holds a bundle or the state of an unfinished training."""
+    return (folder / MANIFEST).exists() or (folder / LAST / "state.json").exists()
+
+
+def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str]:
+    """Return the model folder to use and where the choice comes from.
+
+    The order is: `model`, ``$FACEGENDER_MODEL``, ``./gender_model`` if it holds one, the bundled.
+
+    Raises:
+        BundleError: none of them exists.
+    """
+    if model is not None:
+        return Path(model), "given"
+    if os.environ.get(ENVIRONMENT):
+        return Path(os.environ[ENVIRONMENT]), f"${ENVIRONMENT}"
+    if (USUAL / MANIFEST).exists():
+        return USUAL, "in this folder"
+    if (BUNDLED / MANIFEST).exists():
+        return BUNDLED, "bundled"
+    raise BundleError(
+        "there is no model: none given, none in ./gender_model, none bundled",
+        "Train one with: facegender train",
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    file = folder / MANIFEST
+    if not folder.is_dir():
+        raise BundleError(f"no model folder at {folder}", "Train one with: facegender train")
+    try:
+        manifest = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        unfinished = (folder / LAST / "state.json").exists()
+        raise BundleError(
+            f"{folder} holds no model: it has no {MANIFEST}",
+            "Its training is not finished; go on with: facegender train --resume"
+            if unfinished
+            else "Give the folder that facegender train wrote.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
+    if not isinstance(manifest, dict) or "schema" not in manifest:
+        raise BundleError(f"{file} is not a facegender model's", _AGAIN)
+    return manifest
+
+
+def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    file = folder / MANIFEST
+    if manifest["schema"] != SCHEMA:
+        raise BundleError(
+            f"{file} has schema {manifest['schema']!r}, this facegender reads {SCHEMA}",
+            "Update facegender.",
+        )
+    if manifest.get("labels") != list(LABELS):
+        raise BundleError(
+            f"{file} has the labels {manifest.get('labels')!r}, expected {list(LABELS)!r}",
+            "A model with another label order would call women men; train it again.",
+        )
+    threshold = manifest.get("threshold")
+    if not isinstance(threshold, float) or not 0.5 <= threshold <= 1:
+        raise BundleError(f"{file} has the threshold {threshold!r}, expected 0.5 to 1", _AGAIN)
+    temperature = manifest.get("temperature")
+    if not isinstance(temperature, float) or not 0 < temperature < math.inf:
+        raise BundleError(f"{file} has the temperature {temperature!r}", _AGAIN)
+    if not isinstance(manifest.get("files"), dict):
+        raise BundleError(f"{file} names no files", _AGAIN)
+
+
+def _checked(folder: Path, role: str, entry: Any) -> Path:
+    """Return the path of a file that the manifest names, if it is that very file."""
+    name = entry.get("name") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or Path(name).name != name or name in (".", ".."):
+        raise BundleError(f"{folder / MANIFEST} names the file {name!r} for {role}", _AGAIN)
+    path = folder / name
+    try:
+        size = path.stat().st_size
+        if size != entry.get("bytes"):
+            raise BundleError(f"{path} has {size:,} bytes, expected {entry.get('bytes')!r}", _AGAIN)
+        if sha256_of(path) != entry.get("sha256"):
+            raise BundleError(f"{path} is not the file that {MANIFEST} describes", _AGAIN)
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing", _AGAIN) from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}", _AGAIN) from None
+    return path
+
+
+def _generation_name(role: str, generation: int) -> str:
+    if generation == 1:
+        return role
+    stem, dot, suffix = role.partition(".")
+    return f"{stem}.{generation}{dot}{suffix}"
+
+
+def _free_generation(folder: Path, roles: Mapping[str, bytes]) -> int:
+    """The first generation of which no file lies in the folder."""
+    generation = 1
+    while any((folder / _generation_name(role, generation)).exists() for role in roles):
+        generation += 1
+    return generation
+
+
+def _remove_older(folder: Path, kept: set[str]) -> None:
+    """Delete files of other generations; foreign files stay."""
+    for role in (KERAS, TWIN, HISTORY, CARD):
+        stem, _, suffix = role.partition(".")
+        for path in (folder / role, *folder.glob(f"{stem}.[0-9]*.{suffix}")):
+            if path.name not in kept:
+                with suppress(OSError):
+                    path.unlink()

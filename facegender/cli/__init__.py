@@ -1,0 +1,108 @@
+"""The command line: parses, calls the library, prints. Errors become sentences here, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from facegender.cli.evaluate import evaluate_command
+from facegender.cli.options import Debug
+from facegender.cli.predict import predict_command
+from facegender.cli.prepare import prepare_command
+from facegender.cli.train import train_command
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("prepare")(prepare_command)
+app.command("train")(train_command)
+app.command("eval")(evaluate_command)
+app.command("predict")(predict_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from facegender import __version__
+
+        typer.echo(f"facegender {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def facegender(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """[bold]Examples:[/bold]
+
+    [cyan]facegender prepare ./photos[/cyan]    read female/ and male/ folders, write faces.csv
+
+    [cyan]facegender train[/cyan]               train a model on it
+
+    [cyan]facegender eval[/cyan]                how good is it, for whom
+
+    [cyan]facegender predict face.jpg[/cyan]    female or male, and how sure
+
+    Tells the [italic]perceived[/italic] gender of faces in photos, and trains and judges such a
+    classifier on your own photos. Labels: 0 = female, 1 = male.
+    """
+
+
+def main() -> None:
+    """Run the command line; every error that was raised on purpose becomes a sentence.
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 some inputs failed, 130 and 143 interrupted.
+    """
+    from facegender.cli import console
+    from facegender.errors import FaceGenderError, Interrupted, UsageError
+
+    _keep_odd_names()
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app()
+    except Interrupted as error:
+        console.fail(error)
+        sys.exit(128 + error.signal_number)
+    except FaceGenderError as error:
+        if os.environ.get("FACEGENDER_DEBUG"):
+            raise
+        console.fail(error)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("FACEGENDER_DEBUG"):
+            raise
+        console.fail(
+            FaceGenderError(
+                f"unexpected {type(error).__name__}: {error}",
+                "This is a fault of facegender; run it again with --debug and report the traceback.",
+            )
+        )
+        sys.exit(1)
+
+
+def _terminated(signal_number: int, _frame: object) -> None:
+    from facegender.errors import Interrupted
+
+    raise Interrupted("stopped; what was written before is whole", "", signal_number)
+
+
+def _keep_odd_names() -> None:
+    """Print names that are not UTF-8, or not in the terminal's code page, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

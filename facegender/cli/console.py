@@ -1,0 +1,165 @@
+"""The one output sink: results on stdout; progress, warnings and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from facegender.errors import FaceGenderError
+
+OnProgress = Callable[[int, int], None]
+
+
+def stdout() -> Console:
+    """A console for results."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    """A console for progress, warnings and errors."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def plain(text: str | os.PathLike[str]) -> str:
+    """Return text that any terminal can show: markup escaped, odd bytes and controls visible."""
+    from rich.markup import escape
+
+    return escape(visible(text))
+
+
+def visible(text: str | os.PathLike[str]) -> str:
+    """Escape undecodable bytes and control characters, such as a newline in a file name."""
+    decoded = os.fspath(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() or c == " " else ascii(c)[1:-1] for c in decoded)
+
+
+def warn(message: str) -> None:
+    """Print a warning."""
+    stderr().print(f"[yellow]Warning:[/] {plain(message)}")
+
+
+def note(message: str) -> None:
+    """Print a remark on what is going on."""
+    stderr().print(f"[dim]{plain(message)}[/]")
+
+
+def fail(error: FaceGenderError) -> None:
+    """Print an error: the sentence, and what to do next."""
+    console = stderr()
+    console.print(f"[bold red]Error:[/] {plain(error.message)}")
+    if error.hint:
+        console.print(f"       {plain(error.hint)}")
+
+
+def json_text(value: Any, *, indent: int | None = 2) -> str:
+    """Serialise for the JSON contract: ASCII-safe names, null and never NaN."""
+    return json.dumps(value, ensure_ascii=True, indent=indent, allow_nan=False)
+
+
+def write_result(text: str, output: Path | None) -> None:
+    """Write a result to `output` atomically, or to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    from facegender.files import write_text
+
+    write_text(output, text)
+    note(f"Written: {output}")
+
+
+def print_table(table: Table) -> None:
+    """Print a table to stdout; piped, at a width that cuts nothing."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 200
+    Console(file=sys.stdout, highlight=False, width=width).print(table)
+
+
+def make_table(title: str, *columns: str) -> Table:
+    """Start a table in the house style; columns that begin with ``>`` are right-aligned."""
+    from rich import box
+    from rich.table import Table
+
+    style = box.SIMPLE_HEAD if _unicode() else box.ASCII2
+    table = Table(title=title, title_justify="left", title_style="bold", box=style, pad_edge=False)
+    for column in columns:
+        name = column.removeprefix(">")
+        table.add_column(name, justify="right" if column != name else "left", overflow="fold")
+    return table
+
+
+@contextmanager
+def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
+    """Show a bar with rate and time left on stderr; nothing where it is no terminal."""
+    console = stderr()
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    from rich import progress as rich_progress
+
+    bar = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[rate]}"),
+        rich_progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        auto_refresh=False,  # no thread of its own, so that worker processes may be forked
+    )
+    task = bar.add_task(text, total=None, rate="")
+    started = _Throttle()
+
+    def update(done: int, total: int) -> None:
+        if started.due() or done == total:
+            rate = f"{done / max(started.elapsed(), 1e-9):,.0f}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+            bar.refresh()
+
+    with bar:
+        yield update
+
+
+class _Throttle:
+    """Tells when a tenth of a second has passed since it last said so."""
+
+    def __init__(self) -> None:
+        import time
+
+        self._clock = time.monotonic
+        self._first = self._last = self._clock()
+
+    def due(self) -> bool:
+        """Whether it is time to draw again."""
+        now = self._clock()
+        if now - self._last < 0.1:
+            return False
+        self._last = now
+        return True
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._first
+
+
+def _unicode() -> bool:
+    """Whether stdout can encode box characters (a Windows code page may not)."""
+    try:
+        "─│✓".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

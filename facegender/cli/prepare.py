@@ -1,0 +1,178 @@
+"""`facegender prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facegender.cli.options import Debug, Json, Quiet, Workers
+
+if TYPE_CHECKING:
+    from facegender.dataset.prepare import Preparation
+
+
+def prepare_command(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder with female/ and male/ folders at any depth."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The table to write.")
+    ] = Path("faces.csv"),
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Labels from a CSV (path,label) instead of folders."),
+    ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV with path and further columns, such as age, race."),
+    ] = None,
+    female: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the folders of women.")
+    ] = None,
+    male: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the folders of men.")
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="auto, person, photo, folders or article. auto: the data set's own train/ val/ "
+            "test/ folders, else by person, else by photo.",
+        ),
+    ] = "auto",
+    val: Annotated[float, typer.Option(metavar="SHARE", help="Share for validation.")] = 0.1,
+    test: Annotated[float, typer.Option(metavar="SHARE", help="Share for the test.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split.")] = 0,
+    min_size: Annotated[
+        int, typer.Option(min=1, metavar="PIXELS", help="Least length of the shorter side.")
+    ] = 24,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Leave out all but one of equal files.")
+    ] = False,
+    drop_conflicts: Annotated[
+        bool,
+        typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
+    ] = False,
+    workers: Workers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """[bold]Examples:[/bold]
+
+    [cyan]facegender prepare ./gender_pic[/cyan]
+
+    [cyan]facegender prepare ./gender_pic --split article[/cyan]
+
+    [cyan]facegender prepare ./fairface --attributes ./fairface/attributes.csv[/cyan]
+
+    Checks every photo in folders of women and men and writes [bold]faces.csv[/bold]. Photos are
+    never changed; those that cannot be used are listed in faces.rejected.csv with the reason.
+    """
+    from facegender.cli import console
+    from facegender.dataset.prepare import PrepareSettings, prepare
+
+    settings = PrepareSettings(
+        female=female,
+        male=male,
+        labels=None if labels is None else str(labels),
+        attributes=None if attributes is None else str(attributes),
+        min_size=min_size,
+        split=split,
+        val=val,
+        test=test,
+        seed=seed,
+        drop_duplicates=drop_duplicates,
+        drop_conflicts=drop_conflicts,
+    )
+    with console.progress("Checking photos", quiet=quiet or json) as on_progress:
+        result = prepare(folder, out, settings, workers=workers, on_progress=on_progress)
+    if not quiet:
+        for warning in _warnings(result, settings.drop_duplicates, settings.drop_conflicts):
+            console.warn(warning)
+    if json:
+        console.write_result(console.json_text(result.to_json()) + "\n", None)
+    else:
+        _print(result)
+
+
+def _print(result: Preparation) -> None:
+    from facegender.cli import console
+    from facegender.labels import LABELS
+
+    summary = result.to_json()
+    how = {
+        "person": "nobody is in two splits",
+        "photo": "by photo, persons unknown or ignored",
+        "folders": "as the folders or the file say",
+        "article": "as in the 2015 article, by photo",
+    }[result.method]
+    table = console.make_table(f"Split: {how}", "split", *(f">{name}" for name in LABELS), ">photos")
+    totals = dict.fromkeys(LABELS, 0)
+    for name, counts in summary["splits"].items():
+        totals = {label: totals[label] + counts[label] for label in LABELS}
+        table.add_row(name, *(f"{counts[x]:,}" for x in LABELS), f"{sum(counts.values()):,}")
+    table.add_section()
+    table.add_row("all", *(f"{totals[x]:,}" for x in LABELS), f"{sum(totals.values()):,}")
+    console.print_table(table)
+    facts = console.make_table("Photos", "what", ">number")
+    facts.add_row("persons", f"{summary['persons']:,}" if summary["persons"] else "unknown")
+    facts.add_row("smallest, median, largest size", _sizes(result))
+    for reason, count in result.rejected.most_common():
+        facts.add_row(f"left out: {reason}", f"{count:,}")
+    for reason, count in result.dropped.most_common():
+        facts.add_row(f"dropped: {reason}", f"{count:,}")
+    facts.add_row("copies of another photo", f"{result.copies:,}")
+    console.print_table(facts)
+    out = console.stdout()
+    out.print(f"Written: {console.plain(result.csv)}")
+    if result.rejected:
+        out.print(f"Reasons: {console.plain(result.rejected_csv)}")
+    name = "" if str(result.csv) == "faces.csv" else f" {result.csv}"
+    out.print(f"Next:    [bold]facegender train{console.plain(name)}[/]")
+
+
+def _sizes(result: Preparation) -> str:
+    """Smallest, median and largest photo by area, as WIDTHxHEIGHT."""
+    ordered = sorted(result.sizes, key=lambda size: size[0] * size[1])
+    half, seen = sum(result.sizes.values()) / 2, 0
+    median = ordered[-1]
+    for size in ordered:
+        seen += result.sizes[size]
+        if seen >= half:
+            median = size
+            break
+    return ", ".join(f"{width}x{height}" for width, height in (ordered[0], median, ordered[-1]))
+
+
+def _warnings(result: Preparation, no_copies: bool, no_conflicts: bool) -> list[str]:
+    """What the user must know, in sentences."""
+    found = []
+    if result.outside:
+        found.append(f"{result.outside:,} files outside the gender folders were not looked at.")
+    if result.rejected:
+        found.append(f"{sum(result.rejected.values()):,} photos were left out; see below.")
+    if result.copies and not no_copies:
+        found.append(f"{result.copies:,} photos are copies of another one (--drop-duplicates).")
+    if result.content_conflicts and not no_conflicts:
+        found.append(
+            f"{result.content_conflicts:,} photos lie under both genders (--drop-conflicts)."
+        )
+    if result.person_conflicts and not no_conflicts:
+        found.append(
+            f"{result.person_conflicts:,} photos are of persons who lie under both genders "
+            "(--drop-conflicts)."
+        )
+    if result.moved:
+        found.append(f"{result.moved:,} photos were moved to the split that holds their copy.")
+    if result.persons_in_two_splits:
+        found.append(
+            f"{result.persons_in_two_splits:,} persons are in two splits: the test will not be one "
+            "on strangers."
+        )
+    if result.without_attributes:
+        found.append(f"{result.without_attributes:,} photos are not in the attribute file.")
+    return found

@@ -1,0 +1,122 @@
+"""`facegender train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facegender.cli.options import Debug, Quiet, Workers
+
+if TYPE_CHECKING:
+    from facegender.bundle import Bundle
+
+
+def train_command(
+    csv: Annotated[
+        Path, typer.Argument(metavar="[CSV]", help="The table that prepare wrote.")
+    ] = Path("faces.csv"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Model folder to write.")] = Path(
+        "gender_model"
+    ),
+    arch: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="compact (small and fast) or classic (the 2015 article's network, exact).",
+        ),
+    ] = "compact",
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Most epochs. compact 30, classic 100.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Photos a step. compact 64, classic 128.")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Learning rate. compact .003, classic 1.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Epochs without a better validation loss before stopping. compact 10, classic 20.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
+            "compact on, classic off.",
+            show_default=False,
+        ),
+    ] = None,
+    init: Annotated[
+        str,
+        typer.Option(metavar="FOLDER", help="Start from this model's weights; none: from scratch."),
+    ] = "none",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train anew over a model that is there.")
+    ] = False,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """[bold]Examples:[/bold]
+
+    [cyan]facegender train[/cyan]
+
+    [cyan]facegender train --arch classic --out ./classic[/cyan]
+
+    [cyan]facegender train --resume[/cyan]
+
+    Trains a network on [bold]faces.csv[/bold], keeps the epoch with the least validation loss and
+    stops early. Ctrl-C saves; the same command with --resume ends with the very same weights.
+    """
+    from facegender.cli.training_display import TrainingDisplay
+    from facegender.errors import UsageError
+    from facegender.interrupt import StopRequest
+    from facegender.training.settings import TrainSettings
+    from facegender.training.train import train
+
+    if resume and force:
+        raise UsageError("--resume and --force contradict each other", "Give one of them.")
+    settings = TrainSettings(
+        arch, epochs, batch_size, lr, patience, seed, augment, None if init == "none" else init
+    )
+    stop = StopRequest()
+    with stop.installed(), TrainingDisplay(quiet=quiet) as display:
+        bundle = train(
+            csv,
+            out,
+            settings,
+            resume=resume,
+            force=force,
+            workers=workers,
+            stop=stop,
+            on_event=display,
+        )
+    _print(bundle, csv)
+
+
+def _print(bundle: Bundle, csv: Path) -> None:
+    from facegender.cli import console
+
+    metrics, training = bundle.manifest["metrics"], bundle.manifest["training"]
+    out = console.stdout()
+    out.print(
+        f"Best epoch {training['best_epoch']} of {training['epochs_done']}: accuracy "
+        f"{metrics['accuracy']:.1%}, log loss {metrics['log_loss']:.3f} on {metrics['photos']:,} "
+        f"{metrics['validated_on']} photos, after {training['seconds']:,.0f} s."
+    )
+    out.print(f"Written: {console.plain(bundle.folder)} (fingerprint {bundle.fingerprint})")
+    table = "" if str(csv) == "faces.csv" else f" {csv}"
+    model = "" if str(bundle.folder) == "gender_model" else f" --model {bundle.folder}"
+    out.print(f"Next:    [bold]facegender eval{console.plain(table + model)}[/]")

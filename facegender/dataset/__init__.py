@@ -1,0 +1,1 @@
+"""Folders or label files of photos -> samples -> faces.csv and back."""

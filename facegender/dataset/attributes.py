@@ -1,0 +1,80 @@
+"""Joining further columns, such as age and race, to samples by path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from facegender.dataset.samples import SPLITS, Samples
+from facegender.dataset.table import PATH_WORDS, HEADER, read_rows
+from facegender.errors import DataError
+from facegender.labels import LABELS, parse_label
+
+
+def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
+    """Add the columns of `file` to `samples`, matched by path; return how many rows had none.
+
+    Paths in the file are relative to its own folder or to one of `roots`. A column `gender` or
+    `label` is checked against the label and not kept; `person` and `split` fill empty cells.
+
+    Raises:
+        DataError: no header or no path column, no path that matches, or another gender.
+    """
+    header, rows = read_rows(file)
+    if header is None:
+        raise DataError(f"{file} has no header with a path column", "Expected path,NAME,NAME…")
+    words = [name.casefold() for name in header]
+    path_column = next(words.index(word) for word in PATH_WORDS if word in words)
+    place = {os.path.abspath(path): i for i, path in enumerate(samples.paths)}  # noqa: PTH100
+    folders = [os.path.abspath(folder) for folder in (file.parent, *roots)]  # noqa: PTH100
+    kept = [i for i, word in enumerate(words) if word not in ("gender", *HEADER, *PATH_WORDS)]
+    columns = {header[i]: [""] * len(samples) for i in kept}
+    shared: dict[str, str] = {}
+    missing = set(range(len(samples)))
+    for row in rows:
+        cells = dict(zip(words, row, strict=False))
+        index = _find(place, folders, row[path_column] if path_column < len(row) else "")
+        if index is None:
+            continue
+        missing.discard(index)
+        _check_gender(samples, index, cells, file)
+        _fill(samples, index, cells)
+        for i in kept:
+            value = row[i] if i < len(row) else ""
+            columns[header[i]][index] = shared.setdefault(value, value)
+    if len(missing) == len(samples):
+        raise DataError(
+            f"no path in {file} matches a photo; a photo is {samples.paths[0]}",
+            "Write paths relative to the attribute file's folder or to the photos' folder.",
+        )
+    samples.attributes.update(columns)
+    return len(missing)
+
+
+def _find(place: dict[str, int], folders: list[str], path: str) -> int | None:
+    if not path:
+        return None
+    for folder in folders:
+        found = place.get(os.path.normpath(os.path.join(folder, path)))  # noqa: PTH118
+        if found is not None:
+            return found
+    return None
+
+
+def _check_gender(samples: Samples, index: int, cells: dict[str, str], file: Path) -> None:
+    for name in ("gender", "label"):
+        text = cells.get(name, "")
+        if text and parse_label(text) != samples.labels[index]:
+            raise DataError(
+                f"{file} gives {name} {text!r} for {samples.paths[index]}, whose label is "
+                f"{LABELS[samples.labels[index]]}",
+                f"Correct one of them, or rename the column {name}.",
+            )
+
+
+def _fill(samples: Samples, index: int, cells: dict[str, str]) -> None:
+    if not samples.persons[index]:
+        samples.persons[index] = cells.get("person", "")
+    split = cells.get("split", "")
+    if not samples.splits[index] and split in SPLITS:
+        samples.splits[index] = split

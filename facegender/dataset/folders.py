@@ -1,0 +1,160 @@
+"""Reading labels, persons and splits from a tree of folders."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facegender.dataset.samples import Samples
+from facegender.errors import DataError, UsageError
+from facegender.labels import FEMALE, LABELS, MALE, label_of_word
+
+EXPECTED = (
+    "Expected folders named female/ and male/ (or women/ men/, woman/ man/, f/ m/, 女/ 男/), with "
+    "photos or one folder a person inside, or train/ val/ test/ folders that hold them. Name "
+    "other folders with --female NAME --male NAME, or give labels with --labels FILE."
+)
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+IGNORED = ("thumbs.db", "desktop.ini", "__macosx")
+
+
+Trail = tuple[tuple[int, int], ...]
+"""The folders above, by device and number: a link back to one of them is a loop."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What a walk through the tree gathers."""
+
+    female: str | None
+    male: str | None
+    rows: list[tuple[int, str, str, str]] = field(default_factory=list)
+    genders: set[str] = field(default_factory=set)
+    outside: int = 0
+
+    def label_of(self, name: str) -> int | None:
+        if self.female is None or self.male is None:
+            return label_of_word(name)
+        wanted = {self.female.casefold(): FEMALE, self.male.casefold(): MALE}
+        return wanted.get(name.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Files found in gender folders, unchecked, and the number of files outside them."""
+
+    samples: Samples
+    outside: int
+
+
+def scan_folders(root: str, *, female: str | None = None, male: str | None = None) -> Listing:
+    """Find the gender folders below `root` and list their files, female first, then by path.
+
+    Gender folders lie at any depth, alone or below train/ val/ test/ folders. A folder inside a
+    gender folder is a person; what lies deeper belongs to that person. Hidden files are skipped,
+    links are followed, loops are not.
+
+    Args:
+        root: the folder to look in.
+        female: name of the folder of women where it is none of the usual words; with `male`.
+        male: likewise.
+
+    Returns:
+        every file found, unchecked, with paths below `root` as given.
+
+    Raises:
+        DataError: no folder, no gender folders, one gender only, or no files in them.
+        UsageError: only one of `female` and `male`, or both the same.
+    """
+    if (female is None) != (male is None) or (female is not None and female == male):
+        raise UsageError("--female and --male name two different folders", "Give both.")
+    if not os.path.isdir(root):  # noqa: PTH112: names that are not UTF-8 stay cheap as str
+        raise DataError(f"no such folder: {root}", EXPECTED)
+    walk = _Walk(female, male)
+    _search(walk, root, "", ())
+    if not walk.genders:
+        raise DataError(f"no gender folders in {root}: {_contents(root)}", EXPECTED)
+    for label in (FEMALE, MALE):
+        if not any(row[0] == label for row in walk.rows):
+            raise DataError(
+                f"no photos of the label {LABELS[label]} in {root}: found the gender folders "
+                f"{', '.join(sorted(walk.genders))}",
+                EXPECTED,
+            )
+    given = {row[3] for row in walk.rows}
+    if "" in given and len(given) > 1:
+        raise DataError(
+            f"some gender folders in {root} lie below {'/, '.join(sorted(given - {''}))}/ and "
+            "some do not",
+            "Put every gender folder below train/, val/ or test/, or none.",
+        )
+    walk.rows.sort(key=lambda row: (row[0], row[1]))
+    samples = Samples(
+        [row[1] for row in walk.rows],
+        np.array([row[0] for row in walk.rows], dtype=np.int8),
+        [row[2] for row in walk.rows],
+        [row[3] for row in walk.rows],
+    )
+    return Listing(samples, walk.outside)
+
+
+def _search(walk: _Walk, folder: str, split: str, trail: Trail) -> None:
+    """Look for gender folders in `folder` and below it."""
+    entries, trail = _entries(folder, trail)
+    for entry in entries:
+        if not entry.is_dir():
+            walk.outside += 1
+            continue
+        label = walk.label_of(entry.name)
+        if label is None:
+            _search(walk, entry.path, SPLIT_WORDS.get(entry.name.casefold(), split), trail)
+        else:
+            walk.genders.add(f"{entry.name}/")
+            _gather(walk, entry.path, label, "", split, trail)
+
+
+def _gather(walk: _Walk, folder: str, label: int, person: str, split: str, trail: Trail) -> None:
+    """List the files of a gender folder or of a person's."""
+    entries, trail = _entries(folder, trail)
+    folders = [entry.name.casefold() for entry in entries if entry.is_dir()]
+    splits = not person and bool(folders) and all(name in SPLIT_WORDS for name in folders)
+    for entry in entries:
+        if not entry.is_dir():
+            walk.rows.append((label, entry.path, person, split))
+        elif splits:
+            _gather(walk, entry.path, label, "", SPLIT_WORDS[entry.name.casefold()], trail)
+        else:
+            _gather(walk, entry.path, label, person or entry.name, split, trail)
+
+
+def _entries(folder: str, trail: Trail) -> tuple[list[os.DirEntry[str]], Trail]:
+    """Entries of a folder by name, without hidden ones (none in a loop), and the trail to it."""
+    try:
+        facts = os.stat(folder)  # noqa: PTH116
+        here = (facts.st_dev, facts.st_ino)
+        if here in trail and facts.st_ino:
+            return [], trail
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(
+            f"cannot read the folder {folder}: {error.strerror}", "Mend its permissions."
+        ) from error
+    kept = [e for e in entries if not e.name.startswith(".") and e.name.casefold() not in IGNORED]
+    return kept, (*trail, here)
+
+
+def _contents(root: str) -> str:
+    """Say in a few words what a folder holds."""
+    with os.scandir(root) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
+    files = len(entries) - len(folders)
+    shown = ", ".join(folders[:6]) + (", …" if len(folders) > 6 else "")
+    return f"it holds {shown or 'no folders'} and {files:,} file{'' if files == 1 else 's'}"

@@ -1,0 +1,282 @@
+"""From a tree of photos to faces.csv, faces.json and faces.rejected.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facegender.dataset.attributes import join_attributes
+from facegender.dataset.checks import Conflicts, Inspection, find_conflicts, inspect_all
+from facegender.dataset.folders import Listing, scan_folders
+from facegender.dataset.samples import SPLITS, Samples
+from facegender.dataset.sidecar import Sidecar, sidecar_path, write_sidecar
+from facegender.dataset.splits import (
+    choose_method,
+    precedence,
+    split_by_group,
+    split_like_article,
+    unite_groups,
+)
+from facegender.dataset.table import read_table, relative_path, write_table
+from facegender.errors import DataError, UsageError
+from facegender.files import write_text
+from facegender.labels import LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """What `prepare` was asked to do; stored in faces.json.
+
+    Attributes:
+        female, male: names of the gender folders where they are none of the usual words.
+        labels: a label file used in place of folders.
+        attributes: a file of further columns.
+        min_size: least length of a photo's shorter side, in pixels.
+        split: one of `splits.METHODS`.
+        val, test: fractions of the photos held out.
+        seed: of the split.
+        drop_duplicates: leave out all but one of photos with the same content.
+        drop_conflicts: leave out content and persons that lie under both genders.
+    """
+
+    female: str | None = None
+    male: str | None = None
+    labels: str | None = None
+    attributes: str | None = None
+    min_size: int = 24
+    split: str = "auto"
+    val: float = 0.1
+    test: float = 0.2
+    seed: int = 0
+    drop_duplicates: bool = False
+    drop_conflicts: bool = False
+
+
+@dataclass(slots=True)
+class Preparation:
+    """What `prepare` found and wrote.
+
+    Attributes:
+        csv: the faces.csv written.
+        rejected_csv: the list of rejects written.
+        samples: the rows of faces.csv.
+        rejected: reason -> number of photos left out.
+        sizes: (width, height) -> number of photos.
+        method: how the photos were split, one of `splits.METHODS` but `auto`.
+        outside: files outside the gender folders, which were not looked at.
+        copies: photos whose content an earlier photo has.
+        content_conflicts: photos whose content lies under both genders.
+        person_conflicts: photos of persons that lie under both genders.
+        dropped: reason -> photos left out by `drop_duplicates` and `drop_conflicts`.
+        moved: photos moved to the split that holds their copy or person.
+        persons_in_two_splits: persons in both train and held-out rows (the article's split only).
+        without_attributes: photos that the attribute file did not name.
+    """
+
+    csv: Path
+    rejected_csv: Path
+    samples: Samples
+    rejected: Counter[str]
+    sizes: Counter[tuple[int, int]]
+    method: str = ""
+    outside: int = 0
+    copies: int = 0
+    content_conflicts: int = 0
+    person_conflicts: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    moved: int = 0
+    persons_in_two_splits: int = 0
+    without_attributes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as plain JSON types."""
+        table: dict[str, dict[str, int]] = {}
+        for split in (*SPLITS, ""):
+            rows = self.samples.rows_of(split)
+            if rows or split:
+                labels = Counter(LABELS[self.samples.labels[row]] for row in rows)
+                table[split] = {name: labels[name] for name in LABELS}
+        return {
+            "schema": 1,
+            "csv": os.fspath(self.csv),
+            "rejected_csv": os.fspath(self.rejected_csv),
+            "photos": len(self.samples),
+            "persons": len(set(self.samples.persons) - {""}),
+            "split": self.method,
+            "splits": table,
+            "rejected": dict(self.rejected),
+            "dropped": dict(self.dropped),
+            "outside": self.outside,
+            "copies": self.copies,
+            "content_conflicts": self.content_conflicts,
+            "person_conflicts": self.person_conflicts,
+            "moved": self.moved,
+            "persons_in_two_splits": self.persons_in_two_splits,
+            "without_attributes": self.without_attributes,
+        }
+
+
+def prepare(
+    folder: Path | None,
+    out: Path,
+    settings: PrepareSettings | None = None,
+    *,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Preparation:
+    """Read labels from folders or a file, check every photo, split, and write faces.csv.
+
+    No photo is changed. Beside `out` are written its sidecar (``faces.json``) and the list of
+    rejects (``faces.rejected.csv``), each atomically.
+
+    Args:
+        folder: the tree of photos; with `settings.labels`, the folder its paths are relative to.
+        out: the CSV to write.
+        settings: see `PrepareSettings`.
+        workers: processes that decode; None means one a core.
+        on_progress: called with (photos done, photos in all).
+
+    Raises:
+        DataError: a tree or file that cannot be read as labelled photos, or no good photo.
+        UsageError: options that contradict each other.
+    """
+    settings = settings or PrepareSettings()
+    _check_fractions(settings)
+    listing = _list_photos(folder, settings)
+    found = listing.samples
+    roots = [folder] if folder else []
+    missing = 0
+    if settings.attributes:
+        missing = join_attributes(found, Path(settings.attributes), roots)
+    inspections = inspect_all(
+        found.paths, min_size=settings.min_size, workers=workers, on_progress=on_progress
+    )
+    good = [row for row, inspection in enumerate(inspections) if not inspection.reason]
+    samples, kept = found.take(good), [inspections[row] for row in good]
+    if not good:
+        reasons = Counter(inspection.reason for inspection in inspections)
+        raise DataError(f"none of {len(found):,} photos is usable: {_counts(reasons)}", "")
+    result = Preparation(
+        csv=out,
+        rejected_csv=out.with_name(f"{out.stem}.rejected.csv"),
+        samples=samples,
+        rejected=Counter(inspection.reason for inspection in inspections if inspection.reason),
+        sizes=Counter((inspection.width, inspection.height) for inspection in kept),
+        outside=listing.outside,
+        without_attributes=missing,
+    )
+    kept = _resolve_conflicts(result, kept, settings)
+    _write(result, found, inspections, kept, settings)
+    return result
+
+
+def _check_fractions(settings: PrepareSettings) -> None:
+    if settings.val < 0 or settings.test < 0 or settings.val + settings.test >= 1:
+        raise UsageError(
+            f"--val {settings.val:g} and --test {settings.test:g} are not two fractions that leave "
+            "something to train on",
+            "For example --val .1 --test .2.",
+        )
+
+
+def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
+    if settings.labels:
+        return Listing(read_table(Path(settings.labels), [folder] if folder else []), 0)
+    if folder is None:
+        raise UsageError("no folder given", "Give the folder of photos, or --labels FILE.")
+    return scan_folders(os.fspath(folder), female=settings.female, male=settings.male)
+
+
+def _resolve_conflicts(
+    result: Preparation, kept: list[Inspection], settings: PrepareSettings
+) -> list[Inspection]:
+    """Count copies and contradictions, drop what was asked for, and split the rest."""
+    samples = result.samples
+    conflicts = _conflicts(samples, kept)
+    result.copies = len(conflicts.copies)
+    result.content_conflicts = len(conflicts.content)
+    result.person_conflicts = len(conflicts.person)
+    drop: dict[int, str] = {}
+    if settings.drop_conflicts:
+        drop |= dict.fromkeys(conflicts.content, "content under both genders")
+        drop |= dict.fromkeys(conflicts.person, "person under both genders")
+    if settings.drop_duplicates:
+        drop |= {row: "duplicate" for row in conflicts.copies if row not in drop}
+    if drop:
+        result.dropped = Counter(drop.values())
+        rows = [row for row in range(len(samples)) if row not in drop]
+        result.samples, kept = samples.take(rows), [kept[row] for row in rows]
+        conflicts = _conflicts(result.samples, kept)
+    result.method = choose_method(result.samples, settings.split)
+    _split(result, conflicts, settings)
+    return kept
+
+
+def _conflicts(samples: Samples, inspections: list[Inspection]) -> Conflicts:
+    digests = [inspection.digest for inspection in inspections]
+    return find_conflicts(samples, digests, precedence(samples))
+
+
+def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings) -> None:
+    samples = result.samples
+    if result.method == "article":
+        samples.splits = split_like_article(len(samples))
+    elif result.method == "folders":
+        samples.splits, result.moved = unite_groups(samples.splits, conflicts.groups)
+    else:
+        # "photo" ignores persons, as asked, but copies of one photo still stay together.
+        groups = conflicts.groups
+        if result.method == "photo" and any(samples.persons):
+            groups = conflicts.content_groups
+        samples.splits = split_by_group(
+            [int(label) for label in samples.labels],
+            groups,
+            val=settings.val,
+            test=settings.test,
+            seed=settings.seed,
+        )
+    persons: dict[str, set[str]] = {}
+    for person, split in zip(samples.persons, samples.splits, strict=True):
+        persons.setdefault(person, set()).add(split)
+    persons.pop("", None)
+    result.persons_in_two_splits = sum(len(splits) > 1 for splits in persons.values())
+
+
+def _write(
+    result: Preparation,
+    found: Samples,
+    inspections: list[Inspection],
+    kept: list[Inspection],
+    settings: PrepareSettings,
+) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "reason", "message"])
+    folder = os.path.abspath(result.csv.parent)  # noqa: PTH100
+    for path, inspection in zip(found.paths, inspections, strict=True):
+        if inspection.reason:
+            row = [relative_path(path, folder), inspection.reason, inspection.message]
+            writer.writerow(row)
+    write_text(result.rejected_csv, text.getvalue())
+    write_table(result.csv, result.samples)
+    write_sidecar(
+        sidecar_path(result.csv),
+        Sidecar(
+            settings=json.loads(json.dumps(asdict(settings))),
+            crop=None,
+            sizes=[inspection.size for inspection in kept],
+            digests=[inspection.digest for inspection in kept],
+        ),
+        result.csv,
+    )
+
+
+def _counts(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())

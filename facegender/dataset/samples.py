@@ -1,0 +1,57 @@
+"""Labelled photos as columns: light enough for a million rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(slots=True)
+class Samples:
+    """Rows of faces.csv, by column; every column has the same length.
+
+    Attributes:
+        paths: photo paths; absolute, or relative to the current folder.
+        labels: int8 array (n,), 0 = female, 1 = male.
+        persons: person names, "" where unknown.
+        splits: one of `SPLITS` or "" where none was given.
+        attributes: further columns by name, such as age or race, as they were read.
+    """
+
+    paths: list[str]
+    labels: NDArray[np.int8]
+    persons: list[str]
+    splits: list[str]
+    attributes: dict[str, list[str]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Samples:
+        """Return the given rows, in the given order."""
+        return Samples(
+            [self.paths[i] for i in rows],
+            self.labels[np.asarray(rows, dtype=np.intp)],
+            [self.persons[i] for i in rows],
+            [self.splits[i] for i in rows],
+            {name: [column[i] for i in rows] for name, column in self.attributes.items()},
+        )
+
+    def rows_of(self, split: str) -> list[int]:
+        """Return the indices of the rows of a split."""
+        return [i for i, name in enumerate(self.splits) if name == split]
+
+    def column(self, name: str) -> list[str] | None:
+        """Return an attribute, `person`, `split` or `gender` (the label's name) as text."""
+        from facegender.labels import LABELS
+
+        if name == "gender":
+            return [LABELS[label] for label in self.labels]
+        if name in ("person", "split"):
+            return self.persons if name == "person" else self.splits
+        return self.attributes.get(name)

@@ -1,0 +1,73 @@
+"""faces.json: what the rows of faces.csv cannot say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facegender.errors import DataError
+from facegender.files import sha256_of, write_text
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Settings of `prepare`, and what is needed to notice a photo that changed since.
+
+    Attributes:
+        settings: the options that `prepare` ran with.
+        crop: None for photos as they came, else the geometry that they were cropped to.
+        sizes: file size of each row's photo, in bytes.
+        digests: BLAKE2b of each row's file, 32 hexadecimal digits.
+    """
+
+    settings: dict[str, Any]
+    crop: dict[str, Any] | None
+    sizes: list[int]
+    digests: list[str]
+
+
+def sidecar_path(table: Path) -> Path:
+    """Return the place of a table's sidecar: faces.csv -> faces.json."""
+    return table.with_suffix(".json")
+
+
+def write_sidecar(file: Path, sidecar: Sidecar, table: Path) -> None:
+    """Write a sidecar atomically, tied to the table's present content."""
+    content = {
+        "schema": SCHEMA,
+        "settings": sidecar.settings,
+        "crop": sidecar.crop,
+        "table": {"name": table.name, "sha256": sha256_of(table)},
+        "photos": {"bytes": sidecar.sizes, "blake2b": sidecar.digests},
+    }
+    write_text(file, json.dumps(content, ensure_ascii=True) + "\n")
+
+
+def read_sidecar(table: Path) -> Sidecar | None:
+    """Read a table's sidecar; None where there is none or the table was edited since.
+
+    Raises:
+        DataError: a damaged sidecar, one of a newer facegender, or cropped photos.
+    """
+    file = sidecar_path(table)
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {file}: {error}", "Run prepare again, or delete it.") from None
+    if not isinstance(content, dict) or not {"schema", "table", "photos"} <= content.keys():
+        raise DataError(f"{file} is not a sidecar of prepare", "Run prepare again, or delete it.")
+    if content["schema"] != SCHEMA:
+        raise DataError(
+            f"{file} has schema {content['schema']}, this facegender reads {SCHEMA}",
+            "Update facegender, or run prepare again.",
+        )
+    if content["table"].get("sha256") != sha256_of(table):
+        return None
+    photos = content["photos"]
+    return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])

@@ -1,0 +1,74 @@
+"""Checking that faces.csv still describes the photos on disk, before hours are spent on them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+
+from facegender.dataset.samples import SPLITS, Samples
+from facegender.dataset.sidecar import Sidecar
+from facegender.errors import DataError
+from facegender.labels import LABELS
+
+
+def verify_files(samples: Samples, sidecar: Sidecar | None) -> None:
+    """Refuse rows whose photo vanished or, where the sidecar knows its size, changed.
+
+    Raises:
+        DataError: it names how many and the first.
+    """
+    missing, changed = [], []
+    for row, path in enumerate(samples.paths):
+        try:
+            size = os.stat(path).st_size  # noqa: PTH116
+        except OSError:
+            missing.append(path)
+            continue
+        if sidecar is not None and size != sidecar.sizes[row]:
+            changed.append(path)
+    for paths, what in ((missing, "no longer there"), (changed, "changed since prepare")):
+        if paths:
+            raise DataError(
+                f"{len(paths):,} of {len(samples):,} photos are {what}, the first is {paths[0]}",
+                "Run facegender prepare again, or put them back.",
+            )
+
+
+def verify_splits(samples: Samples, wanted: tuple[str, ...]) -> None:
+    """Refuse rows without a split, empty splits, and splits that lack a gender.
+
+    Raises:
+        DataError: it names the split.
+    """
+    unsplit = sum(split not in SPLITS for split in samples.splits)
+    if unsplit:
+        raise DataError(
+            f"{unsplit:,} of {len(samples):,} rows have no split",
+            "Make a faces.csv with splits: facegender prepare --labels FILE",
+        )
+    for split in wanted:
+        rows = samples.rows_of(split)
+        counts = np.bincount(samples.labels[rows].astype(np.intp), minlength=len(LABELS))
+        if not rows:
+            raise DataError(
+                f"the {split} split is empty",
+                f"Run facegender prepare again with --{'val' if split == 'train' else split} above 0.",
+            )
+        for label, name in enumerate(LABELS):
+            if not counts[label]:
+                raise DataError(
+                    f"the {split} split has one gender only: no photo of the label {name}",
+                    "A classifier needs photos of both.",
+                )
+
+
+def fingerprint_of(samples: Samples, sidecar: Sidecar | None) -> str:
+    """Return 16 hexadecimal digits that change with any row's photo, label or split."""
+    state = hashlib.sha256()
+    for row, path in enumerate(samples.paths):
+        photo = sidecar.digests[row] if sidecar is not None else path
+        text = f"{photo}\0{samples.labels[row]}\0{samples.splits[row]}\n"
+        state.update(text.encode("utf-8", "surrogateescape"))
+    return state.hexdigest()[:16]

@@ -1,0 +1,76 @@
+"""Errors that a user can act on: what is wrong, what was received, what to do next."""
+
+from __future__ import annotations
+
+
+class FaceGenderError(Exception):
+    """Base of every error that facegender raises on purpose.
+
+    Args:
+        message: what is wrong and what was received, as one sentence.
+        hint: what the user can do next, or an empty string.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[FaceGenderError], tuple[str, str]]:
+        """Pickle with both arguments, so that errors cross process borders whole."""
+        return type(self), (self.message, self.hint)
+
+
+class UsageError(FaceGenderError):
+    """Options that contradict each other or have no meaning."""
+
+
+class DataError(FaceGenderError):
+    """A folder tree, label file or faces.csv that cannot be used."""
+
+
+class BundleError(FaceGenderError):
+    """A model folder that is missing, damaged, foreign or does not fit."""
+
+
+class Interrupted(FaceGenderError):
+    """Work stopped by a signal after everything worth keeping was saved.
+
+    Args:
+        message: what was saved.
+        hint: how to go on.
+        signal_number: the signal that asked for the stop.
+    """
+
+    def __init__(self, message: str, hint: str = "", signal_number: int = 2) -> None:
+        super().__init__(message, hint)
+        self.signal_number = signal_number
+
+
+class PhotoError(FaceGenderError):
+    """A photo that cannot be used.
+
+    Args:
+        reason: a short fixed word for tables and CSV, one of `PhotoError.REASONS`.
+        message: the sentence for people.
+    """
+
+    REASONS = (
+        "missing",
+        "unreadable",
+        "not a file",
+        "empty",
+        "not a photo",
+        "truncated",
+        "too large",
+        "too small",
+    )
+
+    def __init__(self, reason: str, message: str) -> None:
+        if reason not in self.REASONS:
+            raise ValueError(f"unknown photo error reason: {reason!r}")
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[PhotoError], tuple[str, str]]:
+        return type(self), (self.reason, self.message)

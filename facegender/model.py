@@ -1,0 +1,209 @@
+"""The networks. Pure functions from a name to a Keras model and its recipe; no files, no data.
+
+Every network takes uint8 RGB crops (batch, height, width, 3) with values 0 to 255, scales them
+itself, and returns float32 probabilities (batch, 2) in the order of `labels.LABELS`. Its last two
+layers are named ``logits`` (dense) and ``probabilities`` (softmax).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from facegender.errors import UsageError
+from facegender.face import Geometry
+from facegender.labels import LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained unless the user says otherwise.
+
+    Attributes:
+        epochs: most epochs.
+        batch_size: photos a step.
+        lr: learning rate, the peak where it is scheduled.
+        patience: epochs without a better validation loss before stopping.
+        augment: whether training crops are varied.
+        class_weights: whether the rarer gender weighs more.
+        optimizer: (learning rate, steps in all) -> Keras optimizer.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    patience: int
+    augment: bool
+    class_weights: bool
+    optimizer: Callable[[float, int], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An entry of the registry: a network, its input and its recipe."""
+
+    name: str
+    geometry: Geometry
+    recipe: Recipe
+    build: Callable[[Any, Any, int], Any]
+    """(keras, scaled-input tensor placeholder, seed) -> logits' input tensor; see `build`."""
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+"""Every network by name; `register` adds to it."""
+
+DEFAULT = "compact"
+
+
+def register(
+    geometry: Geometry, recipe: Recipe
+) -> Callable[[Callable[[Any, Any, int], Any]], Callable[[Any, Any, int], Any]]:
+    """Enter a function ``features(keras, crops, seed)`` in the registry under its own name."""
+
+    def enter(features: Callable[[Any, Any, int], Any]) -> Callable[[Any, Any, int], Any]:
+        name = features.__name__
+        ARCHITECTURES[name] = Architecture(name, geometry, recipe, features)
+        return features
+
+    return enter
+
+
+def architecture(name: str) -> Architecture:
+    """Return a registered network.
+
+    Raises:
+        UsageError: no such name.
+    """
+    if name not in ARCHITECTURES:
+        raise UsageError(f"unknown architecture {name!r}", f"Choose one of {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[name]
+
+
+def build(name: str, *, seed: int = 0) -> Any:
+    """Build a network with fresh weights.
+
+    Args:
+        name: a key of `ARCHITECTURES`.
+        seed: of the weights and of dropout; equal seeds give equal networks.
+
+    Returns:
+        an uncompiled ``keras.Model``: uint8 (batch, height, width, 3) -> float32 (batch, 2).
+    """
+    from facegender.backend import import_keras
+
+    keras = import_keras()
+    chosen = architecture(name)
+    keras.utils.set_random_seed(seed % 2**32)
+    crops = keras.Input(chosen.geometry.shape, dtype="uint8", name="crops")
+    features = chosen.build(keras, crops, seed)
+    logits = keras.layers.Dense(len(LABELS), name="logits", dtype="float32")(features)
+    probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(crops, probabilities, name=name)
+
+
+def compile_for_training(model: Any, recipe: Recipe, *, lr: float, steps: int) -> None:
+    """Compile with the recipe's optimizer and categorical cross-entropy on one-hot labels."""
+    model.compile(
+        optimizer=recipe.optimizer(lr, steps),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # measured: XLA is slower than oneDNN on CPUs for both networks
+    )
+
+
+def _adadelta(lr: float, _steps: int) -> Any:
+    """Adadelta as Keras defaulted to in 2015."""
+    from facegender.backend import import_keras
+
+    return import_keras().optimizers.Adadelta(learning_rate=lr, rho=0.95, epsilon=1e-6)
+
+
+def _adamw(lr: float, steps: int) -> Any:
+    """AdamW with a linear warm-up over a fifteenth of the steps and a cosine down to zero."""
+    from facegender.backend import import_keras
+
+    keras = import_keras()
+    warmup = max(1, steps // 15)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        lr / 20, max(1, steps - warmup), warmup_target=lr, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01)
+    # Decay pulls on kernels only: on scales and offsets of batch norm it would only hurt.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+@register(
+    Geometry("photo", 141, 165),
+    Recipe(
+        epochs=100,
+        batch_size=128,
+        lr=1.0,
+        patience=20,
+        augment=False,
+        class_weights=False,
+        optimizer=_adadelta,
+    ),
+)
+def classic(keras: Any, crops: Any, seed: int) -> Any:
+    """Lay out the 2015 article's network: four convolutions, two dense layers, 7,538,178 weights.
+
+    "Full" borders are zero padding of kernel - 1 on each side; batch norm follows the ReLU.
+    """
+    layers = keras.layers
+    x = layers.Rescaling(1 / 255, name="scale")(crops)
+    stages = ((32, 12, "full"), (48, 5, "valid"), (64, 3, "full"), (80, 3, "valid"))
+    for i, (filters, kernel, border) in enumerate(stages, start=1):
+        if border == "full":
+            x = layers.ZeroPadding2D(kernel - 1, name=f"border{i}")(x)
+        x = layers.Conv2D(filters, kernel, activation="relu", name=f"conv{i}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{i}")(x)
+        x = layers.Dropout(0.25, seed=seed + i, name=f"dropout{i}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for i in (5, 6):
+        x = layers.Dense(1000, activation="relu", name=f"dense{i}")(x)
+        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-6, name=f"norm{i}")(x)
+        x = layers.Dropout(0.5, seed=seed + i, name=f"dropout{i}")(x)
+    return x
+
+
+@register(
+    Geometry("photo", 64, 64),
+    Recipe(
+        epochs=30,
+        batch_size=64,
+        lr=3e-3,
+        patience=10,
+        augment=True,
+        class_weights=True,
+        optimizer=_adamw,
+    ),
+)
+def compact(keras: Any, crops: Any, seed: int) -> Any:
+    """Lay out our default: a residual network of 560,554 weights for crops of 64x64.
+
+    Plain 3x3 convolutions with batch norm, since CPUs run them nearer to their peak than
+    depthwise ones. Source of the block: He et al., "Deep residual learning for image
+    recognition", 2016; average pooling in the shortcut: He et al., "Bag of tricks", 2019.
+    """
+    layers = keras.layers
+
+    def conv(x: Any, filters: int, kernel: int = 3, stride: int = 1) -> Any:
+        x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
+        return layers.BatchNormalization(momentum=0.95)(x)
+
+    def block(x: Any, filters: int, stride: int) -> Any:
+        y = conv(layers.ReLU()(conv(x, filters, 3, stride)), filters)
+        if stride > 1:
+            x = layers.AveragePooling2D(stride, padding="same")(x)
+        if x.shape[-1] != filters:
+            x = conv(x, filters, 1)
+        return layers.ReLU()(layers.Add()([x, y]))
+
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(crops)
+    x = layers.ReLU()(conv(x, 24, 3, 2))
+    for filters, stride in ((24, 1), (48, 2), (96, 2), (160, 2)):
+        x = block(x, filters, stride)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    return layers.Dropout(0.3, seed=seed + 1, name="dropout")(x)

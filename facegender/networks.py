@@ -1,0 +1,148 @@
+"""The ways to run a bundle's network on crops."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.bundle import Bundle, check_shapes
+from facegender.crops import Crops
+from facegender.errors import BundleError, FaceGenderError
+from facegender.labels import LABELS
+from facegender.parallel import cores
+from facegender.quiet import native_noise_hidden
+
+Probabilities = NDArray[np.float32]
+"""float32 (crops, 2): probability of female and of male; rows sum to 1."""
+
+TOLERANCE = 1e-3
+"""Largest difference allowed between a twin's probabilities and its Keras model's."""
+BATCH = 64
+
+
+class Network(Protocol):
+    """A loaded network: uint8 crops (n, height, width, 3) -> `Probabilities`."""
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """Return the probabilities of a batch."""
+
+
+class LiteRtNetwork:
+    """A twin run by LiteRT, without TensorFlow.
+
+    Args:
+        content: the .tflite file's bytes.
+        threads: threads of one call.
+
+    Raises:
+        BundleError: it is no LiteRT model.
+    """
+
+    def __init__(self, content: bytes, *, threads: int | None = None) -> None:
+        try:
+            with native_noise_hidden():
+                from ai_edge_litert.interpreter import Interpreter
+
+                self._interpreter: Any = Interpreter(
+                    model_content=content, num_threads=threads or cores()
+                )
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"the LiteRT twin cannot be loaded: {error}", "") from error
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self.input_shape = self._shape(self._interpreter.get_input_details())
+        self.output_shape = self._shape(self._interpreter.get_output_details())
+        self._batch = 1
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """Return the probabilities of a batch."""
+        if len(crops) != self._batch:
+            with native_noise_hidden():
+                self._interpreter.resize_tensor_input(self._input, crops.shape)
+                self._interpreter.allocate_tensors()
+            self._batch = len(crops)
+        self._interpreter.set_tensor(self._input, crops)
+        self._interpreter.invoke()
+        return np.array(self._interpreter.get_tensor(self._output), np.float32)
+
+    @staticmethod
+    def _shape(details: list[dict[str, Any]]) -> tuple[int, ...]:
+        return tuple(int(side) for side in details[0]["shape_signature"][1:])
+
+
+class KerasNetwork:
+    """A Keras model, for bundles without a twin."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """Return the probabilities of a batch."""
+        return np.asarray(self._model.predict_on_batch(crops), np.float32)
+
+
+def load_network(bundle: Bundle) -> Network:
+    """Load a bundle's twin, or its Keras model where it has none, and try it once.
+
+    Raises:
+        BundleError: it cannot be loaded, does not fit the manifest, or gives no probabilities.
+    """
+    network: Network
+    if bundle.twin is not None:
+        twin = LiteRtNetwork(bundle.twin.read_bytes())
+        check_shapes(bundle, twin.input_shape, twin.output_shape)
+        network = twin
+    else:
+        network = KerasNetwork(bundle.load_keras())
+    answer = network(np.full((1, *bundle.geometry.shape), 128, np.uint8))
+    if not (np.isfinite(answer).all() and abs(float(answer.sum()) - 1) < 1e-3):
+        raise BundleError(
+            f"{bundle.folder}: its network gives {answer[0].tolist()}, not two probabilities",
+            "Its weights are damaged; train it again.",
+        )
+    return network
+
+
+def run_network(network: Network, crops: Crops, *, batch: int = BATCH) -> Probabilities:
+    """Run a network over any number of crops."""
+    parts = [network(crops[i : i + batch]) for i in range(0, len(crops), batch)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)), np.float32)
+
+
+def convert_twin(model: Any) -> bytes:
+    """Convert a Keras model to the bytes of a LiteRT file of the same float32 weights.
+
+    Raises:
+        FaceGenderError: the conversion failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.tflite"
+        try:
+            with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
+                model.export(str(file), format="litert", verbose=False)
+            return file.read_bytes()
+        except Exception as error:
+            raise FaceGenderError(
+                f"the model cannot be converted to LiteRT: {error}", "Predict through Keras."
+            ) from error
+
+
+def compare(ours: Probabilities, other: Probabilities) -> tuple[float, int]:
+    """Compare two networks' answers to the same crops.
+
+    Returns:
+        the largest difference in probability, and the number of flips among crops whose
+        probability is further than `TOLERANCE` from one half.
+    """
+    if not len(ours):
+        return 0.0, 0
+    clear = np.abs(ours[:, 1] - 0.5) > TOLERANCE
+    flips = clear & ((ours[:, 1] > 0.5) != (other[:, 1] > 0.5))
+    return float(np.abs(ours - other).max()), int(flips.sum())

@@ -1,0 +1,216 @@
+"""Photo files -> upright RGB arrays. The only user of Pillow's decoders."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from facegender.errors import PhotoError
+
+Photo = NDArray[np.uint8]
+"""An upright RGB photo: uint8, shape (height, width, 3)."""
+
+FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "DIB",
+    "TIFF",
+    "HEIF",
+    "AVIF",
+    "JPEG2000",
+    "PPM",
+)
+"""What is decoded. Pillow's other formats run foreign programs or are not photos."""
+
+MAX_PIXELS = 178_000_000
+"""Larger photos are refused as decompression bombs (Pillow's own limit is a little above)."""
+MAX_BYTES = 1 << 30
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """What a check of a photo found: upright width and height, in pixels."""
+
+    width: int
+    height: int
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return a photo file's bytes.
+
+    Raises:
+        PhotoError: missing, not a regular file, not readable, empty or above `MAX_BYTES`.
+    """
+    try:
+        facts = os.stat(path)  # noqa: PTH116: os functions keep names that are not UTF-8 cheap
+        if not stat.S_ISREG(facts.st_mode):
+            raise PhotoError("not a file", "not a regular file")
+        if facts.st_size == 0:
+            raise PhotoError("empty", "empty file (0 bytes)")
+        if facts.st_size > MAX_BYTES:
+            raise PhotoError("too large", f"too large: {facts.st_size:,} bytes")
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise PhotoError("missing", "no such file") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise PhotoError("unreadable", f"cannot be read: {why}") from None
+
+
+def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Photo:
+    """Decode a photo's bytes to an upright RGB array.
+
+    EXIF orientation is applied, transparency is laid on white, palettes, grey, CMYK and 16-bit
+    channels become 8-bit RGB, and of several frames the first is taken.
+
+    Args:
+        data: the file's bytes.
+        at_least: (width, height) that suffice; a JPEG may then be decoded at 1/2, 1/4 or 1/8 of
+            its size, never below them.
+
+    Returns:
+        uint8 array (height, width, 3), values 0 to 255.
+
+    Raises:
+        PhotoError: not a photo, truncated, damaged or absurdly large.
+    """
+    with _opened(data) as image:
+        if at_least is not None:
+            # The upright size is asked for; a turned photo is stored the other way round.
+            side = max(at_least)
+            image.draft(None, (side, side))
+        return np.asarray(_to_rgb(_upright(image)))
+
+
+def load_photo(source: str | os.PathLike[str] | bytes, **options: tuple[int, int] | None) -> Photo:
+    """Read and decode a photo from a path or from bytes; see `read_bytes` and `decode_photo`."""
+    data = source if isinstance(source, bytes) else read_bytes(source)
+    return decode_photo(data, **options)
+
+
+def check_photo(data: bytes, *, min_size: int = 1) -> PhotoFacts:
+    """Decode a photo only to see that it is whole.
+
+    Args:
+        data: the file's bytes.
+        min_size: least length of the shorter side, in pixels.
+
+    Raises:
+        PhotoError: as `decode_photo`, or the photo is smaller than `min_size`.
+    """
+    with _opened(data) as image:
+        width, height = image.size
+        if _orientation(image) in _TURNED:
+            width, height = height, width
+        if min(width, height) < min_size:
+            raise PhotoError(
+                "too small", f"{width}x{height} pixels: the shorter side is below {min_size}"
+            )
+        # The whole file is still read, so a cut one is still noticed, at a fraction of the work.
+        image.draft(None, (32, 32))
+        image.load()
+    return PhotoFacts(width, height)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
+    """Open an image from bytes; whatever a decoder raises in the block leaves as `PhotoError`."""
+    if not data:
+        raise PhotoError("empty", "empty file (0 bytes)")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        _register_heif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and of size; we decide on both
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise PhotoError("too large", f"too large: {image.width}x{image.height} pixels")
+            yield image
+        except PhotoError:
+            raise
+        except Exception as error:  # noqa: BLE001: decoders raise nearly every type there is
+            raise _photo_error(error) from None
+
+
+def _photo_error(error: Exception) -> PhotoError:
+    """Name the reason for a decoder's exception."""
+    if isinstance(error, UnidentifiedImageError):
+        return PhotoError("not a photo", "not a photo: no known image format")
+    if isinstance(error, (Image.DecompressionBombError, MemoryError)):
+        return PhotoError("too large", f"too large: {str(error) or 'out of memory'}")
+    text = " ".join(str(error).split()) or type(error).__name__
+    cut = isinstance(error, EOFError) or any(w in text.lower() for w in ("truncat", "end of file"))
+    if cut:
+        return PhotoError("truncated", f"truncated: {text}")
+    return PhotoError("unreadable", f"damaged: {text}")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where it is absent or garbage."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001: EXIF is free-form bytes, a bad one must not cost the photo
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    method = _TRANSPOSE.get(_orientation(image))
+    return image if method is None else image.transpose(method)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_eight_bits(image)
+    if image.mode == "RGB":
+        return image
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit and floating-point grey to 0..255; Pillow's own conversion would clip."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
+    top = values.max(initial=0.0)
+    if image.mode == "F" and top <= 1.0:
+        values = values * 255.0
+    elif top > 255.0:
+        values = values * (255.0 / 65535.0)
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def _register_heif() -> None:
+    if "HEIF" not in Image.OPEN:
+        from pi_heif import register_heif_opener
+
+        register_heif_opener()

@@ -1,0 +1,178 @@
+"""Crops and labels -> batches, and the variations that training sees.
+
+Everything random is a function of (seed, epoch, step), so that an epoch can be replayed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.crops import Crops
+from facegender.labels import LABELS
+
+TURN = math.radians(15)
+"""Largest turn, in radians."""
+SCALE = 1.15
+"""Largest factor of size, up or down."""
+SHIFT = 0.08
+"""Largest shift, as a share of the crop's side."""
+CONTRAST = 0.3
+"""Largest logarithm of the contrast factor."""
+BRIGHTNESS = 40.0
+"""Largest change of brightness, of 255."""
+COLOUR = 0.08
+"""Largest change of one channel's gain."""
+ERASE = 0.25
+"""Share of crops of which a grey rectangle (15 to 45 % of each side) hides a part."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Batches of training crops, ready for ``train_on_batch``.
+
+    Attributes:
+        crops: uint8 (photos, height, width, 3), in memory or on disk.
+        labels: int8 (photos,), 0 = female, 1 = male.
+        batch_size: photos a batch; the last of an epoch may be smaller.
+        seed: of shuffling and augmentation.
+        augment: whether crops are varied.
+        class_weights: weight of each label, or None for no weights.
+    """
+
+    crops: Crops
+    labels: NDArray[np.int8]
+    batch_size: int
+    seed: int
+    augment: bool
+    class_weights: tuple[float, float] | None = None
+
+    @cached_property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(len(self.crops) / self.batch_size)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the order in which the rows are seen in an epoch."""
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.crops))
+
+    def batches(self, epoch: int, step: int, epochs: int) -> Iterator[tuple[Any, ...]]:
+        """Yield (crops, one-hot labels[, weights]) from a step of an epoch on, to the last epoch.
+
+        Crops are uint8 tensors, labels and weights float32. The next batches are made while the
+        caller works on the present one, across the borders of epochs too.
+        """
+        import tensorflow as tf
+
+        height, width = self.crops.shape[1:3]
+        one_hot = np.eye(len(LABELS), dtype=np.float32)
+        orders: dict[int, NDArray[np.int64]] = {}
+
+        def gather(position: NDArray[np.int64]) -> tuple[Crops, NDArray[np.int8]]:
+            at_epoch, at_step = divmod(int(position), self.steps)
+            if at_epoch not in orders:
+                orders.clear()
+                orders[at_epoch] = self.order(at_epoch)
+            rows = orders[at_epoch][at_step * self.batch_size : (at_step + 1) * self.batch_size]
+            return self.crops[rows], self.labels[rows]
+
+        def load(position: Any) -> Any:
+            crops, labels = tf.numpy_function(gather, [position], (tf.uint8, tf.int8))
+            crops.set_shape((None, height, width, 3))
+            labels.set_shape((None,))
+            return position, crops, labels
+
+        def finish(position: Any, crops: Any, labels: Any) -> Any:
+            if self.augment:
+                crops = augment(crops, tf.stack([tf.constant(self.seed, tf.int64), position]))
+            batch = (crops, tf.gather(one_hot, tf.cast(labels, tf.int32)))
+            if self.class_weights is None:
+                return batch
+            weights = tf.constant(self.class_weights, tf.float32)
+            return (*batch, tf.gather(weights, tf.cast(labels, tf.int32)))
+
+        first, last = epoch * self.steps + step, epochs * self.steps
+        data = tf.data.Dataset.range(first, last).map(load).map(finish, num_parallel_calls=2)
+        yield from data.prefetch(2)
+
+
+def balanced_weights(labels: NDArray[np.int8]) -> tuple[float, float]:
+    """Return a weight for each label so that both weigh the same in all and 1 on average.
+
+    Source: scikit-learn's ``class_weight="balanced"``: n / (classes * count).
+    """
+    counts = np.bincount(labels, minlength=len(LABELS))
+    weights = len(labels) / (len(LABELS) * counts)
+    return float(weights[0]), float(weights[1])
+
+
+def augment(crops: Any, seed: Any) -> Any:
+    """Vary a batch of crops: flip, turn, scale, shift, light and erasing.
+
+    Args:
+        crops: uint8 tensor (batch, height, width, 3).
+        seed: int64 tensor (2,); equal seeds give equal variations.
+
+    Returns:
+        uint8 tensor of the same shape.
+    """
+    import tensorflow as tf
+
+    count = tf.shape(crops)[0]
+    draw = tf.random.stateless_uniform((count, 15), seed)
+    varied = _light(_move(crops, draw[:, :5]), draw[:, 5:10])
+    return tf.saturate_cast(_erase(varied, draw[:, 10:]), tf.uint8)
+
+
+def _move(crops: Any, draw: Any) -> Any:
+    """Flip, turn, scale and shift, in one resampling; borders repeat their last pixel."""
+    import tensorflow as tf
+
+    height, width = crops.shape[1], crops.shape[2]
+    signed = draw * 2 - 1
+    angle, zoom = signed[:, 0] * TURN, tf.exp(signed[:, 1] * math.log(SCALE))
+    flip = tf.where(draw[:, 2] < 0.5, -1.0, 1.0)
+    cos, sin = tf.cos(angle) / zoom, tf.sin(angle) / zoom
+    x, y = (width - 1) / 2, (height - 1) / 2  # the middle stays where it is, but for the shift
+    a, b, c, d = cos * flip, -sin, sin * flip, cos
+    left = x - a * x - b * y + signed[:, 3] * SHIFT * width
+    top = y - c * x - d * y + signed[:, 4] * SHIFT * height
+    zero = tf.zeros_like(a)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=crops,
+        transforms=tf.stack([a, b, left, c, d, top, zero, zero], axis=1),
+        output_shape=tf.constant([height, width]),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+
+
+def _light(crops: Any, draw: Any) -> Any:
+    """Change contrast, brightness and the gain of each channel; returns float32."""
+    import tensorflow as tf
+
+    signed = (draw * 2 - 1)[:, tf.newaxis, tf.newaxis, :]
+    gain = tf.exp(signed[..., :1] * CONTRAST) * (1 + signed[..., 2:5] * COLOUR)
+    offset = 128 + signed[..., 1:2] * BRIGHTNESS - 128 * gain
+    return tf.cast(crops, tf.float32) * gain + offset
+
+
+def _erase(crops: Any, draw: Any) -> Any:
+    """Lay a grey rectangle over a part of some crops (Zhong et al., "Random erasing", 2017)."""
+    import tensorflow as tf
+
+    height, width = crops.shape[1], crops.shape[2]
+    on = draw[:, :1] < ERASE
+    across = tf.abs(tf.range(width, dtype=tf.float32) / width - draw[:, 1:2])
+    down = tf.abs(tf.range(height, dtype=tf.float32) / height - draw[:, 2:3])
+    inside_x = (across < (0.15 + 0.3 * draw[:, 3:4]) / 2) & on
+    inside_y = down < (0.15 + 0.3 * draw[:, 4:5]) / 2
+    hidden = inside_y[:, :, tf.newaxis, tf.newaxis] & inside_x[:, tf.newaxis, :, tf.newaxis]
+    return tf.where(hidden, 128.0, crops)

@@ -1,0 +1,37 @@
+"""Temperature scaling (Guo et al., "On calibration of modern neural networks", 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.networks import Probabilities
+
+LIMITS = (0.05, 20.0)
+
+
+def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int8]) -> float:
+    """Return the temperature that makes the log loss least; above 1 the network was too sure.
+
+    Args:
+        probabilities: float32 (n, 2) of held-out photos, never of those that judge the model.
+        labels: int8 (n,).
+    """
+    from scipy.optimize import minimize_scalar
+
+    margin = np.log(np.clip(probabilities.astype(np.float64), 1e-37, 1.0))
+    signed = (margin[:, 1] - margin[:, 0]) * np.where(labels == 1, 1.0, -1.0)
+
+    def loss(log_temperature: float) -> float:
+        return float(np.logaddexp(0.0, -signed / np.exp(log_temperature)).mean())
+
+    low, high = np.log(LIMITS)
+    return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
+
+
+def fold_temperature(model: Any, temperature: float) -> None:
+    """Divide the ``logits`` layer by the temperature, so that every export is calibrated alike."""
+    layer = model.get_layer("logits")
+    layer.set_weights([weights / temperature for weights in layer.get_weights()])

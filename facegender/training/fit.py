@@ -1,0 +1,146 @@
+"""The loop over epochs and steps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.crops import Crops
+from facegender.errors import FaceGenderError
+from facegender.interrupt import StopRequest
+from facegender.networks import KerasNetwork, Probabilities, run_network
+from facegender.pipeline import Feed
+from facegender.training.events import Epoch, OnEvent, Step
+from facegender.training.state import State, save_state
+
+VALIDATION_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """Crops uint8 (n, height, width, 3) and labels int8 (n,) that choose the best epoch."""
+
+    crops: Crops
+    labels: NDArray[np.int8]
+
+
+def fit(
+    model: Any,
+    feed: Feed,
+    validation: ValidationSet,
+    state: State,
+    folder: Path,
+    *,
+    stop: StopRequest,
+    on_event: OnEvent,
+) -> bool:
+    """Train from where `state` stands until an early stop, the last epoch, or a stop request.
+
+    The state is saved after every epoch and, when a stop is requested, within one.
+
+    Args:
+        model: compiled and built, its variables already restored.
+        feed: training batches.
+        validation: see `ValidationSet`.
+        state: changed in place.
+        folder: the model folder.
+        stop: looked at between two steps.
+        on_event: told of every step and epoch.
+
+    Returns:
+        True when training is over, False when a stop was requested.
+    """
+    began = time.perf_counter()
+    earlier = state.seconds
+    batches = feed.batches(state.epoch, state.step, state.settings.epochs)
+    while not (why := why_over(state)):
+        before, worked = state.epoch_seconds
+        start = time.perf_counter()
+        _steps(model, feed, batches, state, worked, stop, on_event)
+        spent = time.perf_counter() - start
+        if state.step < feed.steps:
+            state.epoch_seconds = (before + spent, worked + spent)
+            state.seconds = earlier + time.perf_counter() - began
+            save_state(folder, state, model, best=False)
+            return False
+        probabilities = run_network(KerasNetwork(model), validation.crops, batch=VALIDATION_BATCH)
+        loss, accuracy = loss_and_accuracy(probabilities, validation.labels)
+        best = state.best_loss is None or loss < state.best_loss
+        row = Epoch(
+            epoch=state.epoch + 1,
+            loss=state.loss_sum / len(feed.labels),
+            accuracy=state.right / len(feed.labels),
+            val_loss=loss,
+            val_accuracy=accuracy,
+            lr=float(np.asarray(model.optimizer.learning_rate)),
+            seconds=before + time.perf_counter() - start,
+            images_per_second=len(feed.labels) / (worked + spent),
+            best=best,
+        )
+        state.begin_epoch(row)
+        state.seconds = earlier + time.perf_counter() - began
+        save_state(folder, state, model, best=best)
+        on_event(row)
+    state.finished = why
+    save_state(folder, state, model, best=False)
+    return True
+
+
+def why_over(state: State) -> str:
+    """Say why training is over, or "" while it is not."""
+    if state.finished:
+        return state.finished
+    if state.best_epoch and state.epoch - state.best_epoch >= state.settings.patience:
+        return f"no better validation loss for {state.settings.patience} epochs"
+    if state.epoch >= state.settings.epochs:
+        return f"all {state.settings.epochs} epochs done"
+    return ""
+
+
+def loss_and_accuracy(
+    probabilities: Probabilities, labels: NDArray[np.int8]
+) -> tuple[float, float]:
+    """Return the mean log loss (natural logarithm) and the accuracy at one half."""
+    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    loss = float(-np.log(np.clip(right, 1e-15, 1.0)).mean())
+    return loss, float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def _steps(
+    model: Any,
+    feed: Feed,
+    batches: Any,
+    state: State,
+    worked: float,
+    stop: StopRequest,
+    on_event: OnEvent,
+) -> None:
+    """Do the remaining steps of an epoch, or those until a stop; `state` counts them."""
+    start = time.perf_counter() - worked
+    while state.step < feed.steps and stop.signal_number is None:
+        loss, accuracy = model.train_on_batch(*next(batches))
+        if not np.isfinite(loss):
+            raise FaceGenderError(
+                f"the loss became {loss} in epoch {state.epoch + 1}, step {state.step + 1}",
+                "Try a lower --lr. What was saved after earlier epochs is kept.",
+            )
+        before = state.step * feed.batch_size
+        seen = min(before + feed.batch_size, len(feed.labels))
+        state.step += 1
+        state.loss_sum += float(loss) * (seen - before)
+        state.right += round(float(accuracy) * (seen - before))
+        on_event(
+            Step(
+                epoch=state.epoch + 1,
+                step=state.step,
+                steps=feed.steps,
+                loss=state.loss_sum / seen,
+                accuracy=state.right / seen,
+                images_per_second=seen / (time.perf_counter() - start),
+            )
+        )

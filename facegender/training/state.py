@@ -1,0 +1,186 @@
+"""``last/``: all that is needed to go on as if training had never stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegender.bundle import LAST
+from facegender.errors import BundleError
+from facegender.files import remove_leftovers, sha256_of, write_bytes, write_text
+from facegender.training.events import Epoch
+from facegender.training.settings import Resolved
+
+SCHEMA = 1
+_AGAIN = "Train anew with --force."
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands.
+
+    Attributes:
+        settings: what it was asked to do.
+        data: fingerprint of the rows it learns from.
+        threads: thread counts; equal results need equal ones.
+        epoch: epochs done.
+        step: steps done in the next epoch, above 0 only after an interruption.
+        loss_sum: sum of the training losses of the photos seen in these steps.
+        right: how many of these photos the network had right.
+        history: a row an epoch.
+        best_epoch: the epoch (from 1) of the best weights, 0 before the first.
+        best_loss: its validation loss, None before the first.
+        seconds: spent training, validating and saving, over all sittings.
+        epoch_seconds: of these, spent on the unfinished epoch, and on its steps alone.
+        finished: why training is over, or "" while it is not.
+    """
+
+    settings: Resolved
+    data: str
+    threads: dict[str, int]
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    right: int = 0
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float | None = None
+    seconds: float = 0.0
+    epoch_seconds: tuple[float, float] = (0.0, 0.0)
+    finished: str = ""
+
+    def begin_epoch(self, row: Epoch) -> None:
+        """Record an epoch that ended and stand at the start of the next."""
+        self.history.append(row)
+        if row.best:
+            self.best_epoch, self.best_loss = row.epoch, row.val_loss
+        self.epoch = row.epoch
+        self.step, self.loss_sum, self.right, self.epoch_seconds = 0, 0.0, 0, (0.0, 0.0)
+
+
+def variables_of(model: Any) -> dict[str, Any]:
+    """Every variable that a training step changes, by a stable name.
+
+    Weights, batch norm statistics, seeds of dropout, and the optimizer's moments and step.
+    """
+    groups = {"m": model.variables, "o": model.optimizer.variables}
+    return {f"{kind}{i}": v for kind, vs in groups.items() for i, v in enumerate(vs)}
+
+
+def save_state(folder: Path, state: State, model: Any, *, best: bool) -> None:
+    """Write the state of a run atomically; older files go afterwards.
+
+    Args:
+        folder: the model folder; the state goes to its ``last/``.
+        state: where the run stands.
+        model: the compiled model as it is now.
+        best: whether its weights are the best so far.
+    """
+    last = folder / LAST
+    last.mkdir(parents=True, exist_ok=True)
+    names = {"state": f"state-{state.epoch}-{state.step}.npz"}
+    if best:
+        write_bytes(last / f"best-{state.best_epoch}.npz", _packed(_weights(model)))
+    if state.best_epoch:
+        names["best"] = f"best-{state.best_epoch}.npz"
+    values = {name: np.asarray(variable) for name, variable in variables_of(model).items()}
+    write_bytes(last / names["state"], _packed(values))
+    content = asdict(state) | {
+        "schema": SCHEMA,
+        "files": {k: {"name": n, "sha256": sha256_of(last / n)} for k, n in names.items()},
+    }
+    write_text(last / "state.json", json.dumps(content) + "\n")
+    for path in last.glob("*.npz"):
+        if path.name not in names.values():
+            with suppress(OSError):
+                path.unlink()
+    remove_leftovers(last)
+
+
+def read_state(folder: Path) -> State:
+    """Read where a run stands; its weights are read by `restore` and `best_weights`.
+
+    Raises:
+        BundleError: there is nothing to resume, or it is damaged.
+    """
+    content = _read_json(folder)
+    try:
+        return State(
+            settings=Resolved(**content["settings"]),
+            data=content["data"],
+            threads=content["threads"],
+            epoch=content["epoch"],
+            step=content["step"],
+            loss_sum=content["loss_sum"],
+            right=content["right"],
+            history=[Epoch(**row) for row in content["history"]],
+            best_epoch=content["best_epoch"],
+            best_loss=content["best_loss"],
+            seconds=content["seconds"],
+            epoch_seconds=tuple(content["epoch_seconds"]),
+            finished=content["finished"],
+        )
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"{folder / LAST / 'state.json'} is damaged: {error}", _AGAIN) from None
+
+
+def restore(folder: Path, model: Any) -> None:
+    """Set every variable of a compiled model and its built optimizer to its stored value."""
+    stored = _read_arrays(folder, "state")
+    variables = variables_of(model)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if shapes != {name: values.shape for name, values in stored.items()}:
+        raise BundleError(f"{folder / LAST} is the state of another network", _AGAIN)
+    for name, variable in variables.items():
+        variable.assign(stored[name])
+
+
+def restore_best(folder: Path, model: Any) -> None:
+    """Set a model's weights to the best so far."""
+    stored = _read_arrays(folder, "best")
+    model.set_weights([stored[f"w{i}"] for i in range(len(stored))])
+
+
+def _weights(model: Any) -> dict[str, Any]:
+    return {f"w{i}": weight for i, weight in enumerate(model.get_weights())}
+
+
+def _packed(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    file = folder / LAST / "state.json"
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BundleError(
+            f"nothing to resume in {folder}: it has no {LAST}/state.json", "Train without --resume."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise BundleError(f"{file} has another schema than {SCHEMA}", _AGAIN)
+    return content
+
+
+def _read_arrays(folder: Path, role: str) -> dict[str, Any]:
+    entry = _read_json(folder)["files"].get(role)
+    if entry is None:
+        raise BundleError(f"{folder / LAST} has no {role} weights yet", "Train one epoch first.")
+    path = folder / LAST / entry["name"]
+    try:
+        if sha256_of(path) != entry["sha256"]:
+            raise BundleError(f"{path} is not the file that state.json describes", _AGAIN)
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read: {error}", _AGAIN) from None
