@@ -1,3 +1,55 @@
-"""Tell the perceived gender of faces in photos, and train and judge such a classifier."""
+"""Tell the perceived gender of faces in photos, and train and judge such a classifier.
+
+The public names are loaded when they are first used; importing the package is instant and never
+imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facegender.dataset.prepare import PrepareSettings, prepare
+    from facegender.errors import FaceGenderError
+    from facegender.evaluation import evaluate
+    from facegender.labels import LABELS
+    from facegender.predictor import FacePrediction, Prediction, Predictor
+    from facegender.training.settings import TrainSettings
+    from facegender.training.train import train
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "LABELS",
+    "FaceGenderError",
+    "FacePrediction",
+    "Prediction",
+    "Predictor",
+    "PrepareSettings",
+    "TrainSettings",
+    "__version__",
+    "evaluate",
+    "prepare",
+    "train",
+]
+
+_HOMES = {
+    "LABELS": "labels",
+    "FaceGenderError": "errors",
+    "FacePrediction": "predictor",
+    "Prediction": "predictor",
+    "Predictor": "predictor",
+    "PrepareSettings": "dataset.prepare",
+    "TrainSettings": "training.settings",
+    "evaluate": "evaluation",
+    "prepare": "dataset.prepare",
+    "train": "training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facegender' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"facegender.{_HOMES[name]}"), name)

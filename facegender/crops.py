@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facegender.errors import PhotoError
 from facegender.face import Face, Finder, Geometry, crop_face, whole_photo
 from facegender.parallel import ordered_map
-from facegender.photo import Photo, load_photo
+from facegender.photo import Decoded, Photo, decode_photo, read_bytes
 
 Crops = NDArray[np.uint8]
 """Crops: uint8, shape (number, height, width, 3)."""
@@ -52,11 +52,13 @@ def find_faces(source: Source, geometry: Geometry, finder: Finder = whole_photo)
         finder: see `face.Finder`.
     """
     try:
-        photo = _photo(source, geometry, finder)
+        decoded = _decoded(source, geometry, finder)
     except PhotoError as error:
         return Found([], np.zeros((0, *geometry.shape), np.uint8), error)
-    faces = finder(photo)
-    crops = [crop_face(photo, face, geometry) for face in faces]
+    faces = finder(decoded.pixels)
+    crops = [crop_face(decoded.pixels, face, geometry) for face in faces]
+    height, width = decoded.pixels.shape[:2]
+    faces = [face.scaled(decoded.size[0] / width, decoded.size[1] / height) for face in faces]
     return Found(faces, np.array(crops, np.uint8).reshape(-1, *geometry.shape))
 
 
@@ -108,17 +110,18 @@ def cache_crops(
     return crops, failed
 
 
-def _photo(source: Source, geometry: Geometry, finder: Finder) -> Photo:
+def _decoded(source: Source, geometry: Geometry, finder: Finder) -> Decoded:
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
             raise PhotoError(
                 "not a photo",
                 f"not a photo: expected uint8 (height, width, 3), got {source.dtype} {source.shape}",
             )
-        return source
+        return Decoded(source, (source.shape[1], source.shape[0]))
     # A photo that is one face needs no more pixels than its crop; a finder needs them all.
     enough = (geometry.width, geometry.height) if finder is whole_photo else None
-    return load_photo(source, at_least=enough)
+    data = source if isinstance(source, bytes) else read_bytes(source)
+    return decode_photo(data, at_least=enough)
 
 
 def _allocate(shape: tuple[int, ...], folder: Path) -> Crops:

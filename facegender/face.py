@@ -34,6 +34,16 @@ class Face:
     landmarks: tuple[tuple[float, float], ...] | None = None
     score: float | None = None
 
+    def scaled(self, across: float, down: float) -> Face:
+        """Return the same face in a photo that is `across` times as wide, `down` times as high."""
+        x, y, width, height = self.box
+        points = self.landmarks
+        return Face(
+            (x * across, y * down, width * across, height * down),
+            None if points is None else tuple((px * across, py * down) for px, py in points),
+            self.score,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:

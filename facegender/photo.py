@@ -19,21 +19,8 @@ from facegender.errors import PhotoError
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
 
-FORMATS = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "DIB",
-    "TIFF",
-    "HEIF",
-    "AVIF",
-    "JPEG2000",
-    "PPM",
-)
-"""What is decoded. Pillow's other formats run foreign programs or are not photos."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""What is decoded, beside HEIF. Pillow's other formats run foreign programs or are no photos."""
 
 MAX_PIXELS = 178_000_000
 """Larger photos are refused as decompression bombs (Pillow's own limit is a little above)."""
@@ -84,7 +71,20 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise PhotoError("unreadable", f"cannot be read: {why}") from None
 
 
-def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Photo:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded photo.
+
+    Attributes:
+        pixels: the upright photo, at its own size or, where less was asked for, smaller.
+        size: its own upright (width, height).
+    """
+
+    pixels: Photo
+    size: tuple[int, int]
+
+
+def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Decoded:
     """Decode a photo's bytes to an upright RGB array.
 
     EXIF orientation is applied, transparency is laid on white, palettes, grey, CMYK and 16-bit
@@ -95,24 +95,20 @@ def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Pho
         at_least: (width, height) that suffice; a JPEG may then be decoded at 1/2, 1/4 or 1/8 of
             its size, never below them.
 
-    Returns:
-        uint8 array (height, width, 3), values 0 to 255.
-
     Raises:
         PhotoError: not a photo, truncated, damaged or absurdly large.
     """
     with _opened(data) as image:
+        size = _upright_size(image)
         if at_least is not None:
-            # The upright size is asked for; a turned photo is stored the other way round.
-            side = max(at_least)
+            side = max(at_least)  # a photo may be stored turned: ask for the same both ways
             image.draft(None, (side, side))
-        return np.asarray(_to_rgb(_upright(image)))
+        return Decoded(np.asarray(_to_rgb(_upright(image))), size)
 
 
-def load_photo(source: str | os.PathLike[str] | bytes, **options: tuple[int, int] | None) -> Photo:
+def load_photo(source: str | os.PathLike[str] | bytes) -> Photo:
     """Read and decode a photo from a path or from bytes; see `read_bytes` and `decode_photo`."""
-    data = source if isinstance(source, bytes) else read_bytes(source)
-    return decode_photo(data, **options)
+    return decode_photo(source if isinstance(source, bytes) else read_bytes(source)).pixels
 
 
 def check_photo(data: bytes, *, min_size: int = 1) -> PhotoFacts:
@@ -126,9 +122,7 @@ def check_photo(data: bytes, *, min_size: int = 1) -> PhotoFacts:
         PhotoError: as `decode_photo`, or the photo is smaller than `min_size`.
     """
     with _opened(data) as image:
-        width, height = image.size
-        if _orientation(image) in _TURNED:
-            width, height = height, width
+        width, height = _upright_size(image)
         if min(width, height) < min_size:
             raise PhotoError(
                 "too small", f"{width}x{height} pixels: the shorter side is below {min_size}"
@@ -144,12 +138,14 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """Open an image from bytes; whatever a decoder raises in the block leaves as `PhotoError`."""
     if not data:
         raise PhotoError("empty", "empty file (0 bytes)")
+    formats = FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         _register_heif()
+        formats = ("HEIF",)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and of size; we decide on both
         try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=formats)
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError("too large", f"too large: {image.width}x{image.height} pixels")
             yield image
@@ -178,6 +174,11 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001: EXIF is free-form bytes, a bad one must not cost the photo
         return 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    return (height, width) if _orientation(image) in _TURNED else (width, height)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,1 +1,109 @@
-def predict_command() -> None: ...
+"""`facegender predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
+
+if TYPE_CHECKING:
+    from facegender.predictor import Prediction, Predictor
+
+
+def predict_command(
+    photos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PHOTO…", help="Photos, folders, patterns, or - for a list on stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    nul: Annotated[
+        bool, typer.Option("-0", "--null", help="Names on stdin end in NUL bytes, as find -print0.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Take the folders inside folders too.")
+    ] = False,
+    model: Model = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="Below this probability a face is uncertain. Default: the model's."
+        ),
+    ] = None,
+    json: Json = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    output: Output = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """[bold]Examples:[/bold]
+
+    [cyan]facegender predict face.jpg[/cyan]
+
+    [cyan]facegender predict ./faces --recursive --csv --output genders.csv[/cyan]
+
+    [cyan]find . -name '*.jpg' -print0 | facegender predict -0 - --jsonl[/cyan]
+
+    Says for each photo whether its face is perceived as female or male, and how sure that is. A
+    photo is taken as one face. A broken photo is one line on stderr and exit code 3; the others
+    are still answered.
+    """
+    from facegender.cli import console, inputs, writers
+    from facegender.errors import UsageError
+    from facegender.predictor import Predictor
+
+    if json + jsonl + csv > 1:
+        raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
+    names = inputs.expand(photos or [], recursive=recursive, nul=nul)
+    first = next(names, None)
+    predictor = Predictor(model, threshold=threshold, workers=workers)
+    if not quiet:
+        fingerprint = predictor.bundle.fingerprint
+        console.note(
+            f"Model: {predictor.bundle.folder} ({predictor.chosen}, fingerprint {fingerprint})"
+        )
+    write = (
+        writers.write_json
+        if json
+        else writers.write_jsonl
+        if jsonl
+        else writers.write_csv
+        if csv
+        else writers.write_table
+    )
+    failures: list[int] = [0]
+    everything = _all(first, names)
+    with writers.opened(output) as stream:
+        write(_watched(everything, predictor, failures, quiet), predictor, stream)
+    if failures[0]:
+        raise typer.Exit(3)
+
+
+def _all(first: str | None, names: Iterator[str]) -> Iterator[str]:
+    if first is not None:
+        yield first
+        yield from names
+
+
+def _watched(
+    names: Iterator[str], predictor: Predictor, failures: list[int], quiet: bool
+) -> Iterator[Prediction]:
+    """Predict, print a line on stderr for every photo that failed, and count them."""
+    from facegender.cli import console
+
+    for prediction in predictor.stream(names):
+        if prediction.error is not None:
+            failures[0] += 1
+            console.stderr().print(
+                f"[red]Failed:[/] {console.plain(prediction.path or '')}: "
+                f"{console.plain(prediction.error.message)}"
+            )
+        yield prediction

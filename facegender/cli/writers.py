@@ -1,0 +1,118 @@
+"""Predictions -> a table, JSON, JSON lines or CSV, written as they come."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from facegender.predictor import Prediction, Predictor
+
+COLUMNS = (
+    "path",
+    "error",
+    "face",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    "label",
+    "female",
+    "male",
+    "uncertain",
+)
+
+
+@contextmanager
+def opened(output: Path | None) -> Iterator[TextIO]:
+    """Yield stdout, or a file that replaces `output` when the block succeeds."""
+    if output is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    from facegender.files import atomic_path
+
+    with (
+        atomic_path(output) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        yield file
+
+
+def write_json(
+    predictions: Iterable[Prediction], predictor: Predictor, stream: TextIO
+) -> None:
+    """Write the whole contract, a photo a line, without holding them all."""
+    from facegender.labels import LABELS
+
+    bundle = predictor.bundle
+    head = {
+        "schema": 1,
+        "model": {"path": str(bundle.folder), "fingerprint": bundle.fingerprint},
+        "labels": list(LABELS),
+        "threshold": predictor.threshold,
+    }
+    stream.write(_dumps(head)[:-1] + ', "photos": [')
+    for i, prediction in enumerate(predictions):
+        stream.write(("," if i else "") + "\n" + _dumps(prediction.to_json()))
+    stream.write("\n]}\n")
+
+
+def write_jsonl(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
+    """Write an element of ``photos`` a line, as soon as it is known."""
+    for prediction in predictions:
+        stream.write(_dumps(prediction.to_json()) + "\n")
+        stream.flush()
+
+
+def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
+    """Write a row a face; a photo without one gets a row without one."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for prediction in predictions:
+        photo = prediction.to_json()
+        for number, face in enumerate(photo["faces"] or [None], start=1):
+            writer.writerow([photo["path"], photo["error"] or "", *_face_cells(face, number)])
+
+
+def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
+    """Write a table for people."""
+    from rich.console import Console
+
+    from facegender.cli import console
+
+    table = console.make_table("", "photo", "face", ">female", ">male", "how sure")
+    table.title = None
+    table.show_edge = False
+    for prediction in predictions:
+        name = console.plain(prediction.path or "")
+        if prediction.error is not None:
+            continue
+        if not prediction.faces:
+            table.add_row(name, "no face")
+        for face in prediction.faces:
+            female, male = (f"{100 * p:.1f} %" for p in face.probabilities)
+            sure = "uncertain" if face.uncertain else "sure"
+            table.add_row(name, face.name, female, male, sure)
+    if table.row_count:
+        width = None if stream.isatty() else 200
+        Console(file=stream, highlight=False, width=width).print(table)
+
+
+def _face_cells(face: dict[str, Any] | None, number: int) -> list[Any]:
+    if face is None:
+        return [""] * (len(COLUMNS) - 2)
+    score = "" if face["score"] is None else face["score"]
+    pair = face["probabilities"]
+    sure = "yes" if face["uncertain"] else "no"
+    return [number, *face["box"], score, face["label"], pair["female"], pair["male"], sure]
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)

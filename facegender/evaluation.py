@@ -1,0 +1,235 @@
+"""Predictor x samples -> Evaluation: how good, for whom, and where it fails."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.dataset.samples import Samples
+from facegender.dataset.sidecar import read_sidecar
+from facegender.dataset.table import read_table
+from facegender.dataset.verify import fingerprint_of
+from facegender.dataset.where import column_of, parse_condition
+from facegender.errors import DataError
+from facegender.labels import MALE
+from facegender.metrics import Answers, Estimate, Judge, estimate
+from facegender.predictor import Predictor
+
+SMALL = 30
+"""Groups of fewer photos are too small to say anything about."""
+GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What `evaluate` found; `to_json` gives the contract.
+
+    Attributes:
+        csv: the table, and `split` and `where` the rows of it that were judged.
+        model: path and fingerprint of the model, None for other tools' answers.
+        samples: the rows judged.
+        answers: their labels and probabilities.
+        no_face, unreadable: photos without an answer, counted as errors.
+        metrics: name -> estimate, every row counted.
+        of_faces_found: the same metrics over photos with an answer.
+        groups: column or columns -> value -> group.
+        seconds: of reading and predicting.
+        warnings: what a reader must know before believing the numbers.
+    """
+
+    csv: Path
+    split: str
+    where: list[str]
+    model: dict[str, str] | None
+    samples: Samples
+    answers: Answers
+    no_face: int
+    unreadable: int
+    metrics: dict[str, Estimate]
+    of_faces_found: dict[str, Estimate]
+    groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Photos with an answer (2, 2): rows are labels, columns answers."""
+        return Judge(self.answers).confusion()[:, :2].astype(np.int64)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON contract, native numbers only."""
+        return {
+            "schema": 1,
+            "model": self.model,
+            "data": {
+                "csv": os.fspath(self.csv),
+                "split": self.split,
+                "where": self.where,
+                "photos": len(self.samples),
+                "persons": len(set(self.samples.persons) - {""}) or None,
+                "no_face": self.no_face,
+                "unreadable": self.unreadable,
+            },
+            "metrics": {name: value.to_json() for name, value in self.metrics.items()},
+            "of_faces_found": {n: value.to_json() for n, value in self.of_faces_found.items()},
+            "confusion": self.confusion.tolist(),
+            "groups": {
+                by: {value: _group_json(group) for value, group in groups.items()}
+                for by, groups in self.groups.items()
+            },
+            "seconds": round(self.seconds, 3),
+            "warnings": self.warnings,
+        }
+
+
+def evaluate(
+    csv: Path,
+    predictor: Predictor,
+    *,
+    split: str = "test",
+    where: list[str] | None = None,
+    by: list[str] | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Judge a model on rows of faces.csv, doing exactly what `predict` does.
+
+    Args:
+        csv: the table.
+        predictor: the model.
+        split: rows to judge: train, val, test, or "all".
+        where: conditions that rows must satisfy; see `parse_condition`.
+        by: columns to break the result down by; ``race,gender`` crosses two.
+        seed: of the bootstrap.
+        on_progress: called with (photos done, photos in all).
+
+    Raises:
+        DataError: no such rows.
+        UsageError: an unknown column or a condition that cannot be read.
+    """
+    table, sidecar = read_table(csv), read_sidecar(csv)
+    crop = None if sidecar is None else sidecar.crop
+    if crop is not None and crop != predictor.bundle.geometry.to_json():
+        raise DataError(
+            f"the photos of {csv} were cropped to {crop}, the model takes "
+            f"{predictor.bundle.geometry.to_json()}",
+            "Judge the model on the original photos.",
+        )
+    samples = _select(csv, table, split, where or [])
+    columns = {name: _crossed(samples, name) for name in by or []}
+    warnings = _warnings(predictor, split, fingerprint_of(table, sidecar))
+    start = time.perf_counter()
+    p_male = np.full(len(samples), np.nan)
+    no_face = unreadable = 0
+    for row, prediction in enumerate(predictor.stream(samples.paths)):
+        if prediction.faces:
+            p_male[row] = prediction.faces[0].probabilities[MALE]
+        elif prediction.error is None:
+            no_face += 1
+        else:
+            unreadable += 1
+        if on_progress is not None:
+            on_progress(row + 1, len(samples))
+    seconds = time.perf_counter() - start
+    answers = Answers(samples.labels, p_male)
+    found = answers.answered
+    persons = [person for person, kept in zip(samples.persons, found, strict=True) if kept]
+    metrics = estimate(answers, samples.persons, seed=seed)
+    return Evaluation(
+        csv=csv,
+        split=split,
+        where=where or [],
+        model={
+            "path": os.fspath(predictor.bundle.folder),
+            "fingerprint": predictor.bundle.fingerprint,
+        },
+        samples=samples,
+        answers=answers,
+        no_face=no_face,
+        unreadable=unreadable,
+        metrics=metrics,
+        of_faces_found=metrics
+        if found.all()
+        else estimate(answers.take(found), persons, seed=seed),
+        groups={
+            name: group_by(samples, answers, values, seed) for name, values in columns.items()
+        },
+        seconds=seconds,
+        warnings=warnings,
+    )
+
+
+def group_by(
+    samples: Samples, answers: Answers, values: list[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Judge each group of rows that share a value, in the values' order.
+
+    Returns:
+        value -> count of photos, whether it is too small to say, and `GROUP_METRICS`.
+    """
+    cells = np.array(values)
+    groups: dict[str, dict[str, Any]] = {}
+    for value in sorted(set(values), key=_natural):
+        rows = cells == value
+        persons = [samples.persons[row] for row in np.flatnonzero(rows)]
+        groups[value] = {
+            "photos": int(rows.sum()),
+            "too_small": bool(rows.sum() < SMALL),
+            **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
+        }
+    return groups
+
+
+def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
+    samples = table if split == "all" else table.take(table.rows_of(split))
+    if not len(samples):
+        counts = {name: len(table.rows_of(name)) for name in ("train", "val", "test")}
+        has = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        raise DataError(
+            f"{csv} has no rows in the split {split!r} ({has})", "Choose another with --split."
+        )
+    kept = np.ones(len(samples), dtype=bool)
+    for text in where:
+        kept &= parse_condition(text).rows(samples)
+    samples = samples.take(np.flatnonzero(kept))
+    if not len(samples):
+        raise DataError(f"no rows of the split {split!r} satisfy {' and '.join(where)}", "")
+    return samples
+
+
+def _crossed(samples: Samples, names: str) -> list[str]:
+    """A column, or several joined: ``race,gender`` gives values such as ``Black, female``."""
+    columns = [column_of(samples, name.strip()) for name in names.split(",")]
+    return [", ".join(cells) for cells in zip(*columns, strict=True)]
+
+
+def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
+    """Sort key that puts 3-9 before 10-19 and words after numbers."""
+    import re
+
+    parts = re.findall(r"\d+|\D+", text)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)
+
+
+def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:
+    manifest = predictor.bundle.manifest
+    same = manifest.get("data", {}).get("fingerprint") == fingerprint
+    found = []
+    if same and split in ("train", "all"):
+        found.append("the model was trained on these rows: the numbers say nothing about others")
+    if same and split == manifest.get("metrics", {}).get("validated_on"):
+        found.append(
+            "these rows chose the model's best epoch: the numbers flatter it, by how much is unknown"
+        )
+    return found
+
+
+def _group_json(group: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.to_json() if isinstance(v, Estimate) else v for k, v in group.items()}

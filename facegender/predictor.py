@@ -1,0 +1,176 @@
+"""Photos -> predictions. Never imports TensorFlow unless a model has no LiteRT twin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegender.bundle import Bundle, choose_model, load_bundle
+from facegender.crops import Found, Source, find_faces_in
+from facegender.errors import PhotoError, UsageError
+from facegender.face import Face
+from facegender.labels import LABELS
+from facegender.networks import BATCH, load_network, run_network
+from facegender.photo import Photo
+
+
+@dataclass(frozen=True, slots=True)
+class FacePrediction:
+    """The answer for one face.
+
+    Attributes:
+        face: where it is.
+        probabilities: of female and of male, in the order of `LABELS`; they sum to 1.
+        uncertain: whether the larger one is below the threshold.
+    """
+
+    face: Face
+    probabilities: tuple[float, float]
+    uncertain: bool
+
+    @property
+    def label(self) -> int:
+        """0 = female, 1 = male: male from a probability of one half on."""
+        return int(self.probabilities[1] >= 0.5)
+
+    @property
+    def name(self) -> str:
+        """The label's name, ``female`` or ``male``."""
+        return LABELS[self.label]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form of the JSON contract."""
+        face = self.face
+        return {
+            "box": [round(side) for side in face.box],
+            "landmarks": None
+            if face.landmarks is None
+            else [[round(x, 1), round(y, 1)] for x, y in face.landmarks],
+            "score": None if face.score is None else round(face.score, 4),
+            "label": self.name,
+            "probabilities": {
+                name: round(p, 6) for name, p in zip(LABELS, self.probabilities, strict=True)
+            },
+            "uncertain": self.uncertain,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one photo.
+
+    Attributes:
+        path: the photo's path, None for bytes and arrays.
+        faces: largest first; empty where no face was found or the photo could not be used.
+        error: why the photo could not be used, or None.
+    """
+
+    path: str | None
+    faces: tuple[FacePrediction, ...]
+    error: PhotoError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form of the JSON contract: an element of ``photos``."""
+        path = self.path
+        if path is not None:
+            path = path.encode("utf-8", "backslashreplace").decode("utf-8")
+        return {
+            "path": path,
+            "error": None if self.error is None else self.error.message,
+            "faces": [face.to_json() for face in self.faces],
+        }
+
+
+class Predictor:
+    """Tells the perceived gender of faces.
+
+    Args:
+        model: a model folder; None means ``$FACEGENDER_MODEL``, else ``./gender_model`` if it is
+            there, else the bundled model.
+        threshold: probability of the likelier gender below which a face is ``uncertain``, 0.5 to
+            1; None means the model's own.
+        workers: processes that read photos; None means one a core.
+
+    Raises:
+        BundleError: the model is missing, damaged, foreign or does not fit.
+        UsageError: a threshold out of range.
+
+    Example:
+        >>> from facegender import Predictor
+        >>> for prediction in Predictor().predict(["a.jpg", "b.jpg"]):  # doctest: +SKIP
+        ...     print(prediction.path, [face.name for face in prediction.faces])
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        threshold: float | None = None,
+        workers: int | None = None,
+    ) -> None:
+        if threshold is not None and not 0.5 <= threshold <= 1:
+            raise UsageError(f"the threshold is {threshold}", "It must be 0.5 to 1.")
+        folder, self.chosen = choose_model(model)
+        self.bundle: Bundle = load_bundle(Path(folder))
+        self.threshold = self.bundle.threshold if threshold is None else threshold
+        self._network = load_network(self.bundle)
+        self._workers = workers
+
+    def predict(self, sources: Iterable[Source] | Source) -> list[Prediction]:
+        """Predict photos: paths, bytes of image files, or uint8 RGB arrays (height, width, 3).
+
+        A photo that cannot be used does not raise: its prediction says why.
+        """
+        if isinstance(sources, (str, os.PathLike, bytes)) or _is_photo(sources):
+            sources = [sources]  # type: ignore[list-item]
+        return list(self.stream(sources))  # type: ignore[arg-type]
+
+    def stream(self, sources: Iterable[Source]) -> Iterator[Prediction]:
+        """Predict any number of photos, in order, in bounded memory."""
+        waiting: list[tuple[str | None, Found]] = []
+        faces = 0
+        names, opened = _named(sources)
+        for found in find_faces_in(opened, self.bundle.geometry, workers=self._workers):
+            waiting.append((names.pop(0), found))
+            faces += len(found.faces)
+            if faces >= BATCH or len(waiting) >= 4 * BATCH:
+                yield from self._answer(waiting)
+                waiting, faces = [], 0
+        yield from self._answer(waiting)
+
+    def _answer(self, waiting: list[tuple[str | None, Found]]) -> Iterator[Prediction]:
+        """Run the network once over the crops of several photos."""
+        crops = [found.crops for _, found in waiting if len(found.crops)]
+        answers = iter(run_network(self._network, np.concatenate(crops)) if crops else ())
+        for path, found in waiting:
+            faces = tuple(self._face(face, next(answers)) for face in found.faces)
+            yield Prediction(path, faces, found.error)
+
+    def _face(self, face: Face, probabilities: Any) -> FacePrediction:
+        pair = float(probabilities[0]), float(probabilities[1])
+        return FacePrediction(face, pair, max(pair) < self.threshold)
+
+
+def _is_photo(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 3
+
+
+def _named(sources: Iterable[Source]) -> tuple[list[str | None], Iterator[Source]]:
+    """Return a queue of the sources' names, filled as the iterator of sources is read."""
+    names: list[str | None] = []
+
+    def read() -> Iterator[Source]:
+        for source in sources:
+            named = isinstance(source, (str, os.PathLike))
+            names.append(os.fspath(source) if named else None)  # type: ignore[arg-type]
+            yield source
+
+    return names, read()
+
+
+__all__ = ["FacePrediction", "Photo", "Prediction", "Predictor"]
