@@ -114,12 +114,16 @@ def load_bundle(folder: Path) -> Bundle:
     """
     manifest = _read_manifest(folder)
     _check_manifest(folder, manifest)
+    try:
+        geometry = Geometry.from_json(manifest.get("crop"))
+    except BundleError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error.message}", error.hint) from None
     files = {role: _checked(folder, role, entry) for role, entry in manifest["files"].items()}
     if KERAS not in files:
         raise BundleError(f"{folder / MANIFEST} names no {KERAS}", _AGAIN)
     return Bundle(
         folder=folder,
-        geometry=Geometry.from_json(manifest["crop"]),
+        geometry=geometry,
         threshold=float(manifest["threshold"]),
         arch=str(manifest.get("arch", "")),
         files=files,

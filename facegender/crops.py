@@ -115,7 +115,7 @@ def _decoded(source: Source, geometry: Geometry, finder: Finder) -> Decoded:
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
             raise PhotoError(
                 "not a photo",
-                f"not a photo: expected uint8 (height, width, 3), got {source.dtype} {source.shape}",
+                f"expected uint8 (height, width, 3), got {source.dtype} {source.shape}",
             )
         return Decoded(source, (source.shape[1], source.shape[0]))
     # A photo that is one face needs no more pixels than its crop; a finder needs them all.
@@ -128,7 +128,7 @@ def _allocate(shape: tuple[int, ...], folder: Path) -> Crops:
     size = int(np.prod(shape, dtype=np.int64))
     if size <= MEMORY_SHARE * _memory():
         return np.zeros(shape, np.uint8)
-    file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115: lives as long as the array
+    file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the array
     file.truncate(size)
     return np.memmap(file, np.uint8, "r+", shape=shape)
 

@@ -158,9 +158,7 @@ def evaluate(
         of_faces_found=metrics
         if found.all()
         else estimate(answers.take(found), persons, seed=seed),
-        groups={
-            name: group_by(samples, answers, values, seed) for name, values in columns.items()
-        },
+        groups={name: group_by(samples, answers, values, seed) for name, values in columns.items()},
         seconds=seconds,
         warnings=warnings,
     )
@@ -226,7 +224,7 @@ def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:
         found.append("the model was trained on these rows: the numbers say nothing about others")
     if same and split == manifest.get("metrics", {}).get("validated_on"):
         found.append(
-            "these rows chose the model's best epoch: the numbers flatter it, by how much is unknown"
+            "these rows chose the model's best epoch: the numbers flatter it, nobody knows how much"
         )
     return found
 

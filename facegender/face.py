@@ -17,7 +17,7 @@ from facegender.errors import BundleError
 from facegender.photo import Photo
 
 KINDS: Final = ("photo",)
-"""Known kinds of geometry. `photo`: the largest centred part of the photo with the crop's aspect."""
+"""Known kinds. `photo`: the largest centred part of the photo with the crop's aspect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ class Geometry:
             )
         width, _, height = str(stored.get("size")).partition("x")
         if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            raise BundleError(f"malformed crop size: {stored.get('size')!r}", "Expected WIDTHxHEIGHT.")
+            raise BundleError(
+                f"malformed crop size: {stored.get('size')!r}", "Expected WIDTHxHEIGHT."
+            )
         return cls(stored["kind"], int(width), int(height))
 
 

@@ -101,7 +101,9 @@ class Judge:
         order = np.argsort(-p_male[found], kind="stable")
         self._ranked = np.flatnonzero(found)[order]
         scores = p_male[self._ranked]
-        self._starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]]) if len(scores) else None
+        self._starts = (
+            np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]]) if len(scores) else None
+        )
         self._positive = labels[self._ranked] == MALE
         sure = np.where(male, p_male, 1 - p_male)
         bins = np.clip(np.ceil(np.nan_to_num(sure) * BINS) - 1, 0, BINS - 1)

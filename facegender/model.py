@@ -76,7 +76,9 @@ def architecture(name: str) -> Architecture:
         UsageError: no such name.
     """
     if name not in ARCHITECTURES:
-        raise UsageError(f"unknown architecture {name!r}", f"Choose one of {', '.join(ARCHITECTURES)}.")
+        raise UsageError(
+            f"unknown architecture {name!r}", f"Choose one of {', '.join(ARCHITECTURES)}."
+        )
     return ARCHITECTURES[name]
 
 

@@ -87,7 +87,11 @@ def _pool(workers: int) -> Executor:
     Elsewhere loky starts fresh processes; unlike the standard library's spawn it does not run the
     caller's script again, so that a script without a ``__main__`` guard works.
     """
-    if sys.platform == "linux" and threading.active_count() == 1 and "tensorflow" not in sys.modules:
+    if (
+        sys.platform == "linux"
+        and threading.active_count() == 1
+        and "tensorflow" not in sys.modules
+    ):
         context = multiprocessing.get_context("fork")
         return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_forked_worker)
     import loky

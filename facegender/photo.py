@@ -55,14 +55,14 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         PhotoError: missing, not a regular file, not readable, empty or above `MAX_BYTES`.
     """
     try:
-        facts = os.stat(path)  # noqa: PTH116: os functions keep names that are not UTF-8 cheap
+        facts = os.stat(path)
         if not stat.S_ISREG(facts.st_mode):
             raise PhotoError("not a file", "not a regular file")
         if facts.st_size == 0:
             raise PhotoError("empty", "empty file (0 bytes)")
         if facts.st_size > MAX_BYTES:
             raise PhotoError("too large", f"too large: {facts.st_size:,} bytes")
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise PhotoError("missing", "no such file") from None
@@ -138,7 +138,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """Open an image from bytes; whatever a decoder raises in the block leaves as `PhotoError`."""
     if not data:
         raise PhotoError("empty", "empty file (0 bytes)")
-    formats = FORMATS
+    formats: tuple[str, ...] = FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         _register_heif()
         formats = ("HEIF",)
@@ -151,7 +151,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
             yield image
         except PhotoError:
             raise
-        except Exception as error:  # noqa: BLE001: decoders raise nearly every type there is
+        except Exception as error:  # noqa: BLE001 - decoders raise nearly every type there is
             raise _photo_error(error) from None
 
 
@@ -172,7 +172,7 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 where it is absent or garbage."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001: EXIF is free-form bytes, a bad one must not cost the photo
+    except Exception:  # noqa: BLE001 - EXIF is free-form bytes, a bad one must not cost the photo
         return 1
 
 

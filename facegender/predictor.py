@@ -128,7 +128,7 @@ class Predictor:
         """
         if isinstance(sources, (str, os.PathLike, bytes)) or _is_photo(sources):
             sources = [sources]  # type: ignore[list-item]
-        return list(self.stream(sources))  # type: ignore[arg-type]
+        return list(self.stream(sources))
 
     def stream(self, sources: Iterable[Source]) -> Iterator[Prediction]:
         """Predict any number of photos, in order, in bounded memory."""

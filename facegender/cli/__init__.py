@@ -89,7 +89,7 @@ def main() -> None:
         console.fail(
             FaceGenderError(
                 f"unexpected {type(error).__name__}: {error}",
-                "This is a fault of facegender; run it again with --debug and report the traceback.",
+                "A fault of facegender: run it again with --debug and report what it prints.",
             )
         )
         sys.exit(1)

@@ -42,7 +42,9 @@ def evaluate_command(
     ] = "test",
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help="Only rows such as 'age not in 0-2,3-9'. Repeatable."),
+        typer.Option(
+            metavar="CONDITION", help="Only rows such as 'age not in 0-2,3-9'. Repeatable."
+        ),
     ] = None,
     by: Annotated[
         list[str] | None,
@@ -113,7 +115,9 @@ def _print(result: Evaluation) -> None:
         found = result.of_faces_found["accuracy"]
         table.add_row("accuracy of faces found", *_cells("accuracy", found))
     console.print_table(table)
-    confusion = console.make_table("Photos", "label", ">called female", ">called male", ">no answer")
+    confusion = console.make_table(
+        "Photos", "label", ">called female", ">called male", ">no answer"
+    )
     totals = [int((result.answers.labels == label).sum()) for label in (0, 1)]
     for label, row in enumerate(result.confusion.tolist()):
         cells = [f"{value:,}" for value in (*row, totals[label] - sum(row))]

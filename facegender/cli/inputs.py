@@ -52,7 +52,7 @@ def expand(arguments: Iterable[str], *, recursive: bool, nul: bool) -> Iterator[
             yield from _listed(nul)
         elif Path(name).is_dir():
             yield from _in_folder(name, recursive)
-        elif any(mark in name for mark in "*?[") and not os.path.lexists(name):  # noqa: PTH117
+        elif any(mark in name for mark in "*?[") and not os.path.lexists(name):
             yield from _matching(name, recursive)
         else:
             yield name
@@ -68,7 +68,7 @@ def _listed(nul: bool) -> Iterator[str]:
                 yield name
         return
     rest = b""
-    while chunk := stream.read1(65536):
+    while chunk := os.read(stream.fileno(), 65536):
         *whole, rest = (rest + chunk).split(b"\0")
         yield from (os.fsdecode(name) for name in whole if name)
     if rest:
@@ -82,7 +82,7 @@ def _in_folder(folder: str, recursive: bool) -> Iterator[str]:
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 found = True
-                yield os.path.join(place, name)  # noqa: PTH118: keeps "./" as the user wrote it
+                yield os.path.join(place, name)
     if not found:
         hint = "" if recursive else "Add --recursive to look in the folders inside it."
         raise DataError(f"no photos in the folder {folder}", hint)
@@ -91,7 +91,7 @@ def _in_folder(folder: str, recursive: bool) -> Iterator[str]:
 def _matching(pattern: str, recursive: bool) -> Iterator[str]:
     import glob
 
-    names = sorted(glob.glob(pattern, recursive=recursive))  # noqa: PTH207: patterns may be absolute
+    names = sorted(glob.glob(pattern, recursive=recursive))
     photos = [name for name in names if Path(name).is_file()]
     if not photos:
         raise DataError(f"nothing matches {pattern}", "")

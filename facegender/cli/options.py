@@ -17,7 +17,9 @@ def _set_debug(wanted: bool) -> bool:
 
 Debug = Annotated[
     bool,
-    typer.Option("--debug", callback=_set_debug, is_eager=True, help="Show the traceback of errors."),
+    typer.Option(
+        "--debug", callback=_set_debug, is_eager=True, help="Show the traceback of errors."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]

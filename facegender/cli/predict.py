@@ -17,7 +17,8 @@ def predict_command(
     photos: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PHOTO…", help="Photos, folders, patterns, or - for a list on stdin.",
+            metavar="PHOTO…",
+            help="Photos, folders, patterns, or - for a list on stdin.",
             show_default=False,
         ),
     ] = None,
@@ -82,7 +83,7 @@ def predict_command(
     failures: list[int] = [0]
     everything = _all(first, names)
     with writers.opened(output) as stream:
-        write(_watched(everything, predictor, failures, quiet), predictor, stream)
+        write(_watched(everything, predictor, failures), predictor, stream)
     if failures[0]:
         raise typer.Exit(3)
 
@@ -94,7 +95,7 @@ def _all(first: str | None, names: Iterator[str]) -> Iterator[str]:
 
 
 def _watched(
-    names: Iterator[str], predictor: Predictor, failures: list[int], quiet: bool
+    names: Iterator[str], predictor: Predictor, failures: list[int]
 ) -> Iterator[Prediction]:
     """Predict, print a line on stderr for every photo that failed, and count them."""
     from facegender.cli import console

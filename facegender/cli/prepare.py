@@ -18,9 +18,9 @@ def prepare_command(
         Path | None,
         typer.Argument(metavar="DIR", help="Folder with female/ and male/ folders at any depth."),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The table to write.")
-    ] = Path("faces.csv"),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The table to write.")] = Path(
+        "faces.csv"
+    ),
     labels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Labels from a CSV (path,label) instead of folders."),
@@ -110,7 +110,9 @@ def _print(result: Preparation) -> None:
         "folders": "as the folders or the file say",
         "article": "as in the 2015 article, by photo",
     }[result.method]
-    table = console.make_table(f"Split: {how}", "split", *(f">{name}" for name in LABELS), ">photos")
+    table = console.make_table(
+        f"Split: {how}", "split", *(f">{name}" for name in LABELS), ">photos"
+    )
     totals = dict.fromkeys(LABELS, 0)
     for name, counts in summary["splits"].items():
         totals = {label: totals[label] + counts[label] for label in LABELS}

@@ -45,9 +45,7 @@ def opened(output: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def write_json(
-    predictions: Iterable[Prediction], predictor: Predictor, stream: TextIO
-) -> None:
+def write_json(predictions: Iterable[Prediction], predictor: Predictor, stream: TextIO) -> None:
     """Write the whole contract, a photo a line, without holding them all."""
     from facegender.labels import LABELS
 

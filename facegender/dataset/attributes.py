@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from facegender.dataset.samples import SPLITS, Samples
-from facegender.dataset.table import PATH_WORDS, HEADER, read_rows
+from facegender.dataset.table import HEADER, PATH_WORDS, read_rows
 from facegender.errors import DataError
 from facegender.labels import LABELS, parse_label
 
@@ -25,8 +25,8 @@ def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
         raise DataError(f"{file} has no header with a path column", "Expected path,NAME,NAME…")
     words = [name.casefold() for name in header]
     path_column = next(words.index(word) for word in PATH_WORDS if word in words)
-    place = {os.path.abspath(path): i for i, path in enumerate(samples.paths)}  # noqa: PTH100
-    folders = [os.path.abspath(folder) for folder in (file.parent, *roots)]  # noqa: PTH100
+    place = {os.path.abspath(path): i for i, path in enumerate(samples.paths)}
+    folders = [os.path.abspath(folder) for folder in (file.parent, *roots)]
     kept = [i for i, word in enumerate(words) if word not in ("gender", *HEADER, *PATH_WORDS)]
     columns = {header[i]: [""] * len(samples) for i in kept}
     shared: dict[str, str] = {}
@@ -55,7 +55,7 @@ def _find(place: dict[str, int], folders: list[str], path: str) -> int | None:
     if not path:
         return None
     for folder in folders:
-        found = place.get(os.path.normpath(os.path.join(folder, path)))  # noqa: PTH118
+        found = place.get(os.path.normpath(os.path.join(folder, path)))
         if found is not None:
             return found
     return None

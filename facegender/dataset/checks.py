@@ -54,7 +54,9 @@ def inspect_all(
 ) -> list[Inspection]:
     """Inspect photos on all cores, in order; `on_progress` gets (done, total)."""
     results: list[Inspection] = []
-    for inspection in ordered_map(partial(inspect_photo, min_size=min_size), paths, workers=workers):
+    for inspection in ordered_map(
+        partial(inspect_photo, min_size=min_size), paths, workers=workers
+    ):
         results.append(inspection)
         if on_progress is not None:
             on_progress(len(results), len(paths))
@@ -80,7 +82,9 @@ class Conflicts:
     content_groups: list[int]
 
 
-def find_conflicts(samples: Samples, digests: list[str], order: list[int] | None = None) -> Conflicts:
+def find_conflicts(
+    samples: Samples, digests: list[str], order: list[int] | None = None
+) -> Conflicts:
     """Find exact copies, and content or persons under both genders.
 
     Args:

@@ -74,7 +74,7 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
     """
     if (female is None) != (male is None) or (female is not None and female == male):
         raise UsageError("--female and --male name two different folders", "Give both.")
-    if not os.path.isdir(root):  # noqa: PTH112: names that are not UTF-8 stay cheap as str
+    if not os.path.isdir(root):
         raise DataError(f"no such folder: {root}", EXPECTED)
     walk = _Walk(female, male)
     _search(walk, root, "", ())
@@ -136,7 +136,7 @@ def _gather(walk: _Walk, folder: str, label: int, person: str, split: str, trail
 def _entries(folder: str, trail: Trail) -> tuple[list[os.DirEntry[str]], Trail]:
     """Entries of a folder by name, without hidden ones (none in a loop), and the trail to it."""
     try:
-        facts = os.stat(folder)  # noqa: PTH116
+        facts = os.stat(folder)
         here = (facts.st_dev, facts.st_ino)
         if here in trail and facts.st_ino:
             return [], trail

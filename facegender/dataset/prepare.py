@@ -259,7 +259,7 @@ def _write(
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "reason", "message"])
-    folder = os.path.abspath(result.csv.parent)  # noqa: PTH100
+    folder = os.path.abspath(result.csv.parent)
     for path, inspection in zip(found.paths, inspections, strict=True):
         if inspection.reason:
             row = [relative_path(path, folder), inspection.reason, inspection.message]

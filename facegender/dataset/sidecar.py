@@ -59,7 +59,9 @@ def read_sidecar(table: Path) -> Sidecar | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {file}: {error}", "Run prepare again, or delete it.") from None
+        raise DataError(
+            f"cannot read {file}: {error}", "Run prepare again, or delete it."
+        ) from None
     if not isinstance(content, dict) or not {"schema", "table", "photos"} <= content.keys():
         raise DataError(f"{file} is not a sidecar of prepare", "Run prepare again, or delete it.")
     if content["schema"] != SCHEMA:

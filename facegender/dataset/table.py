@@ -72,7 +72,7 @@ def write_table(file: Path, samples: Samples) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*HEADER, *samples.attributes])
-    folder = os.path.abspath(file.parent)  # noqa: PTH100: no links resolved
+    folder = os.path.abspath(file.parent)
     extra = list(samples.attributes.values())
     for i, path in enumerate(samples.paths):
         row = [relative_path(path, folder), int(samples.labels[i])]
@@ -83,7 +83,7 @@ def write_table(file: Path, samples: Samples) -> None:
 
 def relative_path(path: str, folder: str) -> str:
     """Return `path` relative to `folder` where it lies below it, else absolute; always ``/``."""
-    path = os.path.abspath(path)  # noqa: PTH100
+    path = os.path.abspath(path)
     prefix = folder.rstrip(os.sep) + os.sep
     if path.startswith(prefix):
         path = path[len(prefix) :]
@@ -123,9 +123,9 @@ def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
 
     def resolve(text: str) -> str:
         nonlocal dropped
-        if os.path.isabs(text) and os.path.lexists(text):  # noqa: PTH117
+        if os.path.isabs(text) and os.path.lexists(text):
             return text
-        plain = os.path.normpath(os.path.join(bases[0], text))  # noqa: PTH118
+        plain = os.path.normpath(os.path.join(bases[0], text))
         if os.path.lexists(plain):
             return plain
         parts = [part for part in PureWindowsPath(text).parts if part not in ("..", ".")]
@@ -133,7 +133,7 @@ def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
         for drop in order:
             for base in bases:
                 tail = parts[drop:]
-                candidate = os.path.join(base, *tail)  # noqa: PTH118
+                candidate = os.path.join(base, *tail)
                 if tail and not PureWindowsPath(tail[0]).anchor and os.path.lexists(candidate):
                     dropped = drop
                     return candidate
@@ -146,16 +146,22 @@ def _columns(file: Path, header: list[str] | None, first: list[str] | None) -> d
     """Return the index of each known column."""
     if header is None:
         if first is None or len(first) < 2 or parse_label(first[1]) is None:
-            raise DataError(f"{file} has no columns path and label; its first row is {first}", _EXPECTED)
+            raise DataError(
+                f"{file} has no columns path and label; its first row is {first}", _EXPECTED
+            )
         return {"path": 0, "label": 1}
     words = [name.casefold() for name in header]
     if len(set(words)) < len(words):
         raise DataError(f"{file} names a column twice: {', '.join(header)}", "Rename one of them.")
-    columns = {name: words.index(name) for name in ("person", "split") if name in words}
+    columns: dict[str, int] = {
+        name: words.index(name) for name in ("person", "split") if name in words
+    }
     columns["path"] = next(words.index(word) for word in PATH_WORDS if word in words)
     found = [word for word in LABEL_WORDS if word in words]
     if not found:
-        raise DataError(f"{file} has no column label or gender, only {', '.join(header)}", _EXPECTED)
+        raise DataError(
+            f"{file} has no column label or gender, only {', '.join(header)}", _EXPECTED
+        )
     columns["label"] = words.index(found[0])
     if "gender" in found[1:]:
         columns["gender"] = words.index("gender")
@@ -201,7 +207,9 @@ def _parsed(file: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
         raise DataError(f"{file} is not a CSV file: {error}", _EXPECTED) from None
 
 
-def _numbered(first: list[str] | None, rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+def _numbered(
+    first: list[str] | None, rows: Iterator[list[str]]
+) -> Iterator[tuple[int, list[str]]]:
     return enumerate(_chain(first, rows) if first is not None else rows, start=1)
 
 

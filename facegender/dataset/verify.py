@@ -22,7 +22,7 @@ def verify_files(samples: Samples, sidecar: Sidecar | None) -> None:
     missing, changed = [], []
     for row, path in enumerate(samples.paths):
         try:
-            size = os.stat(path).st_size  # noqa: PTH116
+            size = os.stat(path).st_size
         except OSError:
             missing.append(path)
             continue
@@ -54,7 +54,7 @@ def verify_splits(samples: Samples, wanted: tuple[str, ...]) -> None:
         if not rows:
             raise DataError(
                 f"the {split} split is empty",
-                f"Run facegender prepare again with --{'val' if split == 'train' else split} above 0.",
+                "Run facegender prepare again; --val and --test give the shares.",
             )
         for label, name in enumerate(LABELS):
             if not counts[label]:

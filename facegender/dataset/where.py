@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from facegender.dataset.samples import Samples
 from facegender.errors import UsageError
 
-_PATTERN = re.compile(r"\s*(?P<column>.+?)\s*(?P<op>!=|==?|\s+not\s+in\s+|\s+in\s+)\s*(?P<values>.*)\s*")
+_PATTERN = re.compile(
+    r"\s*(?P<column>.+?)\s*(?P<op>!=|==?|\s+not\s+in\s+|\s+in\s+)\s*(?P<values>.*)\s*"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,9 @@ def _train(
             on_event(Finishing(why_over(state) or "stopped"))
             bundle = _finish(model, validation, rows, state, out, on_event)
     if not over:
-        kept = f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""
+        kept = (
+            f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""
+        )
         raise Interrupted(
             f"stopped in epoch {state.epoch + 1} after {state.step} steps, which are saved{kept}",
             "Go on with the same command and --resume.",
@@ -276,7 +278,9 @@ def _finish(
     contents = {KERAS: _keras_bytes(model)}
     twin = convert_twin(model)
     checked = validation.crops[:TWIN_CHECKS]
-    difference, flips = compare(keras_answers[:TWIN_CHECKS], run_network(LiteRtNetwork(twin), checked))
+    difference, flips = compare(
+        keras_answers[:TWIN_CHECKS], run_network(LiteRtNetwork(twin), checked)
+    )
     if difference < 1e-3 and not flips:
         contents[TWIN] = twin
     else:

@@ -1,0 +1,269 @@
+"""The command line as a process: stdout, stderr, exit codes."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import encoded, make_tree, pattern
+
+
+@pytest.fixture
+def run(in_tmp):
+    def run(*args, code=0, stdin=None, **env):
+        done = subprocess.run(
+            [sys.executable, "-m", "facegender", *map(str, args)],
+            input=stdin,
+            capture_output=True,
+            env=os.environ | {"PYTHONWARNINGS": "error::DeprecationWarning:facegender"} | env,
+        )
+        out, err = (
+            stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr)
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{out}\n{err}"
+        if code != 1:
+            assert "Traceback" not in err
+        return out, err
+
+    return run
+
+
+@pytest.fixture
+def photos(in_tmp):
+    folder = in_tmp / "some photos"
+    (folder / "deeper").mkdir(parents=True)
+    for i, name in enumerate(("a.png", "b é.PNG", "deeper/c.png")):
+        (folder / name).write_bytes(encoded(pattern(i % 2, i), "PNG"))
+    (folder / "notes.txt").write_text("not a photo")
+    return folder
+
+
+def test_help_is_short_of_heavy_imports(run):
+    code = (
+        "import sys; sys.argv = ['facegender', *sys.argv[1:]]\n"
+        "from facegender.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'sklearn'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    for args in (
+        ["--help"],
+        ["-h"],
+        *([c, "--help"] for c in ("prepare", "train", "eval", "predict")),
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True)
+        assert done.stderr == "[]\n"
+        assert done.stdout.index("Examples:") < done.stdout.index("Options")
+
+
+def test_importing_the_package_is_light():
+    code = "import facegender, sys; print(len(facegender.__all__), 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split()[1] == "False"
+
+
+def test_train_help_names_every_network(run):
+    from facegender.model import ARCHITECTURES
+
+    out, _ = run("train", "--help")
+    assert all(name in out for name in ARCHITECTURES)
+
+
+def test_version(run):
+    from facegender import __version__
+
+    assert run("--version")[0] == f"facegender {__version__}\n"
+
+
+def test_the_four_commands_end_to_end(run, in_tmp):
+    make_tree(in_tmp / "photos", persons=10, photos=4)
+    out, err = run("prepare", "photos", "--val", "0.2")
+    assert "Next:    facegender train" in out
+    assert err == ""
+    out, err = run("train", "--epochs", "6", "--batch-size", "16", "--seed", "1", "--no-augment")
+    assert "Next:    facegender eval" in out
+    lines = err.splitlines()
+    assert lines[0].startswith(
+        "compact: 560,554 parameters, 48 photos to train, 16 to validate (val)"
+    )
+    assert [line.split()[0] for line in lines[2:8]] == ["1", "2", "3", "4", "5", "6"]
+    assert lines[-1].startswith("Training is over")
+    assert len(lines) == 9, "nothing of TensorFlow's or Keras's own"
+    out, err = run("eval", "--json", "--by", "gender")
+    result = json.loads(out)
+    assert result["metrics"]["accuracy"]["value"] > 0.8
+    assert set(result["groups"]["gender"]) == {"female", "male"}
+    assert err == "Model: gender_model (in this folder)\n"
+    out, _ = run("eval", "--split", "test")
+    assert "recall of women" in out
+    out, err = run("predict", "photos/female/female-0/0.jpg")
+    assert "female" in out
+    assert "Model: gender_model" in err
+
+
+def test_predict_formats(run, photos, toy_model):
+    run("predict", photos, "--json", "--output", "out.json", "--quiet", "--model", toy_model)
+    whole = json.loads(open("out.json").read())
+    assert (whole["schema"], whole["labels"]) == (1, ["female", "male"])
+    assert [os.path.basename(p["path"]) for p in whole["photos"]] == ["a.png", "b é.PNG"]
+    out, err = run("predict", photos, "-r", "--jsonl", "-q", FACEGENDER_MODEL=str(toy_model))
+    assert [json.loads(line) for line in out.splitlines()][:2] == whole["photos"]
+    assert len(out.splitlines()) == 3
+    assert err == ""
+    out, _ = run("predict", photos, "--csv", "--model", toy_model)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["label"] for row in rows] == [p["faces"][0]["label"] for p in whole["photos"]]
+    out, _ = run("predict", photos, "--model", toy_model)
+    assert "b é.PNG" in out
+
+
+def test_lists_on_stdin_and_patterns(run, photos, toy_model):
+    options = ("--jsonl", "-q", "--model", toy_model)
+    names = [str(photos / "a.png"), str(photos / "b é.PNG")]
+    expected = [json.loads(line) for line in run("predict", *names, *options)[0].splitlines()]
+    for args, text in [
+        (["-"], "\n".join(names) + "\n"),
+        (["-"], "\r\n".join(names)),
+        (["-0", "-"], "\0".join(names) + "\0"),
+        (["-0"], "\0".join(names)),
+        ([f"{photos}/*.[pP][nN][gG]"], ""),
+    ]:
+        out, _ = run("predict", *args, *options, stdin=text.encode())
+        assert [json.loads(line) for line in out.splitlines()] == expected
+
+
+def test_a_broken_photo_is_one_line_and_exit_code_3(run, photos, toy_model):
+    (photos / "bad.jpg").write_bytes(b"\xff\xd8 nonsense")
+    out, err = run("predict", photos, "no.jpg", "--jsonl", "--model", toy_model, code=3)
+    assert len(out.splitlines()) == 4
+    failed = [line for line in err.splitlines() if line.startswith("Failed:")]
+    assert len(failed) == 2
+    assert "bad.jpg" in failed[0]
+    assert "no.jpg: no such file" in failed[1]
+
+
+def test_names_that_are_not_utf8_or_hold_newlines(run, photos, toy_model):
+    odd = os.fsencode(photos) + b"/caf\xe9\n.png"
+    shutil.copy(photos / "a.png", odd)
+    out, _ = run("predict", photos, "--json", "--model", toy_model)
+    assert any(p["path"].endswith("caf\\udce9\n.png") for p in json.loads(out)["photos"])
+    out, _ = run("predict", photos, "--model", toy_model)
+    assert "caf\\udce9\\n.png" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "code"),
+    [
+        (["predict"], "no photo given", 2),
+        (["predict", "x.jpg", "--json", "--csv"], "contradict each other", 2),
+        (["predict", "x.jpg", "--threshold", "0.2"], "the threshold is 0.2", 2),
+        (["predict", "x.jpg", "--model", "nowhere"], "no model folder at nowhere", 1),
+        (["predict", "*.nothing"], "nothing matches *.nothing", 1),
+        (["prepare"], "no folder given", 2),
+        (["prepare", "nowhere"], "no such folder: nowhere", 1),
+        (["prepare", ".", "--val", "0.7", "--test", "0.7"], "leave something to train on", 2),
+        (["train"], "cannot read faces.csv", 1),
+        (["train", "--resume", "--force"], "contradict each other", 2),
+        (["train", "--arch", "vgg", "x.csv"], "unknown architecture 'vgg'", 2),
+        (["eval", "--split", "holdout"], "unknown split 'holdout'", 2),
+        (["train", "--no-such-option"], "No such option", 2),
+        (["frobnicate"], "No such command", 2),
+    ],
+)
+def test_errors_are_sentences(run, in_tmp, toy_model, args, message, code):
+    if args[0] in ("eval", "predict") and "--model" not in args:
+        args = [*args, "--model", toy_model]
+    out, err = run(*args, code=code)
+    assert message in err.replace("\n", " ")
+    assert out == ""
+
+
+def test_debug_shows_the_traceback(run):
+    for args in (["--debug", "train"], ["train", "--debug"]):
+        assert "Traceback" in run(*args, code=1)[1]
+
+
+def test_a_closed_pipe_is_no_traceback(photos, toy_model):
+    names = "\n".join([str(photos / "a.png")] * 2000)
+    command = f"{sys.executable} -m facegender predict - --jsonl -q --model {toy_model} | head -1"
+    done = subprocess.run(command, shell=True, input=names.encode(), capture_output=True)
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, code):
+    command = [sys.executable, "-m", "facegender", "train", str(toy_csv)]
+    options = ["--epochs", "4", "--batch-size", "16", "--seed", "3"]
+    run("train", toy_csv, "--out", "whole", *options)
+    process = subprocess.Popen(
+        [*command, "--out", "cut", *options], stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if line.split()[:1] == ["1"]:
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    if process.returncode == 0:
+        pytest.skip("the training ended before the signal came")
+    assert process.returncode == code, err
+    assert "Go on with the same command and --resume" in err
+    run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
+    run("train", toy_csv, "--out", "cut", "--resume")
+    fingerprints = []
+    for name in ("whole", "cut"):
+        state = json.loads(open(f"{name}/last/state.json").read())
+        fingerprints.append([state["files"]["best"]["sha256"], state["best_loss"]])
+    assert fingerprints[0] == fingerprints[1]
+
+
+def _any_photo(toy_csv):
+    from facegender.dataset.table import read_table
+
+    return read_table(toy_csv).paths[0]
+
+
+def test_a_killed_prepare_leaves_no_half_table(in_tmp):
+    make_tree(in_tmp / "photos", persons=30, photos=8)
+    for delay in (0.05, 0.25, 0.45):
+        command = [sys.executable, "-m", "facegender", "prepare", "photos"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        if os.path.exists("faces.csv"):
+            assert open("faces.csv").read().count("\n") == 481
+
+
+def test_a_terminal_sees_a_bar_and_a_pipe_sees_none(toy_csv, in_tmp, run):
+    import pty
+
+    command = [sys.executable, "-m", "facegender", "train", str(toy_csv), "--epochs", "2"]
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=child, env=os.environ | {"TERM": "xterm"}
+    )
+    os.close(child)
+    seen = b""
+    try:
+        while chunk := os.read(parent, 65536):
+            seen += chunk
+    except OSError:  # the other side closed
+        pass
+    assert process.wait() == 0
+    assert b"Epoch 1/2" in seen
+    assert "━".encode() in seen
+    assert b"images/s" in seen
+    _, err = run("train", toy_csv, "--epochs", "1", "--out", "piped")
+    assert "━" not in err
+    assert "\x1b" not in err
+    _, err = run("train", toy_csv, "--epochs", "1", "--out", "quiet", "--quiet")
+    assert err == ""

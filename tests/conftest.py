@@ -1,0 +1,94 @@
+"""Made photos for every machine; real faces where there are some."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("COLUMNS", "200")
+
+MakePhoto = Callable[..., Path]
+
+
+def pattern(label: int, seed: int, size: tuple[int, int] = (48, 56)) -> np.ndarray:
+    """A made "face": noise with a bright disc (female) or a dark bar (male), easy to learn."""
+    width, height = size
+    random = np.random.default_rng(seed)
+    pixels = random.integers(60, 160, (height, width, 3)).astype(np.uint8)
+    y, x = np.mgrid[:height, :width]
+    if label == 0:
+        disc = (x - width / 2) ** 2 + (y - height / 2) ** 2 < (min(size) / 4) ** 2
+        pixels[disc] = (250, 220, 210)
+    else:
+        pixels[height // 2 - 6 : height // 2 + 6] = (10, 20, 40)
+    return pixels
+
+
+def encoded(pixels: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, and no model chosen from outside."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FACEGENDER_MODEL", raising=False)
+    monkeypatch.delenv("FACEGENDER_DEBUG", raising=False)
+    return tmp_path
+
+
+def make_tree(root: Path, persons: int = 6, photos: int = 3, names=("female", "male")) -> Path:
+    """Gender folders of persons, each photo different."""
+    for label, name in enumerate(names):
+        for person in range(persons):
+            folder = root / name / f"{name}-{person}"
+            folder.mkdir(parents=True)
+            for photo in range(photos):
+                pixels = pattern(label, seed=label * 10_000 + person * 100 + photo)
+                (folder / f"{photo}.jpg").write_bytes(encoded(pixels, quality=92))
+    return root
+
+
+@pytest.fixture(scope="session")
+def toy_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tree(tmp_path_factory.mktemp("toy") / "photos", persons=10, photos=4)
+
+
+@pytest.fixture(scope="session")
+def toy_csv(toy_tree: Path) -> Path:
+    """faces.csv of the made photos: 80 photos of 20 persons."""
+    from facegender.dataset.prepare import PrepareSettings, prepare
+
+    out = toy_tree.parent / "faces.csv"
+    prepare(toy_tree, out, PrepareSettings(val=0.2, test=0.2, seed=1), workers=1)
+    return out
+
+
+@pytest.fixture(scope="session")
+def toy_model(toy_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compact model trained for a few epochs on the made photos."""
+    from facegender.training.settings import TrainSettings
+    from facegender.training.train import train
+
+    out = tmp_path_factory.mktemp("model") / "gender_model"
+    settings = TrainSettings(epochs=6, batch_size=16, seed=1, augment=False)
+    train(toy_csv, out, settings, workers=1)
+    return out
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real faces, or skip."""
+    given = os.environ.get("FACEGENDER_TEST_DATA")
+    folder = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "gender_pic").is_dir():
+        pytest.skip("no real faces here: set FACEGENDER_TEST_DATA")
+    return folder

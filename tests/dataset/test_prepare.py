@@ -1,0 +1,161 @@
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from facegender.dataset.prepare import PrepareSettings, prepare
+from facegender.dataset.sidecar import read_sidecar
+from facegender.dataset.table import read_table
+from facegender.errors import DataError, UsageError
+from tests.conftest import encoded, make_tree, pattern
+
+
+def content_of(root):
+    return {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()}
+
+
+def test_nobody_is_in_two_splits_and_no_photo_is_touched(in_tmp):
+    root = make_tree(in_tmp / "photos", persons=8, photos=3)
+    before = content_of(root)
+    result = prepare(root, Path("faces.csv"), PrepareSettings(val=0.2, test=0.2))
+    assert content_of(root) == before
+    samples = read_table(Path("faces.csv"))
+    assert len(samples) == 48
+    where = {}
+    for person, split in zip(samples.persons, samples.splits, strict=True):
+        assert where.setdefault(person, split) == split
+    assert set(where.values()) == {"train", "val", "test"}
+    assert result.method == "person"
+    assert json.loads(json.dumps(result.to_json()))["persons"] == 16
+    assert (
+        Path("faces.csv").read_text().splitlines()[1].startswith("photos/female/female-0/0.jpg,0,")
+    )
+
+
+def test_rejects_are_listed_with_their_reason(in_tmp):
+    root = make_tree(in_tmp / "photos")
+    bad = {
+        "female/female-0/empty.jpg": (b"", "empty"),
+        "female/female-0/text.jpg": (b"hello", "not a photo"),
+        "male/male-1/cut.jpg": (encoded(pattern(1, 9, (300, 300)))[:3000], "truncated"),
+        "male/male-1/tiny.png": (encoded(pattern(1, 9, (10, 300)), "PNG"), "too small"),
+        "male/male-1/newline\nname é.jpg": (b"x", "not a photo"),
+    }
+    for name, (data, _) in bad.items():
+        (root / name).write_bytes(data)
+    result = prepare(root, Path("faces.csv"))
+    assert len(result.samples) == 36
+    with Path("faces.rejected.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    assert rows == {f"photos/{name}": reason for name, (_, reason) in bad.items()}
+
+
+def copy(root, source, target):
+    (root / target).parent.mkdir(parents=True, exist_ok=True)
+    (root / target).write_bytes((root / source).read_bytes())
+
+
+def test_copies_stay_in_one_split_and_can_be_dropped(in_tmp):
+    root = make_tree(in_tmp / "photos", persons=8)
+    copy(root, "female/female-0/0.jpg", "female/female-7/copy.jpg")
+    result = prepare(root, Path("faces.csv"))
+    assert result.copies == 1
+    split = dict(zip(result.samples.persons, result.samples.splits, strict=True))
+    assert split["female-0"] == split["female-7"]
+    dropped = prepare(root, Path("faces.csv"), PrepareSettings(drop_duplicates=True))
+    assert dropped.dropped == {"duplicate": 1}
+    assert len(dropped.samples) == 48
+
+
+def test_content_and_persons_under_both_genders_are_reported_and_can_be_dropped(in_tmp):
+    root = make_tree(in_tmp / "photos", persons=8)
+    copy(root, "female/female-0/0.jpg", "male/male-3/same.jpg")
+    copy(root, "male/male-5/1.jpg", "male/female-2/him.jpg")
+    result = prepare(root, Path("faces.csv"))
+    assert result.content_conflicts == 2
+    assert result.person_conflicts == 4
+    kept = prepare(root, Path("faces.csv"), PrepareSettings(drop_conflicts=True))
+    assert sum(kept.dropped.values()) == 6
+    assert "female-2" not in kept.samples.persons
+
+
+def test_splits_of_the_data_set_are_kept_and_leaks_are_moved(in_tmp):
+    for split in ("train", "val"):
+        for label, gender in enumerate(("female", "male")):
+            folder = in_tmp / "photos" / split / gender
+            folder.mkdir(parents=True)
+            for i in range(4):
+                seed = 1000 * label + 10 * (split == "val") + i
+                (folder / f"{i}.jpg").write_bytes(encoded(pattern(label, seed)))
+    copy(in_tmp / "photos", "val/male/0.jpg", "train/male/leak.jpg")
+    result = prepare(Path("photos"), Path("faces.csv"))
+    assert (result.method, result.moved) == ("folders", 1)
+    assert len(result.samples.rows_of("val")) == 9
+    alone = prepare(Path("photos"), Path("faces.csv"), PrepareSettings(drop_duplicates=True))
+    assert len(alone.samples.rows_of("val")) == 8
+    assert not any("leak" in path for path in alone.samples.paths)
+
+
+def test_the_articles_split_is_in_list_order(in_tmp):
+    from facegender.dataset.splits import split_like_article
+
+    make_tree(in_tmp / "photos")
+    result = prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
+    samples = read_table(Path("faces.csv"))
+    assert samples.labels.tolist() == sorted(samples.labels.tolist())
+    assert samples.paths == sorted(samples.paths)
+    assert samples.splits == split_like_article(36)
+    assert not samples.rows_of("val")
+    assert result.persons_in_two_splits > 0
+
+
+def test_labels_from_a_file_and_attributes(in_tmp):
+    make_tree(in_tmp / "photos", persons=5)
+    paths = sorted(p.relative_to(in_tmp) for p in Path(in_tmp / "photos").rglob("*.jpg"))
+    lines = [f"{p},{int('/male/' in str(p))}\n" for p in paths]
+    Path("list.csv").write_text("".join(lines))
+    rows = [
+        f"{p},{'male' if '/male/' in str(p) else 'female'},{i % 90}\n" for i, p in enumerate(paths)
+    ]
+    Path("extra.csv").write_text("path,gender,age\n" + "".join(rows[:-1]))
+    settings = PrepareSettings(labels="list.csv", attributes="extra.csv", split="photo")
+    result = prepare(None, Path("faces.csv"), settings)
+    assert result.without_attributes == 1
+    samples = read_table(Path("faces.csv"))
+    assert list(samples.attributes) == ["age"]
+    assert samples.attributes["age"] == [*(str(i % 90) for i in range(len(paths) - 1)), ""]
+
+
+def test_an_attribute_file_that_contradicts_the_labels_is_refused(in_tmp):
+    make_tree(in_tmp / "photos")
+    Path("extra.csv").write_text("path,gender\nphotos/male/male-0/0.jpg,female\n")
+    with pytest.raises(DataError, match="gives gender 'female'"):
+        prepare(Path("photos"), Path("faces.csv"), PrepareSettings(attributes="extra.csv"))
+    assert not Path("faces.csv").exists()
+
+
+def test_the_sidecar_belongs_to_its_table_only(in_tmp):
+    make_tree(in_tmp / "photos")
+    result = prepare(Path("photos"), Path("faces.csv"))
+    sidecar = read_sidecar(Path("faces.csv"))
+    assert sidecar.sizes == [Path(path).stat().st_size for path in result.samples.paths]
+    assert sidecar.crop is None
+    Path("faces.csv").write_text(Path("faces.csv").read_text() + "\n")
+    assert read_sidecar(Path("faces.csv")) is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PrepareSettings(val=0.6, test=0.5),
+        PrepareSettings(split="sideways"),
+        PrepareSettings(split="folders"),
+    ],
+)
+def test_wrong_options_are_refused(in_tmp, settings):
+    make_tree(in_tmp / "photos")
+    with pytest.raises(UsageError):
+        prepare(Path("photos"), Path("faces.csv"), settings)
+    assert not Path("faces.csv").exists()

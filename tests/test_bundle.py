@@ -1,0 +1,153 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from facegender.bundle import KERAS, MANIFEST, TWIN, choose_model, load_bundle, save_bundle
+from facegender.errors import BundleError
+from facegender.networks import (
+    KerasNetwork,
+    LiteRtNetwork,
+    compare,
+    load_network,
+    run_network,
+)
+from facegender.predictor import Predictor
+from tests.conftest import pattern
+
+
+@pytest.fixture
+def model(toy_model, tmp_path):
+    return shutil.copytree(toy_model, tmp_path / "model")
+
+
+def edit(folder, **changes):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(manifest | changes))
+
+
+def test_a_bundle_says_what_it_is(model):
+    bundle = load_bundle(model)
+    assert bundle.arch == "compact"
+    assert bundle.geometry.shape == (64, 64, 3)
+    assert set(bundle.files) == {"model.keras", "model.tflite", "history.csv", "README.md"}
+    assert bundle.manifest["labels"] == ["female", "male"]
+    assert bundle.manifest["data"]["splits"]["train"] == {"female": 24, "male": 24}
+
+
+DAMAGE = {
+    "no folder": lambda f: shutil.rmtree(f),
+    "no manifest": lambda f: (f / MANIFEST).unlink(),
+    "cut manifest": lambda f: (f / MANIFEST).write_text((f / MANIFEST).read_text()[:99]),
+    "foreign manifest": lambda f: (f / MANIFEST).write_text("[1, 2]"),
+    "missing twin": lambda f: (f / TWIN).unlink(),
+    "missing keras": lambda f: (f / KERAS).unlink(),
+    "cut twin": lambda f: (f / TWIN).write_bytes((f / TWIN).read_bytes()[:-1]),
+    "changed twin": lambda f: (f / TWIN).write_bytes(b"x" + (f / TWIN).read_bytes()[1:]),
+    "changed card": lambda f: (f / "README.md").write_text("other"),
+    "label order": lambda f: edit(f, labels=["male", "female"]),
+    "newer schema": lambda f: edit(f, schema=2),
+    "other crop kind": lambda f: edit(f, crop={"kind": "eyes", "size": "64x64"}),
+    "no threshold": lambda f: edit(f, threshold=None),
+    "bad temperature": lambda f: edit(f, temperature=0.0),
+    "no files": lambda f: edit(f, files={}),
+    "path outside": lambda f: edit(f, files={KERAS: {"name": "../x", "sha256": "", "bytes": 0}}),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_whatever_is_wrong_is_refused_by_name(model, name):
+    DAMAGE[name](model)
+    with pytest.raises(BundleError) as caught:
+        Predictor(model)
+    assert str(model) in caught.value.message or "model.keras" in caught.value.message
+
+
+def test_another_input_size_is_refused(model):
+    edit(model, crop={"kind": "photo", "size": "96x96"})
+    with pytest.raises(BundleError, match=r"takes \(64, 64, 3\)"):
+        load_network(load_bundle(model))
+
+
+def test_a_twin_that_is_no_model_is_refused(model):
+    bundle = load_bundle(model)
+    contents = {KERAS: bundle.files[KERAS].read_bytes(), TWIN: b"not a flatbuffer" * 99}
+    facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        load_network(save_bundle(model, contents, facts))
+
+
+def test_nan_weights_are_refused(model):
+    from facegender.training.train import _keras_bytes
+
+    bundle = load_bundle(model)
+    network = bundle.load_keras()
+    network.get_layer("logits").set_weights([np.full((160, 2), np.nan), np.zeros(2)])
+    facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
+    with pytest.raises(BundleError, match="not two probabilities"):
+        load_network(save_bundle(model, {KERAS: _keras_bytes(network)}, facts))
+
+
+def test_a_save_over_a_model_leaves_one_generation_and_foreign_files(model):
+    (model / "notes.txt").write_text("mine")
+    bundle = load_bundle(model)
+    facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
+    contents = {role: path.read_bytes() for role, path in bundle.files.items()}
+    second = save_bundle(model, contents, facts)
+    assert second.files[KERAS].name == "model.2.keras"
+    third = save_bundle(model, contents, facts)
+    assert third.files[KERAS].name == "model.keras"
+    names = {p.name for p in model.iterdir() if p.is_file() and not p.name.startswith(".")}
+    assert names == {
+        MANIFEST,
+        "notes.txt",
+        "model.keras",
+        "model.tflite",
+        "history.csv",
+        "README.md",
+    }
+
+
+def test_a_save_that_fails_leaves_the_old_model(model, monkeypatch):
+    import facegender.bundle as module
+
+    before = load_bundle(model).fingerprint
+    facts = dict(load_bundle(model).manifest)
+
+    def broken(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_text", broken)
+    with pytest.raises(OSError):
+        save_bundle(model, {KERAS: b"new"}, facts)
+    monkeypatch.undo()
+    assert load_bundle(model).fingerprint == before
+
+
+def test_the_twin_agrees_with_the_keras_model(model):
+    bundle = load_bundle(model)
+    crops = np.stack([np.resize(pattern(i % 2, i, (64, 64)), (64, 64, 3)) for i in range(70)])
+    ours = run_network(KerasNetwork(bundle.load_keras()), crops)
+    twin = run_network(LiteRtNetwork(bundle.twin.read_bytes()), crops)
+    difference, flips = compare(ours, twin)
+    assert difference < 1e-3
+    assert flips == 0
+
+
+def test_compare_counts_flips_away_from_one_half():
+    ours = np.array([[0.4, 0.6], [0.4995, 0.5005], [0.9, 0.1]], np.float32)
+    other = np.array([[0.6, 0.4], [0.5005, 0.4995], [0.9, 0.1]], np.float32)
+    difference, flips = compare(ours, other)
+    assert flips == 1
+    assert difference == pytest.approx(0.2)
+
+
+def test_the_model_is_chosen_in_order(in_tmp, model, monkeypatch):
+    assert choose_model("x")[1] == "given"
+    bundled = choose_model(None)[1] if (in_tmp / "nothing").exists() else None
+    shutil.copytree(model, "gender_model")
+    assert choose_model(None)[1] == "in this folder"
+    monkeypatch.setenv("FACEGENDER_MODEL", "y")
+    assert choose_model(None) == (__import__("pathlib").Path("y"), "$FACEGENDER_MODEL")
+    assert bundled is None

@@ -1,0 +1,10 @@
+import pickle
+
+from facegender.errors import FaceGenderError, PhotoError
+
+
+def test_errors_cross_process_borders_whole():
+    error = pickle.loads(pickle.dumps(FaceGenderError("what", "hint")))
+    assert (error.message, error.hint) == ("what", "hint")
+    photo = pickle.loads(pickle.dumps(PhotoError("truncated", "cut")))
+    assert (photo.reason, photo.message) == ("truncated", "cut")

@@ -1,0 +1,72 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from facegender import Predictor, evaluate
+from facegender.dataset.table import read_table, write_table
+from facegender.errors import DataError, UsageError
+from facegender.metrics import NAMES
+
+
+@pytest.fixture
+def table(toy_csv, in_tmp):
+    """A copy of the table with attributes, whose sidecar no longer belongs to it."""
+    samples = read_table(toy_csv)
+    samples.attributes["age"] = [("3-9", "10-19")[i % 2] for i in range(len(samples))]
+    write_table(Path("faces.csv"), samples)
+    return Path("faces.csv")
+
+
+def test_the_json_contract(table, toy_model):
+    result = evaluate(table, Predictor(toy_model), by=["age", "age,gender"])
+    stored = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert set(stored["metrics"]) == set(NAMES)
+    assert set(stored["metrics"]["accuracy"]) == {"value", "low", "high"}
+    assert stored["data"]["photos"] == sum(map(sum, stored["confusion"]))
+    assert stored["data"]["split"] == "test"
+    assert list(stored["groups"]["age"]) == ["3-9", "10-19"]
+    assert set(stored["groups"]["age,gender"]) == {
+        f"{age}, {gender}" for age in ("3-9", "10-19") for gender in ("female", "male")
+    }
+    assert all(group["too_small"] for group in stored["groups"]["age"].values())
+
+
+def test_every_row_counts(toy_csv, toy_model, tmp_path):
+    folder = shutil.copytree(toy_csv.parent, tmp_path / "data")
+    samples = read_table(folder / "faces.csv")
+    row = samples.rows_of("test")[0]
+    Path(samples.paths[row]).write_bytes(b"no longer a photo")
+    result = evaluate(folder / "faces.csv", Predictor(toy_model))
+    assert result.unreadable == 1
+    total = len(samples.rows_of("test"))
+    right = int(result.confusion.trace())
+    assert result.metrics["accuracy"].value == pytest.approx(right / total)
+    assert result.of_faces_found["accuracy"].value == pytest.approx(right / (total - 1))
+
+
+def test_rows_are_selected(table, toy_model):
+    everything = evaluate(table, Predictor(toy_model), split="all")
+    young = evaluate(table, Predictor(toy_model), split="all", where=["age in 3-9", "gender=male"])
+    assert len(everything.samples) == 80
+    assert len(young.samples) == 20
+    assert young.metrics["recall_female"].value is None
+    with pytest.raises(DataError, match="no rows of the split"):
+        evaluate(table, Predictor(toy_model), where=["age=3-9", "age=10-19"])
+    with pytest.raises(UsageError, match="no column 'race'"):
+        evaluate(table, Predictor(toy_model), by=["race"])
+
+
+def test_an_empty_split_says_which_there_are(table, toy_model):
+    samples = read_table(table)
+    write_table(table, samples.take(samples.rows_of("train")))
+    with pytest.raises(DataError, match=r"no rows in the split 'test' \(train 48, val 0, test 0\)"):
+        evaluate(table, Predictor(toy_model))
+
+
+def test_rows_that_trained_or_chose_the_model_are_warned_of(toy_csv, toy_model):
+    predictor = Predictor(toy_model)
+    assert evaluate(toy_csv, predictor).warnings == []
+    assert "trained on these rows" in evaluate(toy_csv, predictor, split="train").warnings[0]
+    assert "chose the model's best epoch" in evaluate(toy_csv, predictor, split="val").warnings[0]

@@ -1,0 +1,69 @@
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from facegender.errors import FaceGenderError
+from facegender.files import atomic_path, lock, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_leftovers(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    class Boom(Exception):
+        pass
+
+    with pytest.raises(Boom), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise Boom
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_keeps_permissions_and_follows_links(tmp_path):
+    target, link = tmp_path / "a.txt", tmp_path / "link"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_a_new_file_gets_the_usual_permissions(tmp_path):
+    mask = os.umask(0o022)
+    try:
+        write_text(tmp_path / "new", "x")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o644
+
+
+def test_a_missing_folder_is_a_sentence(tmp_path):
+    with pytest.raises(FaceGenderError, match="cannot write"):
+        write_text(tmp_path / "no" / "a.txt", "x")
+
+
+def test_a_device_is_written_in_place():
+    write_text(__import__("pathlib").Path("/dev/null"), "x")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_lock_refuses_a_second_process_and_dies_with_its_holder(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from facegender.files import lock\n"
+        "with lock(Path(sys.argv[1]), 'train'):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout.readline().strip() == b"held"
+    with pytest.raises(FaceGenderError, match="in use by another train"), lock(tmp_path, "train"):
+        pass
+    holder.kill()
+    holder.wait()
+    with lock(tmp_path, "train"):
+        pass

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+
+from facegender.errors import UsageError
+from facegender.model import ARCHITECTURES, architecture, build, compile_for_training
+
+
+@pytest.fixture(scope="module")
+def classic():
+    return build("classic", seed=1)
+
+
+def test_classic_has_the_articles_shapes(classic):
+    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in classic.layers}
+    assert shapes == {
+        "crops": (165, 141, 3),
+        "scale": (165, 141, 3),
+        "border1": (187, 163, 3),
+        "conv1": (176, 152, 32),
+        "pool1": (88, 76, 32),
+        "dropout1": (88, 76, 32),
+        "conv2": (84, 72, 48),
+        "pool2": (42, 36, 48),
+        "dropout2": (42, 36, 48),
+        "border3": (46, 40, 48),
+        "conv3": (44, 38, 64),
+        "pool3": (22, 19, 64),
+        "dropout3": (22, 19, 64),
+        "conv4": (20, 17, 80),
+        "pool4": (10, 8, 80),
+        "dropout4": (10, 8, 80),
+        "flatten": (6400,),
+        "dense5": (1000,),
+        "norm5": (1000,),
+        "dropout5": (1000,),
+        "dense6": (1000,),
+        "norm6": (1000,),
+        "dropout6": (1000,),
+        "logits": (2,),
+        "probabilities": (2,),
+    }
+
+
+def test_classic_has_the_articles_numbers(classic):
+    assert classic.count_params() == 7_538_178
+    assert sum(int(np.prod(w.shape)) for w in classic.non_trainable_weights) == 4_000
+    rates = [layer.rate for layer in classic.layers if layer.name.startswith("dropout")]
+    assert rates == [0.25] * 4 + [0.5] * 2
+    for name in ("norm5", "norm6"):
+        norm = classic.get_layer(name)
+        assert (norm.momentum, norm.epsilon) == (0.9, 1e-6)
+    for name in ("conv1", "conv2", "conv3", "conv4", "dense5", "dense6"):
+        layer = classic.get_layer(name)
+        assert layer.activation.__name__ == "relu"
+        assert type(layer.kernel_initializer).__name__ == "GlorotUniform"
+    assert classic.get_layer("scale").scale == 1 / 255
+
+
+def test_classic_trains_as_the_article_did(classic):
+    recipe = architecture("classic").recipe
+    assert (recipe.batch_size, recipe.epochs, recipe.patience, recipe.lr) == (128, 100, 20, 1.0)
+    assert (recipe.augment, recipe.class_weights) == (False, False)
+    compile_for_training(classic, recipe, lr=recipe.lr, steps=10)
+    optimizer = classic.optimizer.get_config()
+    assert optimizer["name"] == "adadelta"
+    assert optimizer["learning_rate"] == 1.0
+    assert optimizer["rho"] == 0.95
+    assert optimizer["epsilon"] == 1e-6
+    assert not optimizer["weight_decay"]
+    assert classic.loss == "categorical_crossentropy"
+
+
+def test_compact_has_its_golden_numbers():
+    model = build("compact", seed=0)
+    assert model.count_params() == 560_554
+    assert architecture("compact").geometry.shape == (64, 64, 3)
+    assert model.get_layer("features").output.shape == (None, 160)
+
+
+def test_compact_decays_kernels_only_and_ends_at_rate_zero():
+    model, recipe = build("compact"), architecture("compact").recipe
+    compile_for_training(model, recipe, lr=0.003, steps=150)
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    decayed = {
+        v.path.split("/")[-1] for v in model.trainable_variables if optimizer._use_weight_decay(v)
+    }
+    assert decayed == {"kernel"}
+    schedule = optimizer._learning_rate
+    assert float(schedule(10)) == pytest.approx(0.003)
+    assert float(schedule(0)) == pytest.approx(0.00015)
+    assert float(schedule(150)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_takes_bytes_and_gives_probabilities(name):
+    model = build(name, seed=3)
+    shape = architecture(name).geometry.shape
+    assert model.input.dtype == "uint8"
+    assert model.input_shape == (None, *shape)
+    crops = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
+    answers = np.asarray(model.predict_on_batch(crops))
+    assert answers.shape == (3, 2)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-6)
+
+
+def test_equal_seeds_give_equal_weights():
+    one, two, other = build("compact", seed=1), build("compact", seed=1), build("compact", seed=2)
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+    )
+
+
+def test_an_unknown_network_is_refused_with_the_known_ones():
+    with pytest.raises(UsageError, match="resnet") as caught:
+        build("resnet")
+    assert "classic, compact" in caught.value.hint

@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from facegender.errors import FaceGenderError
+from facegender.parallel import ordered_map
+
+
+def double(x):
+    return 2 * x
+
+
+def die(x):
+    if x == 150:
+        os._exit(9)
+    return x
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 500])
+def test_results_come_in_order(workers, count):
+    assert list(ordered_map(double, range(count), workers=workers)) == [2 * i for i in range(count)]
+
+
+def test_input_is_read_only_a_little_ahead():
+    read = []
+
+    def items():
+        for i in range(10_000):
+            read.append(i)
+            yield i
+
+    results = ordered_map(double, items(), workers=2, chunk=8)
+    next(results)
+    assert len(read) < 200
+    results.close()
+
+
+def test_a_killed_worker_is_a_sentence():
+    with pytest.raises(FaceGenderError, match="worker process was killed"):
+        list(ordered_map(die, range(500), workers=2))
+
+
+def test_a_script_without_a_main_guard_works_after_threads_began(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
+        "from facegender.parallel import ordered_map\n"
+        "print(sum(ordered_map(abs, range(-100, 0), workers=2)))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout == "5050\n"

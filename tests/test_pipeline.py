@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from facegender.backend import import_keras
+from facegender.pipeline import Feed, augment, balanced_weights
+from tests.conftest import pattern
+
+import_keras()
+import tensorflow as tf  # noqa: E402
+
+CROPS = np.stack([pattern(i % 2, i, (32, 40)) for i in range(23)])
+LABELS = (np.arange(23) % 2).astype(np.int8)
+
+
+def feed(**options):
+    return Feed(
+        **{"crops": CROPS, "labels": LABELS, "batch_size": 8, "seed": 5, "augment": False} | options
+    )
+
+
+def collect(batches):
+    return [tuple(np.asarray(part) for part in batch) for batch in batches]
+
+
+def test_every_photo_is_seen_once_an_epoch_in_another_order():
+    batches = collect(feed().batches(0, 0, 2))
+    assert [len(b[0]) for b in batches] == [8, 8, 7] * 2
+    first, second = (np.concatenate([b[0] for b in batches[i : i + 3]]) for i in (0, 3))
+    assert not np.array_equal(first, second)
+    for seen in (first, second):
+        assert sorted(map(bytes, seen)) == sorted(map(bytes, CROPS))
+
+
+def test_crops_keep_their_labels():
+    label_of = {bytes(crop): label for crop, label in zip(CROPS, LABELS, strict=True)}
+    for crops, one_hot in collect(feed().batches(0, 0, 1)):
+        assert one_hot.dtype == np.float32
+        assert [label_of[bytes(crop)] for crop in crops] == one_hot.argmax(1).tolist()
+        assert (one_hot.sum(1) == 1).all()
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_any_step_can_be_replayed(augmented):
+    whole = collect(feed(augment=augmented).batches(0, 0, 3))
+    rest = collect(feed(augment=augmented).batches(1, 2, 3))
+    assert len(rest) == 4
+    for ours, theirs in zip(rest, whole[5:], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_another_seed_gives_other_batches():
+    one, two = (collect(feed(seed=s, augment=True).batches(0, 0, 1)) for s in (1, 2))
+    assert not np.array_equal(one[0][0], two[0][0])
+
+
+def test_weights_balance_the_genders():
+    labels = np.array([0] * 30 + [1] * 10, np.int8)
+    female, male = balanced_weights(labels)
+    assert 30 * female == pytest.approx(10 * male)
+    assert 30 * female + 10 * male == pytest.approx(40)
+    batch = collect(feed(class_weights=(2.0, 0.5)).batches(0, 0, 1))[0]
+    np.testing.assert_allclose(batch[2], np.where(batch[1][:, 0] == 1, 2.0, 0.5))
+
+
+def test_augmentation_changes_crops_but_not_what_they_show():
+    crops = np.full((256, 40, 40, 3), 90, np.uint8)
+    crops[:, 16:24, 16:24] = (240, 200, 200)  # a bright middle
+    varied = augment(tf.constant(crops), tf.constant([3, 4], tf.int64)).numpy()
+    assert varied.dtype == np.uint8
+    assert varied.shape == crops.shape
+    assert len({bytes(crop) for crop in varied}) == 256
+    red = varied[..., 0].astype(float)
+    y, x = np.mgrid[:40, :40]
+    bright = red - red.mean((1, 2), keepdims=True)
+    shown = [(b > b.max() * 0.6) for b in bright]
+    middles = np.array([(y[s].mean(), x[s].mean()) for s in shown])
+    # Shifts reach 8 % of 40 pixels; erasing may hide a part in a quarter of the crops.
+    assert (np.abs(middles - 19.5).max(axis=1) < 5.5).mean() > 0.9
+    assert np.abs(middles.mean(axis=0) - 19.5).max() < 1
+
+
+def test_flips_are_half():
+    crops = np.zeros((512, 32, 32, 3), np.uint8)
+    crops[:, :, :10] = 255
+    varied = augment(tf.constant(crops), tf.constant([1, 2], tf.int64)).numpy().astype(float)
+    left = (varied[:, :, :12].mean((1, 2, 3)) > varied[:, :, 20:].mean((1, 2, 3))).mean()
+    assert 0.4 < left < 0.6

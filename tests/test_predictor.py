@@ -1,0 +1,86 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from facegender import Predictor
+from facegender.errors import UsageError
+from tests.conftest import encoded, pattern
+
+
+def test_made_faces_are_told_apart(toy_model, tmp_path):
+    paths = []
+    for i in range(20):
+        path = tmp_path / f"{i}.png"
+        path.write_bytes(encoded(pattern(i % 2, 77_000 + i), "PNG"))
+        paths.append(path)
+    predictions = Predictor(toy_model).predict(paths)
+    assert [p.path for p in predictions] == [str(path) for path in paths]
+    right = [p.faces[0].label == i % 2 for i, p in enumerate(predictions)]
+    assert np.mean(right) >= 0.9
+
+
+def test_one_source_arrays_and_bytes(toy_model):
+    predictor = Predictor(toy_model)
+    array = pattern(0, 5)
+    (from_array,) = predictor.predict(array)
+    (from_bytes,) = predictor.predict(encoded(array, "PNG"))
+    assert from_array == from_bytes
+    assert from_array.path is None
+    assert from_array.faces[0].face.box == (0, 0, 48, 56)
+
+
+def test_a_broken_photo_does_not_stop_the_others(toy_model):
+    good = pattern(1, 2)
+    predictions = Predictor(toy_model).predict([good, b"nonsense", good])
+    assert [p.error is None for p in predictions] == [True, False, True]
+    assert predictions[0].faces == predictions[2].faces
+
+
+def test_the_json_contract(toy_model):
+    (prediction,) = Predictor(toy_model).predict(pattern(0, 5))
+    stored = json.loads(json.dumps(prediction.to_json(), allow_nan=False))
+    (face,) = stored["faces"]
+    assert stored["error"] is None
+    assert face["box"] == [0, 0, 48, 56]
+    assert face["landmarks"] is None
+    assert set(face["probabilities"]) == {"female", "male"}
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=2e-6)
+    assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
+    assert face["uncertain"] is (max(face["probabilities"].values()) < 0.7)
+
+
+def test_the_threshold_only_marks_uncertainty(toy_model):
+    mixed = [(1 - a) * pattern(0, 1) + a * pattern(1, 2) for a in np.linspace(0, 1, 24)]
+    photos = [photo.astype(np.uint8) for photo in mixed]
+    low = Predictor(toy_model, threshold=0.5).predict(photos)
+    sure = [max(p.faces[0].probabilities) for p in low]
+    threshold = sorted(sure)[4]
+    half = Predictor(toy_model, threshold=threshold).predict(photos)
+    assert [p.faces[0].label for p in low] == [p.faces[0].label for p in half]
+    assert not any(p.faces[0].uncertain for p in low)
+    assert [p.faces[0].uncertain for p in half] == [value < threshold for value in sure]
+    assert any(p.faces[0].uncertain for p in half)
+    for value in (0.4, 1.1):
+        with pytest.raises(UsageError):
+            Predictor(toy_model, threshold=value)
+
+
+def test_streams_of_any_length_keep_their_order(toy_model):
+    photos = [encoded(pattern(i % 2, i), "PNG") if i % 7 else b"bad" for i in range(300)]
+    seen = list(Predictor(toy_model, workers=2).stream(photos))
+    assert [i for i, p in enumerate(seen) if p.error] == list(range(0, 300, 7))
+    assert len(seen) == 300
+
+
+def test_predicting_never_imports_tensorflow(toy_model):
+    code = (
+        "import sys, numpy; from facegender import Predictor\n"
+        "Predictor(sys.argv[1]).predict(numpy.zeros((64, 64, 3), 'uint8'))\n"
+        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, toy_model], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+    assert done.stderr == ""

@@ -1,0 +1,264 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegender.bundle import load_bundle
+from facegender.dataset.prepare import PrepareSettings, prepare
+from facegender.dataset.samples import Samples
+from facegender.dataset.table import read_table, write_table
+from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError
+from facegender.interrupt import StopRequest
+from facegender.networks import KerasNetwork, run_network
+from facegender.training.calibration import fit_temperature
+from facegender.training.events import Epoch, Reading, Started, Step, Warn
+from facegender.training.settings import TrainSettings
+from facegender.training.train import train
+from tests.conftest import make_tree
+
+QUICK = TrainSettings(epochs=3, batch_size=16, seed=3)
+
+
+def weights(folder):
+    return load_bundle(folder).load_keras().get_weights()
+
+
+def assert_equal(one, two):
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def history(folder):
+    with load_bundle(folder).files["history.csv"].open() as file:
+        return list(csv.DictReader(file))
+
+
+class StopAt:
+    """Asks for a stop after a number of steps."""
+
+    def __init__(self, steps):
+        self.stop, self.left = StopRequest(), steps
+
+    def __call__(self, event):
+        if isinstance(event, Step):
+            self.left -= 1
+            if self.left == 0:
+                self.stop.signal_number = 15
+
+
+@pytest.fixture(scope="module")
+def quick(toy_csv, tmp_path_factory):
+    """A run that was never stopped, and what it told."""
+    out, events = tmp_path_factory.mktemp("quick") / "m", []
+    train(toy_csv, out, QUICK, workers=1, on_event=events.append)
+    return out, events
+
+
+def test_events_tell_the_whole_story(quick):
+    out, events = quick
+    assert sum(isinstance(e, Reading) for e in events) == 64
+    (started,) = (e for e in events if isinstance(e, Started))
+    assert (started.train, started.val, started.validated_on) == (48, 16, "val")
+    assert [e.step for e in events if isinstance(e, Step)] == [1, 2, 3] * 3
+    epochs = [e for e in events if isinstance(e, Epoch)]
+    assert [e.epoch for e in epochs] == [1, 2, 3]
+    losses = [e.val_loss for e in epochs]
+    assert [e.best for e in epochs] == [v == min(losses[: i + 1]) for i, v in enumerate(losses)]
+    assert [float(row["val_loss"]) for row in history(out)] == losses
+
+
+def test_the_best_epoch_is_kept_and_calibrated(toy_model, toy_csv):
+    bundle = load_bundle(toy_model)
+    best = min(history(toy_model), key=lambda row: float(row["val_loss"]))
+    assert bundle.manifest["training"]["best_epoch"] == int(best["epoch"])
+    assert bundle.manifest["metrics"]["log_loss"] <= float(best["val_loss"]) + 1e-6
+    assert bundle.manifest["metrics"]["accuracy"] == pytest.approx(float(best["val_accuracy"]))
+    assert bundle.manifest["temperature"] != 1.0
+
+
+def test_equal_seeds_give_equal_weights(quick, toy_csv, tmp_path):
+    train(toy_csv, tmp_path / "again", QUICK, workers=2)
+    assert_equal(weights(quick[0]), weights(tmp_path / "again"))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_a_stopped_run_ends_with_the_same_weights(quick, toy_csv, tmp_path, steps):
+    out, listener = tmp_path / "m", StopAt(steps)
+    with pytest.raises(Interrupted, match="stopped in epoch") as caught:
+        train(toy_csv, out, QUICK, workers=1, stop=listener.stop, on_event=listener)
+    assert caught.value.signal_number == 15
+    assert "--resume" in caught.value.hint
+    again = StopAt(2)
+    with pytest.raises(Interrupted):
+        train(toy_csv, out, resume=True, workers=1, stop=again.stop, on_event=again)
+    train(toy_csv, out, resume=True, workers=1)
+    assert_equal(weights(quick[0]), weights(out))
+    histories = [
+        [
+            {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+            for row in rows
+        ]
+        for rows in (history(folder) for folder in (quick[0], out))
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
+    settings = TrainSettings(arch="classic", epochs=1, batch_size=16, seed=2)
+    train(toy_csv, tmp_path / "whole", settings, workers=1)
+    listener = StopAt(2)
+    with pytest.raises(Interrupted):
+        train(toy_csv, tmp_path / "cut", settings, workers=1, stop=listener.stop, on_event=listener)
+    train(toy_csv, tmp_path / "cut", resume=True, workers=1)
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_a_finished_run_can_be_resumed_to_no_effect(quick, toy_csv, tmp_path):
+    out = shutil.copytree(quick[0], tmp_path / "m")
+    train(toy_csv, out, resume=True, workers=1)
+    assert_equal(weights(quick[0]), weights(out))
+
+
+def test_resume_refuses_other_options_and_other_data(quick, toy_csv, tmp_path):
+    for settings in (TrainSettings(epochs=9), TrainSettings(seed=4), TrainSettings(arch="classic")):
+        with pytest.raises(UsageError, match="--resume goes on with"):
+            train(toy_csv, quick[0], settings, resume=True)
+    samples = read_table(toy_csv)
+    write_table(tmp_path / "other.csv", samples.take(range(79)))
+    with pytest.raises(DataError, match="not the table"):
+        train(tmp_path / "other.csv", quick[0], resume=True)
+    with pytest.raises(BundleError, match="nothing to resume"):
+        train(toy_csv, tmp_path / "new", resume=True)
+
+
+def test_a_model_is_not_overwritten_unasked(quick, toy_csv):
+    before = (quick[0] / "facegender.json").read_bytes()
+    with pytest.raises(FaceGenderError, match="already holds a model") as caught:
+        train(toy_csv, quick[0], QUICK)
+    assert "--force" in caught.value.hint
+    assert (quick[0] / "facegender.json").read_bytes() == before
+
+
+def edited(toy_csv, folder, change):
+    samples = read_table(toy_csv)
+    change(samples)
+    write_table(folder / "faces.csv", samples)
+    return folder / "faces.csv"
+
+
+def set_all(column, value):
+    def change(samples: Samples):
+        if column == "labels":
+            samples.labels[:] = value
+        else:
+            setattr(samples, column, [value] * len(samples))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_all("labels", 0), "one gender only: no photo of the label male"),
+        (set_all("splits", "train"), "the val split is empty"),
+        (set_all("splits", "val"), "the train split is empty"),
+        (set_all("splits", ""), "80 of 80 rows have no split"),
+        (lambda s: s.paths.__setitem__(3, "/gone.jpg"), "1 of 80 photos are no longer there"),
+    ],
+)
+def test_wrong_tables_are_refused_before_anything_is_made(toy_csv, tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        train(edited(toy_csv, tmp_path, change), tmp_path / "m", QUICK)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_photo_that_changed_since_prepare_is_noticed(in_tmp):
+    make_tree(in_tmp / "photos")
+    prepare(Path("photos"), Path("faces.csv"))
+    with Path("photos/female/female-0/0.jpg").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(DataError, match="changed since prepare"):
+        train(Path("faces.csv"), Path("m"), QUICK)
+
+
+def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_it(in_tmp):
+    make_tree(in_tmp / "photos")
+    prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
+    events = []
+    settings = TrainSettings(epochs=1, batch_size=16, seed=0)
+    bundle = train(Path("faces.csv"), Path("m"), settings, workers=1, on_event=events.append)
+    assert any(isinstance(e, Warn) and "the test rows choose" in e.message for e in events)
+    assert bundle.manifest["metrics"]["validated_on"] == "test"
+    assert bundle.manifest["temperature"] == 1.0
+
+
+def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
+    settings = TrainSettings(epochs=1, batch_size=16, seed=9, lr=1e-12, init=str(quick[0]))
+    train(toy_csv, tmp_path / "m", settings, workers=1)
+    crops = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
+    kernels = [[w for w in weights(folder) if w.ndim == 4] for folder in (quick[0], tmp_path / "m")]
+    for a, b in zip(*kernels, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert run_network(KerasNetwork(load_bundle(tmp_path / "m").load_keras()), crops).shape == (
+        8,
+        2,
+    )
+    with pytest.raises(FaceGenderError, match="holds the network 'compact'"):
+        other = TrainSettings(arch="classic", epochs=1, init=str(quick[0]))
+        train(toy_csv, tmp_path / "n", other, workers=1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        TrainSettings(epochs=0),
+        TrainSettings(batch_size=-1),
+        TrainSettings(lr=0.0),
+        TrainSettings(lr=float("nan")),
+        TrainSettings(seed=-1),
+        TrainSettings(arch="vgg"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(toy_csv, tmp_path, settings):
+    with pytest.raises(UsageError):
+        train(toy_csv, tmp_path / "m", settings)
+
+
+def test_a_loss_that_explodes_is_a_sentence(toy_csv, tmp_path):
+    with pytest.raises(FaceGenderError, match="the loss became"):
+        train(toy_csv, tmp_path / "m", TrainSettings(epochs=9, batch_size=16, lr=1e30, seed=0))
+
+
+def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):
+    listener = StopAt(1)
+    with pytest.raises(Interrupted):
+        train(
+            toy_csv,
+            tmp_path / "m",
+            TrainSettings(epochs=1, batch_size=16),
+            workers=1,
+            stop=listener.stop,
+            on_event=listener,
+        )
+    stored = json.loads((tmp_path / "m" / "last" / "state.json").read_text())
+    assert isinstance(stored["settings"]["seed"], int)
+
+
+def test_a_damaged_state_is_refused(quick, toy_csv, tmp_path):
+    out = shutil.copytree(quick[0], tmp_path / "m")
+    (state,) = (out / "last").glob("state-*.npz")
+    state.write_bytes(state.read_bytes()[:-10])
+    with pytest.raises(BundleError, match="not the file that state.json describes"):
+        train(toy_csv, out, resume=True, workers=1)
+
+
+def test_temperature_makes_an_overconfident_network_honest():
+    random = np.random.default_rng(0)
+    margin = random.normal(0, 2, 4000)
+    labels = (random.random(4000) < 1 / (1 + np.exp(-margin))).astype(np.int8)
+    sure = 1 / (1 + np.exp(-3 * margin))
+    probabilities = np.column_stack([1 - sure, sure]).astype(np.float32)
+    assert fit_temperature(probabilities, labels) == pytest.approx(3, rel=0.1)
