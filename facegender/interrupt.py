@@ -25,7 +25,7 @@ class StopRequest:
         again = self.signal_number is not None
         self.signal_number = signal_number
         if again or not self._held:
-            raise Interrupted("stopped", "", signal_number)
+            raise Interrupted("stopped; what was saved before is whole", "", signal_number)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -25,6 +25,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000
 MAX_PIXELS = 178_000_000
 """Larger photos are refused as decompression bombs (Pillow's own limit is a little above)."""
 MAX_BYTES = 1 << 30
+MIN_SIDE = 16
+"""Photos with a shorter side below this, in pixels, hold no face that anyone could judge."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
@@ -96,10 +98,11 @@ def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
             its size, never below them.
 
     Raises:
-        PhotoError: not a photo, truncated, damaged or absurdly large.
+        PhotoError: not a photo, truncated, damaged, absurdly large, or below `MIN_SIDE`.
     """
     with _opened(data) as image:
         size = _upright_size(image)
+        _refuse_small(size, MIN_SIDE)
         if at_least is not None:
             side = max(at_least)  # a photo may be stored turned: ask for the same both ways
             image.draft(None, (side, side))
@@ -111,22 +114,19 @@ def load_photo(source: str | os.PathLike[str] | bytes) -> Photo:
     return decode_photo(source if isinstance(source, bytes) else read_bytes(source)).pixels
 
 
-def check_photo(data: bytes, *, min_size: int = 1) -> PhotoFacts:
+def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
     """Decode a photo only to see that it is whole.
 
     Args:
         data: the file's bytes.
-        min_size: least length of the shorter side, in pixels.
+        min_size: least length of the shorter side, in pixels; never below `MIN_SIDE`.
 
     Raises:
         PhotoError: as `decode_photo`, or the photo is smaller than `min_size`.
     """
     with _opened(data) as image:
         width, height = _upright_size(image)
-        if min(width, height) < min_size:
-            raise PhotoError(
-                "too small", f"{width}x{height} pixels: the shorter side is below {min_size}"
-            )
+        _refuse_small((width, height), max(min_size, MIN_SIDE))
         # The whole file is still read, so a cut one is still noticed, at a fraction of the work.
         image.draft(None, (32, 32))
         image.load()
@@ -153,6 +153,12 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
             raise
         except Exception as error:  # noqa: BLE001 - decoders raise nearly every type there is
             raise _photo_error(error) from None
+
+
+def _refuse_small(size: tuple[int, int], least: int) -> None:
+    if min(size) < least:
+        width, height = size
+        raise PhotoError("too small", f"{width}x{height} pixels: the shorter side is below {least}")
 
 
 def _photo_error(error: Exception) -> PhotoError:

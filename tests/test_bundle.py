@@ -79,14 +79,14 @@ def test_a_twin_that_is_no_model_is_refused(model):
 
 
 def test_nan_weights_are_refused(model):
-    from facegender.training.train import _keras_bytes
+    from facegender.training.finish import keras_bytes
 
     bundle = load_bundle(model)
     network = bundle.load_keras()
     network.get_layer("logits").set_weights([np.full((160, 2), np.nan), np.zeros(2)])
     facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
     with pytest.raises(BundleError, match="not two probabilities"):
-        load_network(save_bundle(model, {KERAS: _keras_bytes(network)}, facts))
+        load_network(save_bundle(model, {KERAS: keras_bytes(network)}, facts))
 
 
 def test_a_save_over_a_model_leaves_one_generation_and_foreign_files(model):

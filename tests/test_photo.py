@@ -66,7 +66,7 @@ def test_transparency_is_laid_on_white():
 
 
 def test_16_bit_grey_is_scaled_and_not_clipped():
-    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(8, 0)
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(16, 0)
     buffer = io.BytesIO()
     Image.fromarray(ramp).save(buffer, "PNG")
     photo = load_photo(buffer.getvalue())
@@ -136,6 +136,10 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded():
 
 
 def test_small_photos_are_refused_by_the_shorter_side():
+    for use in (check_photo, decode_photo):
+        with pytest.raises(PhotoError) as caught:
+            use(encoded(np.zeros((300, 15, 3), np.uint8)))
+        assert caught.value.reason == "too small"
     with pytest.raises(PhotoError) as caught:
         check_photo(encoded(BOX), min_size=41)
     assert caught.value.reason == "too small"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from facegender.errors import DataError, UsageError
+from facegender.errors import UsageError
 
 SUFFIXES = (
     ".jpg",
@@ -30,17 +30,19 @@ SUFFIXES = (
 """Files that are taken from a folder; files that are named are always tried."""
 
 
-def expand(arguments: Iterable[str], *, recursive: bool, nul: bool) -> Iterator[str]:
+def expand(
+    arguments: Iterable[str], *, recursive: bool, nul: bool, on_empty: Callable[[str, str], None]
+) -> Iterator[str]:
     """Yield the photos meant by files, folders, globs, and ``-`` for a list on stdin.
 
     Args:
         arguments: as given; none means ``-`` when `nul` is set.
         recursive: take folders inside folders too.
         nul: names on stdin end in NUL bytes instead of newlines.
+        on_empty: told of a folder or pattern without photos, and why.
 
     Raises:
         UsageError: nothing named, or ``-`` twice.
-        DataError: a folder or pattern without photos.
     """
     names = list(arguments) or (["-"] if nul else [])
     if not names:
@@ -51,9 +53,9 @@ def expand(arguments: Iterable[str], *, recursive: bool, nul: bool) -> Iterator[
         if name == "-":
             yield from _listed(nul)
         elif Path(name).is_dir():
-            yield from _in_folder(name, recursive)
+            yield from _in_folder(name, recursive, on_empty)
         elif any(mark in name for mark in "*?[") and not os.path.lexists(name):
-            yield from _matching(name, recursive)
+            yield from _matching(name, recursive, on_empty)
         else:
             yield name
 
@@ -75,7 +77,7 @@ def _listed(nul: bool) -> Iterator[str]:
         yield os.fsdecode(rest)
 
 
-def _in_folder(folder: str, recursive: bool) -> Iterator[str]:
+def _in_folder(folder: str, recursive: bool, on_empty: Callable[[str, str], None]) -> Iterator[str]:
     found = False
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
@@ -84,15 +86,15 @@ def _in_folder(folder: str, recursive: bool) -> Iterator[str]:
                 found = True
                 yield os.path.join(place, name)
     if not found:
-        hint = "" if recursive else "Add --recursive to look in the folders inside it."
-        raise DataError(f"no photos in the folder {folder}", hint)
+        where = "" if recursive else "; --recursive looks in the folders inside it"
+        on_empty(folder, f"no photos in this folder{where}")
 
 
-def _matching(pattern: str, recursive: bool) -> Iterator[str]:
+def _matching(pattern: str, recursive: bool, on_empty: Callable[[str, str], None]) -> Iterator[str]:
     import glob
 
     names = sorted(glob.glob(pattern, recursive=recursive))
     photos = [name for name in names if Path(name).is_file()]
     if not photos:
-        raise DataError(f"nothing matches {pattern}", "")
+        on_empty(pattern, "nothing matches this pattern")
     yield from photos

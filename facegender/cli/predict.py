@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,13 +59,16 @@ def predict_command(
     are still answered.
     """
     from facegender.cli import console, inputs, writers
-    from facegender.errors import UsageError
+    from facegender.errors import DataError, UsageError
     from facegender.predictor import Predictor
 
     if json + jsonl + csv > 1:
         raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
-    names = inputs.expand(photos or [], recursive=recursive, nul=nul)
+    failed = _Failures()
+    names = inputs.expand(photos or [], recursive=recursive, nul=nul, on_empty=failed)
     first = next(names, None)
+    if first is None:
+        raise DataError("there is no photo to predict", "")
     predictor = Predictor(model, threshold=threshold, workers=workers)
     if not quiet:
         fingerprint = predictor.bundle.fingerprint
@@ -80,31 +84,28 @@ def predict_command(
         if csv
         else writers.write_table
     )
-    failures: list[int] = [0]
-    everything = _all(first, names)
     with writers.opened(output) as stream:
-        write(_watched(everything, predictor, failures), predictor, stream)
-    if failures[0]:
+        write(_watched(chain([first], names), predictor, failed), predictor, stream)
+    if failed.count:
         raise typer.Exit(3)
 
 
-def _all(first: str | None, names: Iterator[str]) -> Iterator[str]:
-    if first is not None:
-        yield first
-        yield from names
+class _Failures:
+    """Prints a line on stderr for everything that failed, and counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, name: str, why: str) -> None:
+        from facegender.cli import console
+
+        self.count += 1
+        console.stderr().print(f"[red]Failed:[/] {console.plain(name)}: {console.plain(why)}")
 
 
-def _watched(
-    names: Iterator[str], predictor: Predictor, failures: list[int]
-) -> Iterator[Prediction]:
-    """Predict, print a line on stderr for every photo that failed, and count them."""
-    from facegender.cli import console
-
+def _watched(names: Iterator[str], predictor: Predictor, failed: _Failures) -> Iterator[Prediction]:
+    """Predict, and report every photo that could not be used."""
     for prediction in predictor.stream(names):
         if prediction.error is not None:
-            failures[0] += 1
-            console.stderr().print(
-                f"[red]Failed:[/] {console.plain(prediction.path or '')}: "
-                f"{console.plain(prediction.error.message)}"
-            )
+            failed(prediction.path or "", prediction.error.message)
         yield prediction

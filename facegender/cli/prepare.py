@@ -47,7 +47,7 @@ def prepare_command(
     test: Annotated[float, typer.Option(metavar="SHARE", help="Share for the test.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split.")] = 0,
     min_size: Annotated[
-        int, typer.Option(min=1, metavar="PIXELS", help="Least length of the shorter side.")
+        int, typer.Option(min=16, metavar="PIXELS", help="Least length of the shorter side.")
     ] = 24,
     drop_duplicates: Annotated[
         bool, typer.Option("--drop-duplicates", help="Leave out all but one of equal files.")

@@ -11,7 +11,7 @@ from functools import partial
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
 from facegender.parallel import ordered_map
-from facegender.photo import check_photo, read_bytes
+from facegender.photo import MIN_SIDE, check_photo, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Inspection:
     digest: str = ""
 
 
-def inspect_photo(path: str, min_size: int = 1) -> Inspection:
+def inspect_photo(path: str, min_size: int = MIN_SIDE) -> Inspection:
     """Read and decode one photo; never raises for what is wrong with it."""
     try:
         data = read_bytes(path)
@@ -48,7 +48,7 @@ def inspect_photo(path: str, min_size: int = 1) -> Inspection:
 def inspect_all(
     paths: list[str],
     *,
-    min_size: int = 1,
+    min_size: int = MIN_SIDE,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Inspection]:

@@ -149,6 +149,8 @@ def prepare(
     """
     settings = settings or PrepareSettings()
     _check_fractions(settings)
+    if not out.parent.is_dir():
+        raise DataError(f"no such folder to write {out.name} to: {out.parent}", "Make it first.")
     listing = _list_photos(folder, settings)
     found = listing.samples
     roots = [folder] if folder else []

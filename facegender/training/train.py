@@ -2,66 +2,28 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
-import tempfile
-import time
-from collections import Counter
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from facegender import __version__
 from facegender.bundle import (
-    DEFAULT_THRESHOLD,
-    KERAS,
     LAST,
-    TWIN,
     Bundle,
     holds_model,
     load_bundle,
-    save_bundle,
 )
 from facegender.crops import cache_crops
-from facegender.dataset.samples import SPLITS, Samples
-from facegender.dataset.sidecar import Sidecar, read_sidecar
-from facegender.dataset.table import read_table
-from facegender.dataset.verify import fingerprint_of, verify_files, verify_splits
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.files import lock
 from facegender.interrupt import StopRequest
-from facegender.labels import LABELS
 from facegender.model import architecture, build, compile_for_training
-from facegender.networks import (
-    KerasNetwork,
-    LiteRtNetwork,
-    compare,
-    convert_twin,
-    run_network,
-)
 from facegender.pipeline import Feed, balanced_weights
-from facegender.training.calibration import fit_temperature, fold_temperature
-from facegender.training.card import card_and_history
 from facegender.training.events import Finishing, OnEvent, Reading, Started, Warn, ignore
-from facegender.training.fit import ValidationSet, fit, loss_and_accuracy, why_over
+from facegender.training.finish import finish
+from facegender.training.fit import ValidationSet, fit, why_over
+from facegender.training.rows import Rows, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
-from facegender.training.state import State, read_state, restore, restore_best, save_state
-
-TWIN_CHECKS = 2000
-"""Validation crops on which the twin must agree with the Keras model."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of a faces.csv and what they are used for."""
-
-    csv: Path
-    samples: Samples
-    fingerprint: str
-    train: list[int]
-    val: list[int]
-    validated_on: str
+from facegender.training.state import State, read_state, restore, save_state
 
 
 def train(
@@ -104,7 +66,7 @@ def train(
             f"{out} already holds a model or an unfinished training",
             "Use --resume to go on with it, --force to replace it, or another --out.",
         )
-    rows = _read_rows(csv, on_event)
+    rows = read_rows(csv, on_event)
     if state and state.data != rows.fingerprint:
         raise DataError(
             f"{csv} is not the table that the training in {out} began with",
@@ -123,39 +85,6 @@ def _resumed(out: Path, settings: TrainSettings) -> State:
     return state
 
 
-def _read_rows(csv: Path, on_event: OnEvent) -> _Rows:
-    """Read and check the table; nothing slow happens before this has passed."""
-    samples, sidecar = read_table(csv), read_sidecar(csv)
-    like_article = sidecar is not None and sidecar.settings.get("split") == "article"
-    validated_on = "test" if like_article else "val"
-    verify_splits(samples, ("train", validated_on))
-    verify_files(samples, sidecar)
-    _check_crop(csv, sidecar)
-    if like_article:
-        on_event(
-            Warn(
-                "the article's split has no val rows: the test rows choose the best epoch here, as "
-                "they did in the article, so the test accuracy will flatter the model"
-            )
-        )
-    return _Rows(
-        csv=csv,
-        samples=samples,
-        fingerprint=fingerprint_of(samples, sidecar),
-        train=samples.rows_of("train"),
-        val=samples.rows_of(validated_on),
-        validated_on=validated_on,
-    )
-
-
-def _check_crop(csv: Path, sidecar: Sidecar | None) -> None:
-    if sidecar is not None and sidecar.crop is not None:
-        raise DataError(
-            f"the photos of {csv} were cropped to {sidecar.crop}, which no network here takes",
-            "Prepare the original photos.",
-        )
-
-
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -164,7 +93,7 @@ def _make_folder(out: Path) -> None:
 
 
 def _train(
-    rows: _Rows,
+    rows: Rows,
     out: Path,
     settings: Resolved,
     state: State | None,
@@ -201,7 +130,7 @@ def _train(
         over = fit(model, feed, validation, state, out, stop=stop, on_event=on_event)
         if state.best_epoch:
             on_event(Finishing(why_over(state) or "stopped"))
-            bundle = _finish(model, validation, rows, state, out, on_event)
+            bundle = finish(model, validation, rows, state, out, on_event)
     if not over:
         kept = (
             f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""
@@ -215,7 +144,7 @@ def _train(
 
 
 def _read_photos(
-    rows: _Rows, out: Path, settings: Resolved, workers: int | None, on_event: OnEvent
+    rows: Rows, out: Path, settings: Resolved, workers: int | None, on_event: OnEvent
 ) -> tuple[Feed, ValidationSet]:
     chosen = architecture(settings.arch)
     wanted = rows.samples.take(rows.train + rows.val)
@@ -256,90 +185,3 @@ def _ready_model(settings: Resolved, feed: Feed) -> Any:
     compile_for_training(model, recipe, lr=settings.lr, steps=feed.steps * settings.epochs)
     model.optimizer.build(model.trainable_variables)
     return model
-
-
-def _finish(
-    model: Any,
-    validation: ValidationSet,
-    rows: _Rows,
-    state: State,
-    out: Path,
-    on_event: OnEvent,
-) -> Bundle:
-    """Calibrate, convert, check and save the best weights."""
-    began = time.perf_counter()
-    restore_best(out, model)
-    keras_answers = run_network(KerasNetwork(model), validation.crops)
-    temperature = 1.0
-    if rows.validated_on == "val":
-        temperature = fit_temperature(keras_answers, validation.labels)
-        fold_temperature(model, temperature)
-        keras_answers = run_network(KerasNetwork(model), validation.crops)
-    contents = {KERAS: _keras_bytes(model)}
-    twin = convert_twin(model)
-    checked = validation.crops[:TWIN_CHECKS]
-    difference, flips = compare(
-        keras_answers[:TWIN_CHECKS], run_network(LiteRtNetwork(twin), checked)
-    )
-    if difference < 1e-3 and not flips:
-        contents[TWIN] = twin
-    else:
-        on_event(
-            Warn(
-                f"the LiteRT twin differs by {difference:.2g} and flips {flips} photos: it is left "
-                "out, and predict will need TensorFlow for this model"
-            )
-        )
-    loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
-    facts = _facts(rows, state, temperature)
-    facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
-    facts["metrics"] = {
-        "validated_on": rows.validated_on,
-        "photos": len(rows.val),
-        "accuracy": accuracy,
-        "log_loss": loss,
-        "twin_difference": difference,
-        "twin_flips": flips,
-    }
-    contents |= card_and_history(facts, state)
-    return save_bundle(out, contents, facts)
-
-
-def _keras_bytes(model: Any) -> bytes:
-    """The model as a .keras file; the optimizer's state stays in ``last/``."""
-    from facegender.backend import import_keras
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        bare = import_keras().Model(model.inputs, model.outputs, name=model.name)
-        bare.save(path)
-        return path.read_bytes()
-
-
-def _facts(rows: _Rows, state: State, temperature: float) -> dict[str, Any]:
-    """What the manifest says beside its files and metrics."""
-    settings, samples = state.settings, rows.samples
-    counts = {split: Counter(samples.labels[samples.rows_of(split)].tolist()) for split in SPLITS}
-    return {
-        "arch": settings.arch,
-        "crop": architecture(settings.arch).geometry.to_json(),
-        "threshold": DEFAULT_THRESHOLD,
-        "temperature": temperature,
-        "training": {
-            **settings.to_json(),
-            "finished": why_over(state) or "no, it was interrupted",
-            "epochs_done": state.epoch,
-            "best_epoch": state.best_epoch,
-            "seconds": round(state.seconds, 1),
-        },
-        "data": {
-            "csv": str(rows.csv),
-            "fingerprint": rows.fingerprint,
-            "splits": {s: {n: c[i] for i, n in enumerate(LABELS)} for s, c in counts.items()},
-        },
-        "versions": {
-            "facegender": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
-        },
-    }

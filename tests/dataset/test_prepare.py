@@ -136,6 +136,14 @@ def test_an_attribute_file_that_contradicts_the_labels_is_refused(in_tmp):
     assert not Path("faces.csv").exists()
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(in_tmp):
+    make_tree(in_tmp / "photos")
+    seen = []
+    with pytest.raises(DataError, match="no such folder to write"):
+        prepare(Path("photos"), Path("no/faces.csv"), on_progress=lambda *_: seen.append(1))
+    assert not seen
+
+
 def test_the_sidecar_belongs_to_its_table_only(in_tmp):
     make_tree(in_tmp / "photos")
     result = prepare(Path("photos"), Path("faces.csv"))

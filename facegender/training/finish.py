@@ -1,0 +1,121 @@
+"""The end of a training: calibrate, convert, check, describe and save the best weights."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from facegender import __version__
+from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
+from facegender.dataset.samples import SPLITS
+from facegender.labels import LABELS
+from facegender.model import architecture
+from facegender.networks import (
+    TOLERANCE,
+    KerasNetwork,
+    LiteRtNetwork,
+    compare,
+    convert_twin,
+    run_network,
+)
+from facegender.training.calibration import fit_temperature, fold_temperature
+from facegender.training.card import card_and_history
+from facegender.training.events import OnEvent, Warn
+from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over
+from facegender.training.rows import Rows
+from facegender.training.state import State, restore_best
+
+TWIN_CHECKS = 2000
+"""Validation crops on which the twin must agree with the Keras model."""
+
+
+def finish(
+    model: Any,
+    validation: ValidationSet,
+    rows: Rows,
+    state: State,
+    out: Path,
+    on_event: OnEvent,
+) -> Bundle:
+    """Calibrate, convert, check and save the best weights."""
+    began = time.perf_counter()
+    restore_best(out, model)
+    keras_answers = run_network(KerasNetwork(model), validation.crops)
+    temperature = 1.0
+    if rows.validated_on == "val":
+        temperature = fit_temperature(keras_answers, validation.labels)
+        fold_temperature(model, temperature)
+        keras_answers = run_network(KerasNetwork(model), validation.crops)
+    contents = {KERAS: keras_bytes(model)}
+    twin = convert_twin(model)
+    checked = validation.crops[:TWIN_CHECKS]
+    difference, flips = compare(
+        keras_answers[:TWIN_CHECKS], run_network(LiteRtNetwork(twin), checked)
+    )
+    if difference < TOLERANCE and not flips:
+        contents[TWIN] = twin
+    else:
+        on_event(
+            Warn(
+                f"the LiteRT twin differs by {difference:.2g} and flips {flips} photos: it is left "
+                "out, and predict will need TensorFlow for this model"
+            )
+        )
+    loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
+    facts = _facts(rows, state, temperature)
+    facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
+    facts["metrics"] = {
+        "validated_on": rows.validated_on,
+        "photos": len(rows.val),
+        "accuracy": accuracy,
+        "log_loss": loss,
+        "twin_difference": difference,
+        "twin_flips": flips,
+    }
+    contents |= card_and_history(facts, state)
+    return save_bundle(out, contents, facts)
+
+
+def keras_bytes(model: Any) -> bytes:
+    """The model as a .keras file; the optimizer's state stays in ``last/``."""
+    from facegender.backend import import_keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        bare = import_keras().Model(model.inputs, model.outputs, name=model.name)
+        bare.save(path)
+        return path.read_bytes()
+
+
+def _facts(rows: Rows, state: State, temperature: float) -> dict[str, Any]:
+    """What the manifest says beside its files and metrics."""
+    settings, samples = state.settings, rows.samples
+    counts = {split: Counter(samples.labels[samples.rows_of(split)].tolist()) for split in SPLITS}
+    return {
+        "arch": settings.arch,
+        "crop": architecture(settings.arch).geometry.to_json(),
+        "threshold": DEFAULT_THRESHOLD,
+        "temperature": temperature,
+        "training": {
+            **settings.to_json(),
+            "finished": why_over(state) or "no, it was interrupted",
+            "epochs_done": state.epoch,
+            "best_epoch": state.best_epoch,
+            "seconds": round(state.seconds, 1),
+        },
+        "data": {
+            "csv": str(rows.csv),
+            "fingerprint": rows.fingerprint,
+            "splits": {s: {n: c[i] for i, n in enumerate(LABELS)} for s, c in counts.items()},
+        },
+        "versions": {
+            "facegender": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
+        },
+    }
