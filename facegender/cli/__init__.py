@@ -22,10 +22,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("prepare")(prepare_command)
-app.command("train")(train_command)
-app.command("eval")(evaluate_command)
-app.command("predict")(predict_command)
+app.command("prepare", short_help="Check photos in gender folders; write faces.csv.")(
+    prepare_command
+)
+app.command("train", short_help="Train a model on faces.csv; keep the best; stop early.")(
+    train_command
+)
+app.command("eval", short_help="Judge a model: how good, for whom, with intervals.")(
+    evaluate_command
+)
+app.command("predict", short_help="Say female or male for photos, and how sure.")(predict_command)
 
 
 def _version(wanted: bool) -> None:

@@ -114,6 +114,7 @@ class TrainingDisplay:
     def _clear(self) -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
+            self._progress.refresh()
             self._task = None
 
     def _say(self, markup: str) -> None:

@@ -75,7 +75,8 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
     if (female is None) != (male is None) or (female is not None and female == male):
         raise UsageError("--female and --male name two different folders", "Give both.")
     if not os.path.isdir(root):
-        raise DataError(f"no such folder: {root}", EXPECTED)
+        what = "not a folder" if os.path.lexists(root) else "no such folder"
+        raise DataError(f"{what}: {root}", EXPECTED)
     walk = _Walk(female, male)
     _search(walk, root, "", ())
     if not walk.genders:

@@ -128,6 +128,18 @@ def test_labels_from_a_file_and_attributes(in_tmp):
     assert samples.attributes["age"] == [*(str(i % 90) for i in range(len(paths) - 1)), ""]
 
 
+def test_long_deep_and_foreign_names(in_tmp):
+    root = make_tree(in_tmp / "фото 写真", persons=4)
+    deep = root / "female" / "Ünï cödé" / Path(*["d" * 200] * 10)
+    deep.mkdir(parents=True)
+    (deep / f"{'n' * 240}.jpg").write_bytes(encoded(pattern(0, 99_999)))
+    result = prepare(Path("фото 写真"), Path("faces.csv"))
+    samples = read_table(Path("faces.csv"))
+    assert not result.rejected
+    assert "Ünï cödé" in samples.persons
+    assert all(Path(path).exists() for path in samples.paths)
+
+
 def test_an_attribute_file_that_contradicts_the_labels_is_refused(in_tmp):
     make_tree(in_tmp / "photos")
     Path("extra.csv").write_text("path,gender\nphotos/male/male-0/0.jpg,female\n")
