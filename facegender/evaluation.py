@@ -126,17 +126,7 @@ def evaluate(
     columns = {name: _crossed(samples, name) for name in by or []}
     warnings = _warnings(predictor, split, fingerprint_of(table, sidecar))
     start = time.perf_counter()
-    p_male = np.full(len(samples), np.nan)
-    no_face = unreadable = 0
-    for row, prediction in enumerate(predictor.stream(samples.paths)):
-        if prediction.faces:
-            p_male[row] = prediction.faces[0].probabilities[MALE]
-        elif prediction.error is None:
-            no_face += 1
-        else:
-            unreadable += 1
-        if on_progress is not None:
-            on_progress(row + 1, len(samples))
+    p_male, no_face, unreadable = _predict(predictor, samples, on_progress)
     seconds = time.perf_counter() - start
     answers = Answers(samples.labels, p_male)
     found = answers.answered
@@ -162,6 +152,24 @@ def evaluate(
         seconds=seconds,
         warnings=warnings,
     )
+
+
+def _predict(
+    predictor: Predictor, samples: Samples, on_progress: Callable[[int, int], None] | None
+) -> tuple[NDArray[np.float64], int, int]:
+    """Return p(male) of each row's largest face, and how many rows have no face or no photo."""
+    p_male = np.full(len(samples), np.nan)
+    no_face = unreadable = 0
+    for row, prediction in enumerate(predictor.stream(samples.paths)):
+        if prediction.faces:
+            p_male[row] = prediction.faces[0].probabilities[MALE]
+        elif prediction.error is None:
+            no_face += 1
+        else:
+            unreadable += 1
+        if on_progress is not None:
+            on_progress(row + 1, len(samples))
+    return p_male, no_face, unreadable
 
 
 def group_by(

@@ -32,27 +32,30 @@ TITLES = {
 SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
 
 
+Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
+Split = Annotated[
+    str, typer.Option(metavar="NAME", help="Rows to judge on: test, val, train or all.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONDITION", help="Only rows such as 'age not in 0-2,3-9'. Repeatable."),
+]
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN", help="Break down by a column; race,gender crosses two. Repeatable."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")]
+
+
 def evaluate_command(
-    csv: Annotated[
-        Path, typer.Argument(metavar="[CSV]", help="The table that prepare wrote.")
-    ] = Path("faces.csv"),
+    csv: Csv = Path("faces.csv"),
     model: Model = None,
-    split: Annotated[
-        str, typer.Option(metavar="NAME", help="Rows to judge on: test, val, train or all.")
-    ] = "test",
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CONDITION", help="Only rows such as 'age not in 0-2,3-9'. Repeatable."
-        ),
-    ] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN", help="Break down by a column; race,gender crosses two. Repeatable."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 0,
+    split: Split = "test",
+    where: Where = None,
+    by: By = None,
+    seed: Seed = 0,
     output: Output = None,
     workers: Workers = None,
     json: Json = False,
@@ -67,8 +70,9 @@ def evaluate_command(
 
     [cyan]facegender eval --split val --where 'age not in 0-2,3-9' --json[/cyan]
 
-    Judges a model on photos it has not learned from: how good, for whom, with 95 % intervals.
-    A photo without a face or that cannot be read counts as an error.
+    Judges a model on photos it has not learned from: how good, for whom,
+    with 95 % intervals. A photo without a face or that cannot be read
+    counts as an error.
     """
     from facegender.cli import console
     from facegender.errors import UsageError

@@ -14,33 +14,41 @@ if TYPE_CHECKING:
     from facegender.predictor import Prediction, Predictor
 
 
+Photos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PHOTO…",
+        help="Photos, folders, patterns, or - for a list on stdin.",
+        show_default=False,
+    ),
+]
+Nul = Annotated[
+    bool, typer.Option("-0", "--null", help="Names on stdin end in NUL bytes, as find -print0.")
+]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Take the folders inside folders too.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", help="Below this probability a face is uncertain. Default: the model's."
+    ),
+]
+Jsonl = Annotated[
+    bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
+]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
 def predict_command(
-    photos: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="PHOTO…",
-            help="Photos, folders, patterns, or - for a list on stdin.",
-            show_default=False,
-        ),
-    ] = None,
-    nul: Annotated[
-        bool, typer.Option("-0", "--null", help="Names on stdin end in NUL bytes, as find -print0.")
-    ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Take the folders inside folders too.")
-    ] = False,
+    photos: Photos = None,
+    nul: Nul = False,
+    recursive: Recursive = False,
     model: Model = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P", help="Below this probability a face is uncertain. Default: the model's."
-        ),
-    ] = None,
+    threshold: Threshold = None,
     json: Json = False,
-    jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
-    ] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    jsonl: Jsonl = False,
+    csv: Csv = False,
     output: Output = None,
     workers: Workers = None,
     quiet: Quiet = False,
@@ -54,9 +62,9 @@ def predict_command(
 
     [cyan]find . -name '*.jpg' -print0 | facegender predict -0 - --jsonl[/cyan]
 
-    Says for each photo whether its face is perceived as female or male, and how sure that is. A
-    photo is taken as one face. A broken photo is one line on stderr and exit code 3; the others
-    are still answered.
+    Says for each photo whether its face is perceived as female or male, and
+    how sure that is. A photo is taken as one face. A broken photo is one
+    line on stderr and exit code 3; the others are still answered.
     """
     from facegender.cli import console, inputs, writers
     from facegender.errors import DataError, UsageError

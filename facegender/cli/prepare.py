@@ -13,49 +13,58 @@ if TYPE_CHECKING:
     from facegender.dataset.prepare import Preparation
 
 
-def prepare_command(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="Folder with female/ and male/ folders at any depth."),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The table to write.")] = Path(
-        "faces.csv"
+Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="Folder with female/ and male/ folders at any depth."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The table to write.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Labels from a CSV (path,label) instead of folders."),
+]
+Attributes = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="CSV with path and further columns, such as age, race."),
+]
+Female = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the folders of women.")]
+Male = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the folders of men.")]
+Split = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="auto, person, photo, folders or article. auto: the data set's own train/ val/ "
+        "test/ folders, else by person, else by photo.",
     ),
-    labels: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Labels from a CSV (path,label) instead of folders."),
-    ] = None,
-    attributes: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV with path and further columns, such as age, race."),
-    ] = None,
-    female: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the folders of women.")
-    ] = None,
-    male: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the folders of men.")
-    ] = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="HOW",
-            help="auto, person, photo, folders or article. auto: the data set's own train/ val/ "
-            "test/ folders, else by person, else by photo.",
-        ),
-    ] = "auto",
-    val: Annotated[float, typer.Option(metavar="SHARE", help="Share for validation.")] = 0.1,
-    test: Annotated[float, typer.Option(metavar="SHARE", help="Share for the test.")] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split.")] = 0,
-    min_size: Annotated[
-        int, typer.Option(min=16, metavar="PIXELS", help="Least length of the shorter side.")
-    ] = 24,
-    drop_duplicates: Annotated[
-        bool, typer.Option("--drop-duplicates", help="Leave out all but one of equal files.")
-    ] = False,
-    drop_conflicts: Annotated[
-        bool,
-        typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
-    ] = False,
+]
+Val = Annotated[float, typer.Option(metavar="SHARE", help="Share for validation.")]
+Test = Annotated[float, typer.Option(metavar="SHARE", help="Share for the test.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split.")]
+MinSize = Annotated[
+    int, typer.Option(min=16, metavar="PIXELS", help="Least length of the shorter side.")
+]
+DropDuplicates = Annotated[
+    bool, typer.Option("--drop-duplicates", help="Leave out all but one of equal files.")
+]
+DropConflicts = Annotated[
+    bool,
+    typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
+]
+
+
+def prepare_command(
+    folder: Folder = None,
+    out: Out = Path("faces.csv"),
+    labels: Labels = None,
+    attributes: Attributes = None,
+    female: Female = None,
+    male: Male = None,
+    split: Split = "auto",
+    val: Val = 0.1,
+    test: Test = 0.2,
+    seed: Seed = 0,
+    min_size: MinSize = 24,
+    drop_duplicates: DropDuplicates = False,
+    drop_conflicts: DropConflicts = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -69,8 +78,9 @@ def prepare_command(
 
     [cyan]facegender prepare ./fairface --attributes ./fairface/attributes.csv[/cyan]
 
-    Checks every photo in folders of women and men and writes [bold]faces.csv[/bold]. Photos are
-    never changed; those that cannot be used are listed in faces.rejected.csv with the reason.
+    Checks every photo in folders of women and men and writes
+    [bold]faces.csv[/bold]. Photos are never changed; those that cannot be used
+    are listed in faces.rejected.csv with the reason.
     """
     from facegender.cli import console
     from facegender.dataset.prepare import PrepareSettings, prepare

@@ -13,58 +13,62 @@ if TYPE_CHECKING:
     from facegender.bundle import Bundle
 
 
-def train_command(
-    csv: Annotated[
-        Path, typer.Argument(metavar="[CSV]", help="The table that prepare wrote.")
-    ] = Path("faces.csv"),
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Model folder to write.")] = Path(
-        "gender_model"
+Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Model folder to write.")]
+Arch = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="compact (small and fast) or classic (the 2015 article's network, exact).",
     ),
-    arch: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="compact (small and fast) or classic (the 2015 article's network, exact).",
-        ),
-    ] = "compact",
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Most epochs. compact 30, classic 100.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Photos a step. compact 64, classic 128.")
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Learning rate. compact .003, classic 1.")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Epochs without a better validation loss before stopping. compact 10, classic 20.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")
-    ] = None,
-    augment: Annotated[
-        bool | None,
-        typer.Option(
-            "--augment/--no-augment",
-            help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
-            "compact on, classic off.",
-            show_default=False,
-        ),
-    ] = None,
-    init: Annotated[
-        str,
-        typer.Option(metavar="FOLDER", help="Start from this model's weights; none: from scratch."),
-    ] = "none",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted training.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Train anew over a model that is there.")
-    ] = False,
+]
+Epochs = Annotated[
+    int | None, typer.Option(metavar="N", help="Most epochs. compact 30, classic 100.")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(metavar="N", help="Photos a step. compact 64, classic 128.")
+]
+Lr = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Learning rate. compact .003, classic 1.")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Epochs without a better validation loss before stopping. compact 10, classic 20.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")]
+Augment = Annotated[
+    bool | None,
+    typer.Option(
+        "--augment/--no-augment",
+        help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
+        "compact on, classic off.",
+        show_default=False,
+    ),
+]
+Init = Annotated[
+    str,
+    typer.Option(metavar="FOLDER", help="Start from this model's weights; none: from scratch."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
+Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
+
+
+def train_command(
+    csv: Csv = Path("faces.csv"),
+    out: Out = Path("gender_model"),
+    arch: Arch = "compact",
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Lr = None,
+    patience: Patience = None,
+    seed: Seed = None,
+    augment: Augment = None,
+    init: Init = "none",
+    resume: Resume = False,
+    force: Force = False,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -77,8 +81,9 @@ def train_command(
 
     [cyan]facegender train --resume[/cyan]
 
-    Trains a network on [bold]faces.csv[/bold], keeps the epoch with the least validation loss and
-    stops early. Ctrl-C saves; the same command with --resume ends with the very same weights.
+    Trains a network on [bold]faces.csv[/bold], keeps the epoch with the least
+    validation loss and stops early. Ctrl-C saves; the same command with
+    --resume ends with the very same weights.
     """
     from facegender.cli.training_display import TrainingDisplay
     from facegender.errors import UsageError
