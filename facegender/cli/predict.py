@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Photos = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PHOTO…",
+        metavar="PHOTO",
         help="Photos, folders, patterns, or - for a list on stdin.",
         show_default=False,
     ),
