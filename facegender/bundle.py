@@ -61,8 +61,8 @@ class Bundle:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of ``model.keras``."""
-        return str(self.manifest["files"][KERAS]["sha256"])[:16]
+        """16 hexadecimal digits that equal weights share, however often they are saved."""
+        return str(self.manifest["fingerprint"])
 
     @property
     def twin(self) -> Path | None:
@@ -137,14 +137,15 @@ def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str,
     Args:
         folder: made if missing; the caller holds its lock.
         contents: role -> bytes, ``model.keras`` at least.
-        facts: the manifest's other entries: arch, crop, threshold, temperature, training, data,
-            metrics, versions.
+        facts: the manifest's other entries: arch, fingerprint, crop, threshold, temperature,
+            training, data, metrics, versions.
 
     Returns:
         the new bundle, read back and checked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
+    older = _named_files(folder)
     generation = _free_generation(folder, contents)
     entries: dict[str, dict[str, Any]] = {}
     for role, data in contents.items():
@@ -153,7 +154,9 @@ def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str,
         entries[role] = {"name": path.name, "sha256": sha256_of(path), "bytes": len(data)}
     manifest = {"schema": SCHEMA, "labels": list(LABELS), **facts, "files": entries}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
-    _remove_older(folder, {entry["name"] for entry in entries.values()})
+    for path in older:
+        with suppress(OSError):
+            path.unlink()
     return load_bundle(folder)
 
 
@@ -223,6 +226,8 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     temperature = manifest.get("temperature")
     if not isinstance(temperature, float) or not 0 < temperature < math.inf:
         raise BundleError(f"{file} has the temperature {temperature!r}", _AGAIN)
+    if not isinstance(manifest.get("fingerprint"), str):
+        raise BundleError(f"{file} has no fingerprint", _AGAIN)
     if not isinstance(manifest.get("files"), dict):
         raise BundleError(f"{file} names no files", _AGAIN)
 
@@ -261,11 +266,14 @@ def _free_generation(folder: Path, roles: Mapping[str, bytes]) -> int:
     return generation
 
 
-def _remove_older(folder: Path, kept: set[str]) -> None:
-    """Delete files of other generations; foreign files stay."""
-    for role in (KERAS, TWIN, HISTORY, CARD):
-        stem, _, suffix = role.partition(".")
-        for path in (folder / role, *folder.glob(f"{stem}.[0-9]*.{suffix}")):
-            if path.name not in kept:
-                with suppress(OSError):
-                    path.unlink()
+def _named_files(folder: Path) -> list[Path]:
+    """The files of the bundle that lies in a folder, as it was saved; nobody else's."""
+    try:
+        entries = _read_manifest(folder).get("files")
+    except BundleError:
+        return []
+    found = []
+    for role, entry in entries.items() if isinstance(entries, dict) else ():
+        with suppress(BundleError):
+            found.append(_checked(folder, role, entry))
+    return found

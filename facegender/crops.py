@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from facegender.errors import PhotoError
 from facegender.face import Face, Finder, Geometry, crop_face, whole_photo
 from facegender.parallel import ordered_map
-from facegender.photo import Decoded, Photo, decode_photo, read_bytes
+from facegender.photo import Decoded, Photo, decode_photo, read_bytes, refuse_small
 
 Crops = NDArray[np.uint8]
 """Crops: uint8, shape (number, height, width, 3)."""
 
 Source = str | os.PathLike[str] | bytes | Photo
 """A photo: a path, a file's bytes, or an upright RGB array."""
+
+SOURCES = (str, os.PathLike, bytes, np.ndarray)
+"""The types that `Source` means."""
 
 MEMORY_SHARE = 0.25
 """Crops that would take more than this share of the machine's memory are kept on disk."""
@@ -117,6 +120,7 @@ def _decoded(source: Source, geometry: Geometry, finder: Finder) -> Decoded:
                 "not a photo",
                 f"expected uint8 (height, width, 3), got {source.dtype} {source.shape}",
             )
+        refuse_small((source.shape[1], source.shape[0]))
         return Decoded(source, (source.shape[1], source.shape[0]))
     # A photo that is one face needs no more pixels than its crop; a finder needs them all.
     enough = (geometry.width, geometry.height) if finder is whole_photo else None

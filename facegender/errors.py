@@ -33,8 +33,11 @@ class BundleError(FaceGenderError):
     """A model folder that is missing, damaged, foreign or does not fit."""
 
 
-class Interrupted(FaceGenderError):
+class Interrupted(BaseException):
     """Work stopped by a signal after everything worth keeping was saved.
+
+    Like `KeyboardInterrupt` it is no `Exception`: code that catches whatever a decoder may raise
+    must not catch a wish to stop.
 
     Args:
         message: what was saved.
@@ -43,7 +46,9 @@ class Interrupted(FaceGenderError):
     """
 
     def __init__(self, message: str, hint: str = "", signal_number: int = 2) -> None:
-        super().__init__(message, hint)
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
         self.signal_number = signal_number
 
 

@@ -90,7 +90,7 @@ class Evaluation:
 
 
 def evaluate(
-    csv: Path,
+    csv: str | os.PathLike[str],
     predictor: Predictor,
     *,
     split: str = "test",
@@ -114,6 +114,7 @@ def evaluate(
         DataError: no such rows.
         UsageError: an unknown column or a condition that cannot be read.
     """
+    csv = Path(csv)
     table, sidecar = read_table(csv), read_sidecar(csv)
     crop = None if sidecar is None else sidecar.crop
     if crop is not None and crop != predictor.bundle.geometry.to_json():
@@ -124,7 +125,7 @@ def evaluate(
         )
     samples = _select(csv, table, split, where or [])
     columns = {name: _crossed(samples, name) for name in by or []}
-    warnings = _warnings(predictor, split, fingerprint_of(table, sidecar))
+    warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
     start = time.perf_counter()
     p_male, no_face, unreadable = _predict(predictor, samples, on_progress)
     seconds = time.perf_counter() - start

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TextIO
 
 from facegender.errors import FaceGenderError
 
@@ -26,11 +28,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         FaceGenderError: the folder does not exist or cannot be written, or the disk is full.
     """
+    if _is_special(target):
+        yield target
+        return
     target = Path(os.path.realpath(target))
     try:
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            yield target
-            return
         handle, name = tempfile.mkstemp(prefix=TEMP_PREFIX, suffix=".tmp", dir=target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -57,6 +59,14 @@ def write_bytes(target: Path, data: bytes) -> None:
 def write_text(target: Path, text: str) -> None:
     """Write `text` to `target` atomically as UTF-8; undecodable file names keep their bytes."""
     write_bytes(target, text.encode("utf-8", "surrogateescape"))
+
+
+def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
+    """Write a CSV row that ends in a newline; cells with a carriage return are quoted too."""
+    # Before Python 3.13 csv leaves a lone carriage return bare, which reads back as a row's end.
+    odd = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+    quoting: Any = csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
+    csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(cells)
 
 
 def cannot_write(target: Path, error: OSError) -> FaceGenderError:
@@ -102,6 +112,15 @@ def lock(folder: Path, what: str) -> Iterator[None]:
         yield
     finally:
         holder.release()
+
+
+def _is_special(target: Path) -> bool:
+    """Whether a device or a pipe lies there."""
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _flush(path: Path) -> None:

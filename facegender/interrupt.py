@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from facegender.errors import Interrupted
@@ -14,18 +14,28 @@ class StopRequest:
 
     Outside `held` a signal raises `Interrupted` where the program stands. Inside, the first one
     only sets `signal_number`, for the code to see between two steps; a second one raises.
+
+    Args:
+        on_held: called from the handler when a signal has to wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_held: Callable[[], None] | None = None) -> None:
         self.signal_number: int | None = None
         self._held = False
+        self._on_held = on_held
 
     def __call__(self, signal_number: int, _frame: object) -> None:
         """Receive a signal; pass the object itself to `signal.signal`."""
         again = self.signal_number is not None
         self.signal_number = signal_number
         if again or not self._held:
-            raise Interrupted("stopped; what was saved before is whole", "", signal_number)
+            raise Interrupted(
+                "stopped; what was saved before is whole",
+                "A training that had begun goes on with --resume.",
+                signal_number,
+            )
+        if self._on_held is not None:
+            self._on_held()
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,17 +61,18 @@ class LiteRtNetwork:
         self.input_shape = self._shape(self._interpreter.get_input_details())
         self.output_shape = self._shape(self._interpreter.get_output_details())
         self._batch = 1
+        self._turn = threading.Lock()
 
     def __call__(self, crops: Crops) -> Probabilities:
-        """Return the probabilities of a batch."""
-        if len(crops) != self._batch:
-            with native_noise_hidden():
+        """Return the probabilities of a batch; threads take turns."""
+        with self._turn:
+            if len(crops) != self._batch:
                 self._interpreter.resize_tensor_input(self._input, crops.shape)
                 self._interpreter.allocate_tensors()
-            self._batch = len(crops)
-        self._interpreter.set_tensor(self._input, crops)
-        self._interpreter.invoke()
-        return np.array(self._interpreter.get_tensor(self._output), np.float32)
+                self._batch = len(crops)
+            self._interpreter.set_tensor(self._input, crops)
+            self._interpreter.invoke()
+            return np.array(self._interpreter.get_tensor(self._output), np.float32)
 
     @staticmethod
     def _shape(details: list[dict[str, Any]]) -> tuple[int, ...]:

@@ -102,16 +102,11 @@ def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
     """
     with _opened(data) as image:
         size = _upright_size(image)
-        _refuse_small(size, MIN_SIDE)
+        refuse_small(size)
         if at_least is not None:
             side = max(at_least)  # a photo may be stored turned: ask for the same both ways
             image.draft(None, (side, side))
         return Decoded(np.asarray(_to_rgb(_upright(image))), size)
-
-
-def load_photo(source: str | os.PathLike[str] | bytes) -> Photo:
-    """Read and decode a photo from a path or from bytes; see `read_bytes` and `decode_photo`."""
-    return decode_photo(source if isinstance(source, bytes) else read_bytes(source)).pixels
 
 
 def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
@@ -126,11 +121,18 @@ def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
     """
     with _opened(data) as image:
         width, height = _upright_size(image)
-        _refuse_small((width, height), max(min_size, MIN_SIDE))
+        refuse_small((width, height), max(min_size, MIN_SIDE))
         # The whole file is still read, so a cut one is still noticed, at a fraction of the work.
         image.draft(None, (32, 32))
         image.load()
     return PhotoFacts(width, height)
+
+
+def refuse_small(size: tuple[int, int], least: int = MIN_SIDE) -> None:
+    """Raise `PhotoError` for a (width, height) whose shorter side is below `least` pixels."""
+    if min(size) < least:
+        width, height = size
+        raise PhotoError("too small", f"{width}x{height} pixels: the shorter side is below {least}")
 
 
 @contextmanager
@@ -139,7 +141,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     if not data:
         raise PhotoError("empty", "empty file (0 bytes)")
     formats: tuple[str, ...] = FORMATS
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         _register_heif()
         formats = ("HEIF",)
     with warnings.catch_warnings():
@@ -153,12 +155,6 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
             raise
         except Exception as error:  # noqa: BLE001 - decoders raise nearly every type there is
             raise _photo_error(error) from None
-
-
-def _refuse_small(size: tuple[int, int], least: int) -> None:
-    if min(size) < least:
-        width, height = size
-        raise PhotoError("too small", f"{width}x{height} pixels: the shorter side is below {least}")
 
 
 def _photo_error(error: Exception) -> PhotoError:
@@ -196,7 +192,7 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_eight_bits(image)
-    if image.mode == "RGB":
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")

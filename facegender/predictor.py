@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from facegender.bundle import Bundle, choose_model, load_bundle
-from facegender.crops import Found, Source, find_faces_in
+from facegender.crops import SOURCES, Found, Source, find_faces_in
 from facegender.errors import PhotoError, UsageError
 from facegender.face import Face
 from facegender.labels import LABELS
 from facegender.networks import BATCH, load_network, run_network
-from facegender.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +124,25 @@ class Predictor:
         """Predict photos: paths, bytes of image files, or uint8 RGB arrays (height, width, 3).
 
         A photo that cannot be used does not raise: its prediction says why.
+
+        Raises:
+            UsageError: something that is none of these.
         """
-        if isinstance(sources, (str, os.PathLike, bytes)) or _is_photo(sources):
+        single = isinstance(sources, np.ndarray) and sources.ndim != 4
+        if single or isinstance(sources, (str, os.PathLike, bytes)):
             sources = [sources]  # type: ignore[list-item]
+        if not isinstance(sources, Iterable) or isinstance(sources, (bytearray, memoryview)):
+            raise _unusable(sources)
         return list(self.stream(sources))
 
     def stream(self, sources: Iterable[Source]) -> Iterator[Prediction]:
-        """Predict any number of photos, in order, in bounded memory."""
+        """Predict any number of photos, in order, in bounded memory.
+
+        Raises:
+            UsageError: a single photo instead of several, or something that is no photo.
+        """
+        if isinstance(sources, (str, os.PathLike, bytes)):
+            raise UsageError("stream takes several photos, not one", "Use predict, or give a list.")
         waiting: list[tuple[str | None, Found]] = []
         faces = 0
         names, opened = _named(sources)
@@ -156,8 +167,11 @@ class Predictor:
         return FacePrediction(face, pair, max(pair) < self.threshold)
 
 
-def _is_photo(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 3
+def _unusable(source: object) -> UsageError:
+    return UsageError(
+        f"cannot predict a {type(source).__name__}",
+        "Give paths, bytes of image files, or uint8 RGB arrays (height, width, 3).",
+    )
 
 
 def _named(sources: Iterable[Source]) -> tuple[list[str | None], Iterator[Source]]:
@@ -166,11 +180,10 @@ def _named(sources: Iterable[Source]) -> tuple[list[str | None], Iterator[Source
 
     def read() -> Iterator[Source]:
         for source in sources:
+            if not isinstance(source, SOURCES):
+                raise _unusable(source)
             named = isinstance(source, (str, os.PathLike))
             names.append(os.fspath(source) if named else None)  # type: ignore[arg-type]
             yield source
 
     return names, read()
-
-
-__all__ = ["FacePrediction", "Photo", "Prediction", "Predictor"]

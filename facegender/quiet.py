@@ -6,23 +6,32 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
 def native_noise_hidden() -> Iterator[None]:
     """Keep what native code writes to file descriptor 2 from the user, unless the block fails.
 
-    TensorFlow's C++ side logs before any Python setting can reach it, hence the descriptor.
+    TensorFlow's C++ side logs before any Python setting can reach it, hence the descriptor. It is
+    the whole process's, so threads wait for each other here.
     """
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # stderr is closed: nothing can be heard anyway
-        yield
-        return
+    with _ONE_AT_A_TIME:
+        _flush_stderr()
+        try:
+            kept = os.dup(2)
+        except OSError:  # stderr is closed: nothing can be heard anyway
+            yield
+            return
+        yield from _hidden(kept)
+
+
+def _hidden(kept: int) -> Iterator[None]:
     with tempfile.TemporaryFile() as heard:
         os.dup2(heard.fileno(), 2)
         try:
@@ -30,12 +39,17 @@ def native_noise_hidden() -> Iterator[None]:
                 warnings.simplefilter("ignore")
                 yield
         except BaseException:
-            sys.stderr.flush()
+            _flush_stderr()
             os.dup2(kept, 2)
             heard.seek(0)
             logging.getLogger("facegender").debug("%s", heard.read().decode("utf-8", "replace"))
             raise
         finally:
-            sys.stderr.flush()
+            _flush_stderr()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _flush_stderr() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()

@@ -49,6 +49,7 @@ DAMAGE = {
     "label order": lambda f: edit(f, labels=["male", "female"]),
     "newer schema": lambda f: edit(f, schema=2),
     "other crop kind": lambda f: edit(f, crop={"kind": "eyes", "size": "64x64"}),
+    "no fingerprint": lambda f: edit(f, fingerprint=None),
     "no threshold": lambda f: edit(f, threshold=None),
     "bad temperature": lambda f: edit(f, temperature=0.0),
     "no files": lambda f: edit(f, files={}),
@@ -91,6 +92,7 @@ def test_nan_weights_are_refused(model):
 
 def test_a_save_over_a_model_leaves_one_generation_and_foreign_files(model):
     (model / "notes.txt").write_text("mine")
+    (model / "history.2020.csv").write_text("mine too")
     bundle = load_bundle(model)
     facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
     contents = {role: path.read_bytes() for role, path in bundle.files.items()}
@@ -100,13 +102,20 @@ def test_a_save_over_a_model_leaves_one_generation_and_foreign_files(model):
     assert third.files[KERAS].name == "model.keras"
     names = {p.name for p in model.iterdir() if p.is_file() and not p.name.startswith(".")}
     assert names == {
-        MANIFEST,
-        "notes.txt",
-        "model.keras",
-        "model.tflite",
-        "history.csv",
-        "README.md",
+        *("notes.txt", "history.2020.csv", MANIFEST),
+        *("model.keras", "model.tflite", "history.csv", "README.md"),
     }
+
+
+def test_a_first_save_spares_what_lies_in_the_folder(model, tmp_path):
+    bundle = load_bundle(model)
+    facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
+    contents = {role: path.read_bytes() for role, path in bundle.files.items()}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("my notes")
+    saved = save_bundle(tmp_path / "mine", contents, facts)
+    assert (tmp_path / "mine" / "README.md").read_text() == "my notes"
+    assert saved.files["README.md"].name == "README.2.md"
 
 
 def test_a_save_that_fails_leaves_the_old_model(model, monkeypatch):

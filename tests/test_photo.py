@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facegender.errors import PhotoError
-from facegender.photo import check_photo, decode_photo, load_photo, read_bytes
+from facegender.photo import check_photo, decode_photo, read_bytes
 from tests.conftest import encoded, pattern
+
+
+def load_photo(data):
+    return decode_photo(data).pixels
+
 
 BOX = np.zeros((40, 60, 3), np.uint8)
 BOX[:20, :30] = (255, 0, 0)  # the top left quarter is red
@@ -63,6 +68,28 @@ def test_transparency_is_laid_on_white():
     photo = load_photo(encoded(rgba, "PNG"))
     assert (photo[30, 30] == 255).all()
     assert tuple(photo[5, 5]) == (255, 0, 0)
+
+
+def test_a_transparent_colour_is_laid_on_white_too():
+    buffer = io.BytesIO()
+    Image.fromarray(BOX).save(buffer, "PNG", transparency=(0, 0, 0))
+    photo = load_photo(buffer.getvalue())
+    assert (photo[35, 55] == 255).all()
+    assert tuple(photo[5, 5]) == (255, 0, 0)
+
+
+def test_a_wish_to_stop_is_not_taken_for_a_broken_photo(monkeypatch):
+    from facegender.errors import Interrupted
+
+    def stopped(*_):
+        raise Interrupted("stop")
+
+    monkeypatch.setattr("facegender.photo._to_rgb", stopped)
+    with pytest.raises(Interrupted):
+        decode_photo(encoded(BOX, "PNG"))
+    monkeypatch.setattr(Image.Image, "getexif", stopped)
+    with pytest.raises(Interrupted):
+        check_photo(encoded(BOX, "PNG"))
 
 
 def test_16_bit_grey_is_scaled_and_not_clipped():

@@ -32,6 +32,32 @@ def test_one_source_arrays_and_bytes(toy_model):
     assert from_array.faces[0].face.box == (0, 0, 48, 56)
 
 
+@pytest.mark.parametrize("source", [None, 5, [None], [5], bytearray(b"x"), np.zeros(3).tolist()])
+def test_what_is_no_photo_is_refused_by_its_type(toy_model, source):
+    with pytest.raises(UsageError, match="cannot predict a"):
+        Predictor(toy_model).predict(source)
+
+
+def test_arrays_of_other_shapes_are_one_error_each(toy_model):
+    for array in (np.zeros((130, 130), np.uint8), np.zeros((1, 1, 3), np.uint8), np.array(3)):
+        (prediction,) = Predictor(toy_model).predict(array)
+        assert prediction.error is not None
+    assert len(Predictor(toy_model).predict(np.zeros((4, 30, 30, 3), np.uint8))) == 4
+    with pytest.raises(UsageError, match="several photos"):
+        list(Predictor(toy_model).stream("a.jpg"))
+
+
+def test_threads_may_share_a_predictor(toy_model):
+    from concurrent.futures import ThreadPoolExecutor
+
+    predictor = Predictor(toy_model, workers=1)
+    batches = [[pattern(i % 2, i)] * (1 + i % 5) for i in range(60)]
+    alone = [predictor.predict(batch)[0].faces[0].label for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = [p[0].faces[0].label for p in pool.map(predictor.predict, batches)]
+    assert together == alone
+
+
 def test_a_broken_photo_does_not_stop_the_others(toy_model):
     good = pattern(1, 2)
     predictions = Predictor(toy_model).predict([good, b"nonsense", good])

@@ -75,6 +75,7 @@ def main() -> None:
     from facegender.cli import console
     from facegender.errors import FaceGenderError, Interrupted, UsageError
 
+    _open_closed_streams()
     _keep_odd_names()
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -88,6 +89,17 @@ def main() -> None:
         console.fail(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        if os.environ.get("FACEGENDER_DEBUG"):
+            raise
+        name = f" ({error.filename})" if error.filename else ""
+        console.fail(
+            FaceGenderError(
+                f"{error.strerror or error}{name}",
+                "",
+            )
+        )
         sys.exit(1)
     except Exception as error:
         if os.environ.get("FACEGENDER_DEBUG"):
@@ -105,6 +117,13 @@ def _terminated(signal_number: int, _frame: object) -> None:
     from facegender.errors import Interrupted
 
     raise Interrupted("stopped; what was written before is whole", "", signal_number)
+
+
+def _open_closed_streams() -> None:
+    """Stand in for standard streams that the caller closed, which Python gives as None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _keep_odd_names() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from facegender.errors import FaceGenderError
+    from facegender.errors import FaceGenderError, Interrupted
 
 OnProgress = Callable[[int, int], None]
 
@@ -56,7 +56,7 @@ def note(message: str) -> None:
     stderr().print(f"[dim]{plain(message)}[/]")
 
 
-def fail(error: FaceGenderError) -> None:
+def fail(error: FaceGenderError | Interrupted) -> None:
     """Print an error: the sentence, and what to do next."""
     console = stderr()
     console.print(f"[bold red]Error:[/] {plain(error.message)}")
@@ -78,7 +78,6 @@ def write_result(text: str, output: Path | None) -> None:
     from facegender.files import write_text
 
     write_text(output, text)
-    note(f"Written: {output}")
 
 
 def print_table(table: Table) -> None:

@@ -83,6 +83,8 @@ def evaluate_command(
         raise UsageError(f"unknown split {split!r}", "Choose test, val, train or all.")
     if output is not None and not json:
         raise UsageError("--output writes JSON", "Add --json.")
+    if output is not None and output.exists() and csv.exists() and output.samefile(csv):
+        raise UsageError(f"--output {output} is the table to judge on", "Choose another name.")
     predictor = Predictor(model, workers=workers)
     if not quiet:
         console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")

@@ -79,7 +79,11 @@ def _listed(nul: bool) -> Iterator[str]:
 
 def _in_folder(folder: str, recursive: bool, on_empty: Callable[[str, str], None]) -> Iterator[str]:
     found = False
-    for place, folders, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        on_empty(error.filename, f"cannot be read: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):

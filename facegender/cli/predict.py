@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,7 +37,7 @@ Threshold = Annotated[
     ),
 ]
 Jsonl = Annotated[
-    bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
+    bool, typer.Option("--jsonl", help="Print a line of JSON a photo, in groups as they are done.")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -93,7 +95,8 @@ def predict_command(
         else writers.write_table
     )
     with writers.opened(output) as stream:
-        write(_watched(chain([first], names), predictor, failed), predictor, stream)
+        photos_in = _spared(chain([first], names), output)
+        write(_watched(photos_in, predictor, failed), predictor, stream)
     if failed.count:
         raise typer.Exit(3)
 
@@ -109,6 +112,17 @@ class _Failures:
 
         self.count += 1
         console.stderr().print(f"[red]Failed:[/] {console.plain(name)}: {console.plain(why)}")
+
+
+def _spared(names: Iterator[str], output: Path | None) -> Iterator[str]:
+    """Pass the photos on, but refuse to write the answers over one of them."""
+    from facegender.errors import UsageError
+
+    there = output is not None and output.is_file()
+    for name in names:
+        if there and output is not None and os.path.exists(name) and output.samefile(name):
+            raise UsageError(f"--output {output} is one of the photos", "Choose another name.")
+        yield name
 
 
 def _watched(names: Iterator[str], predictor: Predictor, failed: _Failures) -> Iterator[Prediction]:

@@ -50,6 +50,10 @@ DropConflicts = Annotated[
     typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
 ]
 
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace a table that was edited, or is not prepare's.")
+]
+
 
 def prepare_command(
     folder: Folder = None,
@@ -65,6 +69,7 @@ def prepare_command(
     min_size: MinSize = 24,
     drop_duplicates: DropDuplicates = False,
     drop_conflicts: DropConflicts = False,
+    force: Force = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -99,10 +104,11 @@ def prepare_command(
         drop_conflicts=drop_conflicts,
     )
     with console.progress("Checking photos", quiet=quiet or json) as on_progress:
-        result = prepare(folder, out, settings, workers=workers, on_progress=on_progress)
-    if not quiet:
-        for warning in _warnings(result, settings.drop_duplicates, settings.drop_conflicts):
-            console.warn(warning)
+        result = prepare(
+            folder, out, settings, force=force, workers=workers, on_progress=on_progress
+        )
+    for warning in _warnings(result, settings.drop_duplicates, settings.drop_conflicts):
+        console.warn(warning)
     if json:
         console.write_result(console.json_text(result.to_json()) + "\n", None)
     else:

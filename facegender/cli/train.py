@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +98,7 @@ def train_command(
     settings = TrainSettings(
         arch, epochs, batch_size, lr, patience, seed, augment, None if init == "none" else init
     )
-    stop = StopRequest()
+    stop = StopRequest(on_held=_say_stopping)
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:
         bundle = train(
             csv,
@@ -109,6 +111,12 @@ def train_command(
             on_event=display,
         )
     _print(bundle, csv)
+
+
+def _say_stopping() -> None:
+    """Answer Ctrl-C at once; called inside a signal handler, hence no Rich."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"\nStopping: saving everything (again to stop at once).\n")
 
 
 def _print(bundle: Bundle, csv: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facegender.dataset.samples import Samples
+from facegender.dataset.samples import SPLIT_WORDS, Samples
 from facegender.errors import DataError, UsageError
 from facegender.labels import FEMALE, LABELS, MALE, label_of_word
 
@@ -16,11 +16,6 @@ EXPECTED = (
     "photos or one folder a person inside, or train/ val/ test/ folders that hold them. Name "
     "other folders with --female NAME --male NAME, or give labels with --labels FILE."
 )
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 IGNORED = ("thumbs.db", "desktop.ini", "__macosx")
 
 
@@ -109,7 +104,7 @@ def _search(walk: _Walk, folder: str, split: str, trail: Trail) -> None:
     """Look for gender folders in `folder` and below it."""
     entries, trail = _entries(folder, trail)
     for entry in entries:
-        if not entry.is_dir():
+        if not _is_folder(entry):
             walk.outside += 1
             continue
         label = walk.label_of(entry.name)
@@ -123,10 +118,10 @@ def _search(walk: _Walk, folder: str, split: str, trail: Trail) -> None:
 def _gather(walk: _Walk, folder: str, label: int, person: str, split: str, trail: Trail) -> None:
     """List the files of a gender folder or of a person's."""
     entries, trail = _entries(folder, trail)
-    folders = [entry.name.casefold() for entry in entries if entry.is_dir()]
+    folders = [entry.name.casefold() for entry in entries if _is_folder(entry)]
     splits = not person and bool(folders) and all(name in SPLIT_WORDS for name in folders)
     for entry in entries:
-        if not entry.is_dir():
+        if not _is_folder(entry):
             walk.rows.append((label, entry.path, person, split))
         elif splits:
             _gather(walk, entry.path, label, "", SPLIT_WORDS[entry.name.casefold()], trail)
@@ -151,11 +146,19 @@ def _entries(folder: str, trail: Trail) -> tuple[list[os.DirEntry[str]], Trail]:
     return kept, (*trail, here)
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link to itself is neither."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _contents(root: str) -> str:
     """Say in a few words what a folder holds."""
     with os.scandir(root) as found:
         entries = sorted(found, key=lambda entry: entry.name)
-    folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
+    folders = [f"{entry.name}/" for entry in entries if _is_folder(entry)]
     files = len(entries) - len(folders)
     shown = ", ".join(folders[:6]) + (", …" if len(folders) > 6 else "")
     return f"it holds {shown or 'no folders'} and {files:,} file{'' if files == 1 else 's'}"

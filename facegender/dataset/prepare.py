@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -16,7 +15,13 @@ from facegender.dataset.attributes import join_attributes
 from facegender.dataset.checks import Conflicts, Inspection, find_conflicts, inspect_all
 from facegender.dataset.folders import Listing, scan_folders
 from facegender.dataset.samples import SPLITS, Samples
-from facegender.dataset.sidecar import Sidecar, sidecar_path, write_sidecar
+from facegender.dataset.sidecar import (
+    Sidecar,
+    is_as_written,
+    is_sidecar,
+    sidecar_path,
+    write_sidecar,
+)
 from facegender.dataset.splits import (
     choose_method,
     precedence,
@@ -26,7 +31,7 @@ from facegender.dataset.splits import (
 )
 from facegender.dataset.table import read_table, relative_path, write_table
 from facegender.errors import DataError, UsageError
-from facegender.files import write_text
+from facegender.files import write_csv_row, write_text
 from facegender.labels import LABELS
 
 
@@ -124,10 +129,11 @@ class Preparation:
 
 
 def prepare(
-    folder: Path | None,
-    out: Path,
+    folder: str | os.PathLike[str] | None,
+    out: str | os.PathLike[str],
     settings: PrepareSettings | None = None,
     *,
+    force: bool = False,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Preparation:
@@ -140,6 +146,7 @@ def prepare(
         folder: the tree of photos; with `settings.labels`, the folder its paths are relative to.
         out: the CSV to write.
         settings: see `PrepareSettings`.
+        force: write over a table that was edited since `prepare` wrote it, or is not its own.
         workers: processes that decode; None means one a core.
         on_progress: called with (photos done, photos in all).
 
@@ -147,10 +154,10 @@ def prepare(
         DataError: a tree or file that cannot be read as labelled photos, or no good photo.
         UsageError: options that contradict each other.
     """
+    folder, out = None if folder is None else Path(folder), Path(out)
     settings = settings or PrepareSettings()
     _check_fractions(settings)
-    if not out.parent.is_dir():
-        raise DataError(f"no such folder to write {out.name} to: {out.parent}", "Make it first.")
+    _check_out(out, settings, force)
     listing = _list_photos(folder, settings)
     found = listing.samples
     roots = [folder] if folder else []
@@ -180,11 +187,34 @@ def prepare(
 
 
 def _check_fractions(settings: PrepareSettings) -> None:
-    if settings.val < 0 or settings.test < 0 or settings.val + settings.test >= 1:
+    if not (settings.val >= 0 and settings.test >= 0 and settings.val + settings.test < 1):
         raise UsageError(
             f"--val {settings.val:g} and --test {settings.test:g} are not two fractions that leave "
             "something to train on",
             "For example --val .1 --test .2.",
+        )
+
+
+def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
+    """Refuse, before any work, a place that cannot be written or that holds somebody's work."""
+    if not out.name or out.is_dir() or out.suffix in ("", ".json"):
+        raise UsageError(f"--out {out} names no table", "For example --out faces.csv.")
+    if not out.parent.is_dir():
+        raise DataError(f"no such folder to write {out.name} to: {out.parent}", "Make it first.")
+    inputs = [Path(name) for name in (settings.labels, settings.attributes) if name]
+    if out.exists() and any(name.exists() and out.samefile(name) for name in inputs):
+        raise UsageError(f"--out {out} is one of the inputs", "Choose another --out.")
+    if force:
+        return
+    if sidecar_path(out).exists() and not is_sidecar(sidecar_path(out)):
+        raise DataError(
+            f"{sidecar_path(out)} is in the way: it was not written by prepare",
+            "Choose another --out, or --force to replace it.",
+        )
+    if out.exists() and not is_as_written(out):
+        raise DataError(
+            f"{out} was edited since prepare wrote it, or is not prepare's",
+            "Choose another --out, or --force to replace it.",
         )
 
 
@@ -259,13 +289,12 @@ def _write(
     settings: PrepareSettings,
 ) -> None:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "reason", "message"])
+    write_csv_row(text, ["path", "reason", "message"])
     folder = os.path.abspath(result.csv.parent)
     for path, inspection in zip(found.paths, inspections, strict=True):
         if inspection.reason:
             row = [relative_path(path, folder), inspection.reason, inspection.message]
-            writer.writerow(row)
+            write_csv_row(text, row)
     write_text(result.rejected_csv, text.getvalue())
     write_table(result.csv, result.samples)
     write_sidecar(

@@ -47,11 +47,28 @@ def write_sidecar(file: Path, sidecar: Sidecar, table: Path) -> None:
     write_text(file, json.dumps(content, ensure_ascii=True) + "\n")
 
 
+def is_sidecar(file: Path) -> bool:
+    """Tell whether a file was written by `write_sidecar`."""
+    try:
+        return _is_ours(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+def is_as_written(table: Path) -> bool:
+    """Tell whether a table is, byte for byte, what `prepare` wrote with its sidecar."""
+    try:
+        content = json.loads(sidecar_path(table).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return _is_ours(content) and content["table"].get("sha256") == sha256_of(table)
+
+
 def read_sidecar(table: Path) -> Sidecar | None:
     """Read a table's sidecar; None where there is none or the table was edited since.
 
     Raises:
-        DataError: a damaged sidecar, one of a newer facegender, or cropped photos.
+        DataError: a damaged sidecar, or one of a newer facegender.
     """
     file = sidecar_path(table)
     try:
@@ -62,7 +79,7 @@ def read_sidecar(table: Path) -> Sidecar | None:
         raise DataError(
             f"cannot read {file}: {error}", "Run prepare again, or delete it."
         ) from None
-    if not isinstance(content, dict) or not {"schema", "table", "photos"} <= content.keys():
+    if not _is_ours(content):
         raise DataError(f"{file} is not a sidecar of prepare", "Run prepare again, or delete it.")
     if content["schema"] != SCHEMA:
         raise DataError(
@@ -73,3 +90,8 @@ def read_sidecar(table: Path) -> Sidecar | None:
         return None
     photos = content["photos"]
     return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])
+
+
+def _is_ours(content: object) -> bool:
+    known = {"schema", "settings", "crop", "table", "photos"}
+    return isinstance(content, dict) and known <= content.keys()

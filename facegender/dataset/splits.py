@@ -65,7 +65,7 @@ def split_by_group(
         UsageError: fractions that leave nothing to train on.
         DataError: too few groups of a label to fill the splits asked for.
     """
-    if val < 0 or test < 0 or val + test >= 1:
+    if not (val >= 0 and test >= 0 and val + test < 1):  # false for NaN too
         raise UsageError(f"--val {val:g} and --test {test:g} leave nothing to train on", "")
     shares = {"train": 1 - val - test, "val": val, "test": test}
     wanted = [name for name in SPLITS if shares[name] > 0]
@@ -80,7 +80,8 @@ def split_by_group(
             raise DataError(
                 f"only {len(own)} separate persons or photos of the label {name} to divide into "
                 f"{', '.join(wanted)}",
-                "Add photos, or set --val 0 or --test 0.",
+                "Add photos, or set --val 0 or --test 0. What lies under both genders counts once: "
+                "--drop-conflicts.",
             )
         _deal(result, [own[i] for i in random.permutation(len(own))], shares, wanted)
     return result

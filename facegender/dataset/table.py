@@ -10,9 +10,9 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from facegender.dataset.samples import SPLITS, Samples
+from facegender.dataset.samples import SPLIT_WORDS, SPLITS, Samples
 from facegender.errors import DataError
-from facegender.files import write_text
+from facegender.files import write_csv_row, write_text
 from facegender.labels import LABELS, parse_label
 
 HEADER = ("path", "label", "person", "split")
@@ -70,14 +70,13 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
 def write_table(file: Path, samples: Samples) -> None:
     """Write faces.csv atomically: `HEADER`, then the attributes; paths relative where below it."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEADER, *samples.attributes])
+    write_csv_row(text, [*HEADER, *samples.attributes])
     folder = os.path.abspath(file.parent)
     extra = list(samples.attributes.values())
     for i, path in enumerate(samples.paths):
         row = [relative_path(path, folder), int(samples.labels[i])]
         row += [samples.persons[i], samples.splits[i]]
-        writer.writerow([*row, *(column[i] for column in extra)])
+        write_csv_row(text, [*row, *(column[i] for column in extra)])
     write_text(file, text.getvalue())
 
 
@@ -183,10 +182,11 @@ def _label(file: Path, number: int, row: list[str], columns: dict[str, int]) -> 
 
 
 def _split(file: Path, number: int, row: list[str], columns: dict[str, int]) -> str:
-    split = _cell(row, columns.get("split"))
-    if split and split not in SPLITS:
+    text = _cell(row, columns.get("split")).strip()
+    split = SPLIT_WORDS.get(text.casefold(), "")
+    if text and not split:
         raise DataError(
-            f"{file}: row {number} has the split {split!r}", f"Expected one of {', '.join(SPLITS)}."
+            f"{file}: row {number} has the split {text!r}", f"Expected one of {', '.join(SPLITS)}."
         )
     return split
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.dataset.sidecar import Sidecar
+from facegender.dataset.table import relative_path
 from facegender.errors import DataError
 from facegender.labels import LABELS
 
@@ -64,11 +66,14 @@ def verify_splits(samples: Samples, wanted: tuple[str, ...]) -> None:
                 )
 
 
-def fingerprint_of(samples: Samples, sidecar: Sidecar | None) -> str:
-    """Return 16 hexadecimal digits that change with any row's photo, label or split."""
+def fingerprint_of(samples: Samples, folder: Path) -> str:
+    """Return 16 hexadecimal digits that change with any row's path, label or split.
+
+    Paths count relative to `folder`, the table's, so that both may move together.
+    """
     state = hashlib.sha256()
-    for row, path in enumerate(samples.paths):
-        photo = sidecar.digests[row] if sidecar is not None else path
-        text = f"{photo}\0{samples.labels[row]}\0{samples.splits[row]}\n"
+    base = os.path.abspath(folder)
+    for path, label, split in zip(samples.paths, samples.labels, samples.splits, strict=True):
+        text = f"{relative_path(path, base)}\0{label}\0{split}\n"
         state.update(text.encode("utf-8", "surrogateescape"))
     return state.hexdigest()[:16]

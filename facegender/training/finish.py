@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import tempfile
 import time
@@ -67,7 +68,7 @@ def finish(
             )
         )
     loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
-    facts = _facts(rows, state, temperature)
+    facts = {"fingerprint": _fingerprint(model), **_facts(rows, state, temperature)}
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
     facts["metrics"] = {
         "validated_on": rows.validated_on,
@@ -90,6 +91,14 @@ def keras_bytes(model: Any) -> bytes:
         bare = import_keras().Model(model.inputs, model.outputs, name=model.name)
         bare.save(path)
         return path.read_bytes()
+
+
+def _fingerprint(model: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 of the weights (a .keras file holds times too)."""
+    digest = hashlib.sha256()
+    for weights in model.get_weights():
+        digest.update(weights.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _facts(rows: Rows, state: State, temperature: float) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
     return Rows(
         csv=csv,
         samples=samples,
-        fingerprint=fingerprint_of(samples, sidecar),
+        fingerprint=fingerprint_of(samples, csv.parent),
         train=samples.rows_of("train"),
         val=samples.rows_of(validated_on),
         validated_on=validated_on,

@@ -169,6 +169,11 @@ def _read_json(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise BundleError(f"{file} has another schema than {SCHEMA}", _AGAIN)
+    files = content.get("files")
+    if not isinstance(files, dict) or not all(
+        isinstance(entry, dict) and {"name", "sha256"} <= entry.keys() for entry in files.values()
+    ):
+        raise BundleError(f"{file} names no files", _AGAIN)
     return content
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 from typing import Any
 
 from facegender.bundle import (
-    LAST,
     Bundle,
     holds_model,
     load_bundle,
@@ -27,8 +26,8 @@ from facegender.training.state import State, read_state, restore, save_state
 
 
 def train(
-    csv: Path,
-    out: Path,
+    csv: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     settings: TrainSettings | None = None,
     *,
     resume: bool = False,
@@ -58,6 +57,7 @@ def train(
         UsageError: options that make no sense.
         Interrupted: a stop was asked for; everything is saved.
     """
+    csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
     state = _resumed(out, settings) if resume else None
     resolved = state.settings if state else resolve(settings)
@@ -66,6 +66,8 @@ def train(
             f"{out} already holds a model or an unfinished training",
             "Use --resume to go on with it, --force to replace it, or another --out.",
         )
+    if resolved.init is not None and state is None:
+        _initial(resolved)
     rows = read_rows(csv, on_event)
     if state and state.data != rows.fingerprint:
         raise DataError(
@@ -74,8 +76,6 @@ def train(
         )
     _make_folder(out)
     with lock(out, "train"):
-        if state is None:
-            shutil.rmtree(out / LAST, ignore_errors=True)
         return _train(rows, out, resolved, state, workers, stop, on_event)
 
 
@@ -170,17 +170,22 @@ def _read_photos(
     return feed, ValidationSet(crops[cut:], labels[cut:])
 
 
+def _initial(settings: Resolved) -> Bundle:
+    """The model whose weights training starts from."""
+    bundle = load_bundle(Path(settings.init or ""))
+    if bundle.arch != settings.arch:
+        raise FaceGenderError(
+            f"{settings.init} holds the network {bundle.arch!r}, not {settings.arch!r}",
+            "Choose --arch to match, or leave --init out.",
+        )
+    return bundle
+
+
 def _ready_model(settings: Resolved, feed: Feed) -> Any:
     """Build, initialise and compile; afterwards every variable that training changes exists."""
     model = build(settings.arch, seed=settings.seed)
     if settings.init is not None:
-        initial = load_bundle(Path(settings.init))
-        if initial.arch != settings.arch:
-            raise FaceGenderError(
-                f"{settings.init} holds the network {initial.arch!r}, not {settings.arch!r}",
-                "Choose --arch to match, or leave --init out.",
-            )
-        model.set_weights(initial.load_keras().get_weights())
+        model.set_weights(_initial(settings).load_keras().get_weights())
     recipe = architecture(settings.arch).recipe
     compile_for_training(model, recipe, lr=settings.lr, steps=feed.steps * settings.epochs)
     model.optimizer.build(model.trainable_variables)

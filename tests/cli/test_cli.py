@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import encoded, make_tree, pattern
@@ -149,6 +151,74 @@ def test_a_broken_photo_is_one_line_and_exit_code_3(run, photos, toy_model):
     assert len(failed) == 2
     assert "bad.jpg" in failed[0]
     assert "no.jpg: no such file" in failed[1]
+
+
+def test_answers_are_never_written_over_a_photo(run, photos, toy_model):
+    before = (photos / "a.png").read_bytes()
+    os.link(photos / "a.png", "linked.csv")
+    for output in (photos / "a.png", "linked.csv"):
+        options = ("--csv", "--output", output, "--model", toy_model)
+        assert "is one of the photos" in run("predict", photos, *options, code=2)[1]
+    assert (photos / "a.png").read_bytes() == before
+
+
+def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
+    make_tree(in_tmp / "photos")
+    run("prepare", "photos")
+    run("prepare", "photos")
+    text = Path("faces.csv").read_text().replace(",train", ",test", 1)
+    Path("faces.csv").write_text(text)
+    assert "was edited since prepare wrote it" in run("prepare", "photos", code=1)[1]
+    assert Path("faces.csv").read_text() == text
+    run("prepare", "photos", "--force")
+    Path("mine.json").write_text('{"precious": 1}')
+    assert "is in the way" in run("prepare", "photos", "--out", "mine.csv", code=1)[1]
+    assert "names no table" in run("prepare", "photos", "--out", "mine.json", code=2)[1]
+    assert (
+        "is one of the inputs"
+        in run("prepare", "--labels", "faces.csv", "--out", "faces.csv", code=2)[1]
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["prepare photos", "predict photos -r --jsonl"])
+def test_a_stop_while_photos_are_decoded_is_no_broken_photo(in_tmp, toy_model, number, command):
+    for i in range(12):
+        folder = in_tmp / "photos" / ("female", "male")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        shown = np.kron(pattern(i % 2, i), np.ones((60, 60, 1), np.uint8))
+        (folder / f"{i}.png").write_bytes(encoded(shown, "PNG", compress_level=1))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "facegender", *command.split()],
+        env=os.environ | {"FACEGENDER_MODEL": str(toy_model)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(0.7)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("it ended before the signal came")
+    assert process.returncode == 128 + number, err
+    assert "Failed" not in err
+    assert not Path("faces.csv").exists()
+
+
+def test_closed_streams(photos, toy_model):
+    command = f"{sys.executable} -m facegender predict -q --model {toy_model}"
+    photo = f"'{photos}/a.png'"
+    for line, code, out in [
+        (f"{command} - <&-", 1, b""),
+        (f"{command} {photo} --jsonl 2>&-", 0, b'{"path"'),
+        (f"{command} {photo} >&-", 0, b""),
+        (f"{command} {photo} --csv --output /dev/stdout | cat", 0, b"path,error"),
+        (f"{command} {photo} --csv > /dev/full", 1, b""),
+    ]:
+        done = subprocess.run(line, shell=True, capture_output=True)
+        assert done.returncode == code, (line, done.stderr)
+        assert done.stdout.startswith(out)
+        assert b"fault of facegender" not in done.stderr
 
 
 def test_names_that_are_not_utf8_or_hold_newlines(run, photos, toy_model):

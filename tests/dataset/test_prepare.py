@@ -170,6 +170,8 @@ def test_the_sidecar_belongs_to_its_table_only(in_tmp):
     "settings",
     [
         PrepareSettings(val=0.6, test=0.5),
+        PrepareSettings(val=float("nan")),
+        PrepareSettings(test=float("nan")),
         PrepareSettings(split="sideways"),
         PrepareSettings(split="folders"),
     ],

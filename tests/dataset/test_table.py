@@ -10,7 +10,7 @@ from facegender.dataset.table import read_table, write_table
 from facegender.errors import DataError
 
 CELL = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t\"',;"), max_size=12
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\r\n\t\"',;"), max_size=12
 )
 
 
@@ -22,7 +22,7 @@ def test_what_is_written_is_read(tmp_path_factory, data):
     names = st.text(
         st.characters(exclude_characters="/\0\\", exclude_categories=["Cs"]), min_size=1
     )
-    usable = names.filter(lambda n: n not in (".", "..") and "\r" not in n)
+    usable = names.filter(lambda n: n not in (".", ".."))
 
     def column(cells):
         return data.draw(st.lists(cells, min_size=count, max_size=count))

@@ -142,6 +142,14 @@ def test_a_model_is_not_overwritten_unasked(quick, toy_csv):
     assert (quick[0] / "facegender.json").read_bytes() == before
 
 
+def test_force_keeps_the_old_training_until_the_new_one_starts(quick, toy_csv, tmp_path):
+    out = shutil.copytree(quick[0], tmp_path / "m")
+    with pytest.raises(BundleError, match="no model folder at typo"):
+        train(toy_csv, out, TrainSettings(init="typo"), force=True)
+    train(toy_csv, out, resume=True, workers=1)
+    assert load_bundle(out).fingerprint == load_bundle(quick[0]).fingerprint
+
+
 def edited(toy_csv, folder, change):
     samples = read_table(toy_csv)
     change(samples)
@@ -249,6 +257,11 @@ def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):
 
 def test_a_damaged_state_is_refused(quick, toy_csv, tmp_path):
     out = shutil.copytree(quick[0], tmp_path / "m")
+    text = (out / "last" / "state.json").read_text()
+    (out / "last" / "state.json").write_text(text.replace('"files"', '"filed"'))
+    with pytest.raises(BundleError, match="names no files"):
+        train(toy_csv, out, resume=True, workers=1)
+    (out / "last" / "state.json").write_text(text)
     (state,) = (out / "last").glob("state-*.npz")
     state.write_bytes(state.read_bytes()[:-10])
     with pytest.raises(BundleError, match="not the file that state.json describes"):
