@@ -168,29 +168,23 @@ def _sizes(result: Preparation) -> str:
 
 def _warnings(result: Preparation, no_copies: bool, no_conflicts: bool) -> list[str]:
     """What the user must know, in sentences."""
-    found = []
-    if result.outside:
-        found.append(f"{result.outside:,} files outside the gender folders were not looked at.")
-    if result.rejected:
-        found.append(f"{sum(result.rejected.values()):,} photos were left out; see below.")
-    if result.copies and not no_copies:
-        found.append(f"{result.copies:,} photos are copies of another one (--drop-duplicates).")
-    if result.content_conflicts and not no_conflicts:
-        found.append(
-            f"{result.content_conflicts:,} photos lie under both genders (--drop-conflicts)."
-        )
-    if result.person_conflicts and not no_conflicts:
-        found.append(
-            f"{result.person_conflicts:,} photos are of persons who lie under both genders "
-            "(--drop-conflicts)."
-        )
-    if result.moved:
-        found.append(f"{result.moved:,} photos were moved to the split that holds their copy.")
-    if result.persons_in_two_splits:
-        found.append(
-            f"{result.persons_in_two_splits:,} persons are in two splits: the test will not be one "
-            "on strangers."
-        )
-    if result.without_attributes:
-        found.append(f"{result.without_attributes:,} photos are not in the attribute file.")
-    return found
+    facts = [
+        (result.outside, "Files outside the gender folders, not looked at: {}."),
+        (sum(result.rejected.values()), "Photos left out: {}; the reasons are below."),
+        (0 if no_copies else result.copies, "Copies of another photo: {} (--drop-duplicates)."),
+        (
+            0 if no_conflicts else result.content_conflicts,
+            "Photos whose content lies under both genders: {} (--drop-conflicts).",
+        ),
+        (
+            0 if no_conflicts else result.person_conflicts,
+            "Photos of persons who lie under both genders: {} (--drop-conflicts).",
+        ),
+        (result.moved, "Photos moved to the split that holds their copy or person: {}."),
+        (
+            result.persons_in_two_splits,
+            "Persons in two splits: {}. The test will not be one on strangers.",
+        ),
+        (result.without_attributes, "Photos that the attribute file does not name: {}."),
+    ]
+    return [text.format(f"{count:,}") for count, text in facts if count]
