@@ -9,7 +9,7 @@ set -euo pipefail
 data=${1:?the FairFace folder} out=${2:?the model folder to write}
 facegender prepare "$data/train" --attributes "$data/attributes.csv" \
   --val .05 --test 0 --drop-conflicts --out fairface-train.csv
-facegender train fairface-train.csv --epochs 20 --seed 0 --out "$out"
+facegender train fairface-train.csv --epochs 36 --seed 0 --out "$out"
 facegender prepare "$data/val" --attributes "$data/attributes.csv" \
   --val 0 --test .5 --out fairface-val.csv
 facegender eval fairface-val.csv --model "$out" --split all --by age --by race,gender
