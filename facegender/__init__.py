@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facegender.dataset.prepare import PrepareSettings, prepare
+    from facegender.dataset.preparation import PrepareSettings
+    from facegender.dataset.prepare import prepare
     from facegender.errors import FaceGenderError
     from facegender.evaluation import evaluate
     from facegender.labels import LABELS
@@ -39,7 +40,7 @@ _HOMES = {
     "FacePrediction": "predictor",
     "Prediction": "predictor",
     "Predictor": "predictor",
-    "PrepareSettings": "dataset.prepare",
+    "PrepareSettings": "dataset.preparation",
     "TrainSettings": "training.settings",
     "evaluate": "evaluation",
     "prepare": "dataset.prepare",

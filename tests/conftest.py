@@ -65,7 +65,8 @@ def toy_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_csv(toy_tree: Path) -> Path:
     """faces.csv of the made photos: 80 photos of 20 persons."""
-    from facegender.dataset.prepare import PrepareSettings, prepare
+    from facegender.dataset.preparation import PrepareSettings
+    from facegender.dataset.prepare import prepare
 
     out = toy_tree.parent / "faces.csv"
     prepare(toy_tree, out, PrepareSettings(val=0.2, test=0.2, seed=1), workers=1)

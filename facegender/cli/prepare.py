@@ -10,7 +10,7 @@ import typer
 from facegender.cli.options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
-    from facegender.dataset.prepare import Preparation
+    from facegender.dataset.preparation import Preparation
 
 
 Folder = Annotated[
@@ -88,7 +88,8 @@ def prepare_command(
     are listed in faces.rejected.csv with the reason.
     """
     from facegender.cli import console
-    from facegender.dataset.prepare import PrepareSettings, prepare
+    from facegender.dataset.preparation import PrepareSettings
+    from facegender.dataset.prepare import prepare
 
     settings = PrepareSettings(
         female=female,

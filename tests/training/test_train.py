@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from facegender.bundle import load_bundle
-from facegender.dataset.prepare import PrepareSettings, prepare
+from facegender.dataset.preparation import PrepareSettings
+from facegender.dataset.prepare import prepare
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError

@@ -1,0 +1,105 @@
+"""What `prepare` is asked to do, and what it reports."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facegender.dataset.samples import SPLITS, Samples
+from facegender.labels import LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """What `prepare` was asked to do; stored in faces.json.
+
+    Attributes:
+        female, male: names of the gender folders where they are none of the usual words.
+        labels: a label file used in place of folders.
+        attributes: a file of further columns.
+        min_size: least length of a photo's shorter side, in pixels.
+        split: one of `splits.METHODS`.
+        val, test: fractions of the photos held out.
+        seed: of the split.
+        drop_duplicates: leave out all but one of photos with the same content.
+        drop_conflicts: leave out content and persons that lie under both genders.
+    """
+
+    female: str | None = None
+    male: str | None = None
+    labels: str | None = None
+    attributes: str | None = None
+    min_size: int = 24
+    split: str = "auto"
+    val: float = 0.1
+    test: float = 0.2
+    seed: int = 0
+    drop_duplicates: bool = False
+    drop_conflicts: bool = False
+
+
+@dataclass(slots=True)
+class Preparation:
+    """What `prepare` found and wrote.
+
+    Attributes:
+        csv: the faces.csv written.
+        rejected_csv: the list of rejects written.
+        samples: the rows of faces.csv.
+        rejected: reason -> number of photos left out.
+        sizes: (width, height) -> number of photos.
+        method: how the photos were split, one of `splits.METHODS` but `auto`.
+        outside: files outside the gender folders, which were not looked at.
+        copies: photos whose content an earlier photo has.
+        content_conflicts: photos whose content lies under both genders.
+        person_conflicts: photos of persons that lie under both genders.
+        dropped: reason -> photos left out by `drop_duplicates` and `drop_conflicts`.
+        moved: photos moved to the split that holds their copy or person.
+        persons_in_two_splits: persons in both train and held-out rows (the article's split only).
+        without_attributes: photos that the attribute file did not name.
+    """
+
+    csv: Path
+    rejected_csv: Path
+    samples: Samples
+    rejected: Counter[str]
+    sizes: Counter[tuple[int, int]]
+    method: str = ""
+    outside: int = 0
+    copies: int = 0
+    content_conflicts: int = 0
+    person_conflicts: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    moved: int = 0
+    persons_in_two_splits: int = 0
+    without_attributes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as plain JSON types."""
+        table: dict[str, dict[str, int]] = {}
+        for split in (*SPLITS, ""):
+            rows = self.samples.rows_of(split)
+            if rows or split:
+                labels = Counter(LABELS[self.samples.labels[row]] for row in rows)
+                table[split] = {name: labels[name] for name in LABELS}
+        return {
+            "schema": 1,
+            "csv": os.fspath(self.csv),
+            "rejected_csv": os.fspath(self.rejected_csv),
+            "photos": len(self.samples),
+            "persons": len(set(self.samples.persons) - {""}),
+            "split": self.method,
+            "splits": table,
+            "rejected": dict(self.rejected),
+            "dropped": dict(self.dropped),
+            "outside": self.outside,
+            "copies": self.copies,
+            "content_conflicts": self.content_conflicts,
+            "person_conflicts": self.person_conflicts,
+            "moved": self.moved,
+            "persons_in_two_splits": self.persons_in_two_splits,
+            "without_attributes": self.without_attributes,
+        }
