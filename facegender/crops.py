@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.errors import PhotoError
-from facegender.face import Face, Finder, Geometry, crop_face, whole_photo
+from facegender.face import Face, Geometry, crop_face
+from facegender.finders import FaceFinder, Finder, whole_photo
 from facegender.parallel import ordered_map
-from facegender.photo import Decoded, Photo, decode_photo, read_bytes, refuse_small
+from facegender.photo import AtLeast, Decoded, Photo, decode_photo, read_bytes, refuse_small
 
 Crops = NDArray[np.uint8]
 """Crops: uint8, shape (number, height, width, 3)."""
@@ -52,16 +54,21 @@ def find_faces(source: Source, geometry: Geometry, finder: Finder = whole_photo)
     Args:
         source: a path, a file's bytes, or an upright uint8 RGB array (height, width, 3).
         geometry: the crop that the model takes.
-        finder: see `face.Finder`.
+        finder: see `finders.Finder`.
     """
     try:
-        decoded = _decoded(source, geometry, finder)
+        if not isinstance(source, np.ndarray):
+            source = source if isinstance(source, bytes) else read_bytes(source)
+        photo = _decoded(source, _enough(geometry, finder))
+        faces = finder(photo.pixels, photo.size)
+        if _too_coarse(photo, faces, geometry):
+            whole = _decoded(source, None)
+            faces = [_in_whole(face, photo) for face in faces]
+            photo = whole
     except PhotoError as error:
         return Found([], np.zeros((0, *geometry.shape), np.uint8), error)
-    faces = finder(decoded.pixels)
-    crops = [crop_face(decoded.pixels, face, geometry) for face in faces]
-    height, width = decoded.pixels.shape[:2]
-    faces = [face.scaled(decoded.size[0] / width, decoded.size[1] / height) for face in faces]
+    crops = [crop_face(photo.pixels, face, geometry) for face in faces]
+    faces = [_in_whole(face, photo) for face in faces]
     return Found(faces, np.array(crops, np.uint8).reshape(-1, *geometry.shape))
 
 
@@ -86,7 +93,7 @@ def cache_crops(
     finder: Finder = whole_photo,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[Crops, list[tuple[str, str]]]:
+) -> tuple[Crops, list[tuple[int, PhotoError | None]]]:
     """Crop the largest face of every photo once, for training.
 
     Args:
@@ -94,38 +101,59 @@ def cache_crops(
         geometry: the crop wanted.
         folder: where a cache that does not fit in memory lies; the system frees it when the
             process ends, however it ends.
-        finder: see `face.Finder`.
+        finder: see `finders.Finder`.
         workers: processes that decode; None means one a core.
         on_progress: called with (photos done, photos in all).
 
     Returns:
-        the crops in order (all zero for a photo without one), and (path, why) of those.
+        the crops in order (all zero for a photo without one), and of those photos the number and
+        the error, None where no face was found.
     """
     crops = _allocate((len(paths), *geometry.shape), folder)
-    failed: list[tuple[str, str]] = []
+    failed: list[tuple[int, PhotoError | None]] = []
     for i, found in enumerate(find_faces_in(paths, geometry, finder=finder, workers=workers)):
         if len(found.faces):
             crops[i] = found.crops[0]
         else:
-            failed.append((paths[i], str(found.error or "no face")))
+            failed.append((i, found.error))
         if on_progress is not None:
             on_progress(i + 1, len(paths))
     return crops, failed
 
 
-def _decoded(source: Source, geometry: Geometry, finder: Finder) -> Decoded:
-    if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
-            raise PhotoError(
-                "not a photo",
-                f"expected uint8 (height, width, 3), got {source.dtype} {source.shape}",
-            )
-        refuse_small((source.shape[1], source.shape[0]))
-        return Decoded(source, (source.shape[1], source.shape[0]))
-    # A photo that is one face needs no more pixels than its crop; a finder needs them all.
-    enough = (geometry.width, geometry.height) if finder is whole_photo else None
-    data = source if isinstance(source, bytes) else read_bytes(source)
-    return decode_photo(data, at_least=enough)
+def _decoded(source: bytes | Photo, at_least: AtLeast | None) -> Decoded:
+    if isinstance(source, bytes):
+        return decode_photo(source, at_least=at_least)
+    if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
+        raise PhotoError(
+            "not a photo",
+            f"expected uint8 (height, width, 3), got {source.dtype} {source.shape}",
+        )
+    refuse_small((source.shape[1], source.shape[0]))
+    return Decoded(source, (source.shape[1], source.shape[0]))
+
+
+def _enough(geometry: Geometry, finder: Finder) -> AtLeast:
+    """The size to decode at: what the crop needs, or what the search needs."""
+    if isinstance(finder, FaceFinder):
+        return finder.wanted_size
+    if finder is whole_photo:
+        return lambda _size: geometry.size
+    return lambda size: size
+
+
+def _too_coarse(photo: Decoded, faces: list[Face], geometry: Geometry) -> bool:
+    """Whether a photo was decoded at less than a face's crop needs."""
+    height, width = photo.pixels.shape[:2]
+    looked_for = [face for face in faces if face.score is not None]
+    least = min((min(face.box[2:]) for face in looked_for), default=math.inf)
+    return (width, height) != photo.size and least < max(geometry.size)
+
+
+def _in_whole(face: Face, photo: Decoded) -> Face:
+    """A face of a photo that was decoded at less, in pixels of the whole photo."""
+    height, width = photo.pixels.shape[:2]
+    return face.scaled(photo.size[0] / width, photo.size[1] / height)
 
 
 def _allocate(shape: tuple[int, ...], folder: Path) -> Crops:

@@ -1,14 +1,10 @@
-"""Photo -> faces -> crops of a stated geometry.
-
-A finder is any function ``photo -> faces``. Today's, `whole_photo`, takes the photo as one face;
-one that looks for faces replaces it here, and nothing else needs to know.
-"""
+"""Faces, and their crops of a stated geometry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from PIL import Image
@@ -16,8 +12,22 @@ from PIL import Image
 from facegender.errors import BundleError
 from facegender.photo import Photo
 
-KINDS: Final = ("photo",)
-"""Known kinds. `photo`: the largest centred part of the photo with the crop's aspect."""
+KINDS: Final = ("photo", "box", "eyes")
+"""Known kinds of crops.
+
+`photo`: the largest centred part of the photo with the crop's aspect.
+`box`: a square around the finder's box with a margin (cut to the crop's aspect).
+`eyes`: turned, scaled and moved so that the eyes lie at stated places.
+"""
+
+MARGIN: Final = 0.2
+"""Margin of `box` unless stated: the square's side is 1.2 times the mean side of the box."""
+EYES: Final = ((0.31, 0.41), (0.69, 0.41))
+"""Places of `eyes` unless stated: the eye on the left and on the right, as shares of the crop."""
+LEAST_EYES: Final = 0.38
+"""Eyes closer than this share of the box are those of a profile: the box then gives the scale."""
+MEAN_EYES: Final = ((0.26, 0.37), (0.71, 0.37))
+"""Where the eyes lie in a box whose finder gives none (median of 1,250 FairFace photos)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +37,18 @@ class Face:
     Attributes:
         box: (x, y, width, height) of the face.
         landmarks: points (x, y) the finder gave, or None.
-        score: the finder's confidence, 0 to 1, or None where nothing was looked for.
+        score: the finder's confidence, 0 to 1, or None where nothing was looked for: the photo
+            is then taken as one face, as it is.
     """
 
     box: tuple[float, float, float, float]
     landmarks: tuple[tuple[float, float], ...] | None = None
     score: float | None = None
+
+    @property
+    def sure(self) -> float:
+        """The score, 1 where nothing was looked for."""
+        return 1.0 if self.score is None else self.score
 
     def scaled(self, across: float, down: float) -> Face:
         """Return the same face in a photo that is `across` times as wide, `down` times as high."""
@@ -41,6 +57,16 @@ class Face:
         return Face(
             (x * across, y * down, width * across, height * down),
             None if points is None else tuple((px * across, py * down) for px, py in points),
+            self.score,
+        )
+
+    def moved(self, right: float, down: float) -> Face:
+        """Return the same face further right and down, in pixels."""
+        x, y, width, height = self.box
+        points = self.landmarks
+        return Face(
+            (x + right, y + down, width, height),
+            None if points is None else tuple((px + right, py + down) for px, py in points),
             self.score,
         )
 
@@ -53,27 +79,46 @@ class Geometry:
         kind: one of `KINDS`.
         width: crop width in pixels.
         height: crop height in pixels.
+        margin: of kind `box`: what the square has more than the box, as a share of its side.
+        eyes: of kind `eyes`: (x, y) of the eye on the left and on the right, shares of the crop.
     """
 
     kind: str
     width: int
     height: int
+    margin: float = MARGIN
+    eyes: tuple[tuple[float, float], tuple[float, float]] = EYES
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of a crop as an array: (height, width, 3)."""
         return (self.height, self.width, 3)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return (self.width, self.height)
+
+    @property
+    def finds(self) -> bool:
+        """Whether faces must be found before they can be cropped."""
+        return self.kind != "photo"
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored in bundles."""
-        return {"kind": self.kind, "size": f"{self.width}x{self.height}"}
+        stored: dict[str, Any] = {"kind": self.kind, "size": f"{self.width}x{self.height}"}
+        if self.kind == "box":
+            stored["margin"] = self.margin
+        if self.kind == "eyes":
+            stored["eyes"] = [list(eye) for eye in self.eyes]
+        return stored
 
     @classmethod
     def from_json(cls, stored: object) -> Geometry:
         """Read the form that `to_json` wrote.
 
         Raises:
-            BundleError: an unknown kind or a malformed size.
+            BundleError: an unknown kind, a malformed size, margin or place.
         """
         if not isinstance(stored, dict) or stored.get("kind") not in KINDS:
             raise BundleError(
@@ -84,37 +129,121 @@ class Geometry:
             raise BundleError(
                 f"malformed crop size: {stored.get('size')!r}", "Expected WIDTHxHEIGHT."
             )
-        return cls(stored["kind"], int(width), int(height))
-
-
-Finder = Callable[[Photo], list[Face]]
-"""Looks for faces in a photo and returns them, largest first; an empty list means no face."""
-
-
-def whole_photo(photo: Photo) -> list[Face]:
-    """Take the whole photo as one face."""
-    height, width = photo.shape[:2]
-    return [Face((0.0, 0.0, float(width), float(height)))]
+        try:
+            left, right = stored.get("eyes", EYES)
+            eyes = ((float(left[0]), float(left[1])), (float(right[0]), float(right[1])))
+            margin = float(stored.get("margin", MARGIN))
+        except (TypeError, ValueError, IndexError) as error:
+            raise BundleError(f"malformed crop geometry: {stored!r}", "") from error
+        if not (-0.5 < margin < 5 and 0 <= eyes[0][0] < eyes[1][0] <= 1):
+            raise BundleError(f"impossible crop geometry: {stored!r}", "")
+        return cls(stored["kind"], int(width), int(height), margin, eyes)
 
 
 def crop_face(photo: Photo, face: Face, geometry: Geometry) -> Photo:
     """Cut a face out of a photo.
 
-    The one function that crops, for `train`, `eval` and `predict` alike. Scaling down averages
-    over all source pixels (Pillow's antialiased bilinear), so that large photos do not alias.
+    The one function that crops, for `prepare`, `train`, `eval` and `predict` alike. What a crop
+    shows beyond the photo's border repeats the border.
 
     Args:
         photo: uint8 (height, width, 3).
-        face: a face of that photo.
+        face: a face of that photo; one that nobody looked for (score None) is cut as by `photo`.
         geometry: the crop wanted.
 
     Returns:
         uint8 array of `geometry.shape`.
     """
-    x, y, width, height = face.box
+    if geometry.kind == "photo" or face.score is None:
+        return cut_out(photo, _centred(face.box, geometry), geometry.size)
+    if geometry.kind == "box":
+        return cut_out(photo, _square(face.box, geometry), geometry.size)
+    return _aligned(photo, face, geometry)
+
+
+def cut_out(
+    photo: Photo,
+    box: tuple[float, float, float, float],
+    size: tuple[int, int],
+    *,
+    fill: Literal["edge", "constant"] = "edge",
+) -> Photo:
+    """Resample a box (x, y, width, height), which may reach beyond the photo, to (width, height).
+
+    Scaling down averages over all source pixels (Pillow's antialiased bilinear), so that large
+    photos do not alias.
+
+    Args:
+        photo: uint8 (height, width, 3).
+        box: in pixels of the photo.
+        size: of the result.
+        fill: repeat the photo's border, or black.
+    """
+    x, y, width, height = box
+    left, top = math.floor(x), math.floor(y)
+    right, bottom = math.ceil(x + width), math.ceil(y + height)
+    rows, columns = photo.shape[:2]
+    # At least one row and column must be inside, for the border to repeat.
+    inner_left, inner_top = min(max(left, 0), columns - 1), min(max(top, 0), rows - 1)
+    inner_right, inner_bottom = max(min(right, columns), 1), max(min(bottom, rows), 1)
+    part = photo[inner_top:inner_bottom, inner_left:inner_right]
+    beyond = (
+        (max(0, -top), max(0, bottom - rows)),
+        (max(0, -left), max(0, right - columns)),
+        (0, 0),
+    )
+    if any(map(any, beyond)):
+        part = np.pad(part, beyond, mode=fill)
+    source = (x - left, y - top, min(x - left + width, part.shape[1]), y - top + height)
+    source = (*source[:3], min(source[3], part.shape[0]))  # rounding may reach a hair beyond
+    image = Image.fromarray(np.ascontiguousarray(part))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=source))
+
+
+def _centred(
+    box: tuple[float, float, float, float], geometry: Geometry
+) -> tuple[float, float, float, float]:
+    """The largest centred part of a box with the crop's aspect."""
+    x, y, width, height = box
     scale = min(width / geometry.width, height / geometry.height)
     dx = max(0.0, (width - scale * geometry.width) / 2)  # rounding may fall a hair below zero
     dy = max(0.0, (height - scale * geometry.height) / 2)
-    box = (x + dx, y + dy, x + width - dx, y + height - dy)
-    size = (geometry.width, geometry.height)
-    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR, box=box))
+    return x + dx, y + dy, width - 2 * dx, height - 2 * dy
+
+
+def _square(
+    box: tuple[float, float, float, float], geometry: Geometry
+) -> tuple[float, float, float, float]:
+    """The square around a box, its narrower side cut to the crop's aspect."""
+    x, y, width, height = box
+    scale = (1 + geometry.margin) * (width + height) / 2 / max(geometry.size)
+    across, down = scale * geometry.width, scale * geometry.height
+    return x + (width - across) / 2, y + (height - down) / 2, across, down
+
+
+def _aligned(photo: Photo, face: Face, geometry: Geometry) -> Photo:
+    """Turn, scale and move the photo so that the eyes come to lie at the geometry's places."""
+    x, y, width, height = face.box
+    points = face.landmarks or tuple((x + u * width, y + v * height) for u, v in MEAN_EYES)
+    (x1, y1), (x2, y2) = sorted(points[:2])
+    (u1, v1), (u2, v2) = ((u * geometry.width, v * geometry.height) for u, v in geometry.eyes)
+    distance = max(math.hypot(x2 - x1, y2 - y1), LEAST_EYES * (width + height) / 2)
+    scale = distance / math.hypot(u2 - u1, v2 - v1)  # pixels of the photo per pixel of the crop
+    angle = math.atan2(y2 - y1, x2 - x1) - math.atan2(v2 - v1, u2 - u1)
+    cos, sin = math.cos(angle), math.sin(angle)
+    # The middle of the crop, seen from the middle of the eyes.
+    across, down = (geometry.width - u1 - u2) / 2, (geometry.height - v1 - v2) / 2
+    middle_x = (x1 + x2) / 2 + scale * (cos * across - sin * down)
+    middle_y = (y1 + y2) / 2 + scale * (sin * across + cos * down)
+    # First an upright square that holds the turned crop, at the crop's scale; then the turn.
+    side = math.ceil(math.hypot(geometry.width, geometry.height)) + 2
+    left, top = middle_x - scale * side / 2, middle_y - scale * side / 2
+    square = cut_out(photo, (left, top, scale * side, scale * side), (side, side))
+    half_x, half_y = geometry.width / 2, geometry.height / 2
+    turn = (
+        *(cos, -sin, side / 2 - cos * half_x + sin * half_y),
+        *(sin, cos, side / 2 - sin * half_x - cos * half_y),
+    )
+    image = Image.fromarray(square)
+    turned = image.transform(geometry.size, Image.Transform.AFFINE, turn, Image.Resampling.BICUBIC)
+    return np.asarray(turned)

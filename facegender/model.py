@@ -171,7 +171,7 @@ def classic(keras: Any, crops: Any, seed: int) -> Any:
 
 
 @register(
-    Geometry("photo", 64, 64),
+    Geometry("box", 64, 64),
     Recipe(
         epochs=30,
         batch_size=64,

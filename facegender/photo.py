@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ from facegender.errors import PhotoError
 
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
+
+AtLeast = Callable[[tuple[int, int]], tuple[int, int]]
+"""A photo's own upright (width, height) -> the least size that suffices."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
 """What is decoded, beside HEIF. Pillow's other formats run foreign programs or are no photos."""
@@ -86,7 +89,7 @@ class Decoded:
     size: tuple[int, int]
 
 
-def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Decoded:
+def decode_photo(data: bytes, *, at_least: AtLeast | None = None) -> Decoded:
     """Decode a photo's bytes to an upright RGB array.
 
     EXIF orientation is applied, transparency is laid on white, palettes, grey, CMYK and 16-bit
@@ -94,8 +97,8 @@ def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
 
     Args:
         data: the file's bytes.
-        at_least: (width, height) that suffice; a JPEG may then be decoded at 1/2, 1/4 or 1/8 of
-            its size, never below them.
+        at_least: tells from the photo's size the (width, height) that suffice; a JPEG may then be
+            decoded at 1/2, 1/4 or 1/8 of its size, never below them.
 
     Raises:
         PhotoError: not a photo, truncated, damaged, absurdly large, or below `MIN_SIDE`.
@@ -104,8 +107,8 @@ def decode_photo(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
         size = _upright_size(image)
         refuse_small(size)
         if at_least is not None:
-            side = max(at_least)  # a photo may be stored turned: ask for the same both ways
-            image.draft(None, (side, side))
+            least = at_least(size)
+            image.draft(None, least[::-1] if _orientation(image) in _TURNED else least)
         return Decoded(np.asarray(_to_rgb(_upright(image))), size)
 
 

@@ -40,6 +40,7 @@ class Feed:
     Attributes:
         crops: uint8 (photos, height, width, 3), in memory or on disk.
         labels: int8 (photos,), 0 = female, 1 = male.
+        rows: int64, the photos to learn from.
         batch_size: photos a batch; the last of an epoch may be smaller.
         seed: of shuffling and augmentation.
         augment: whether crops are varied.
@@ -48,6 +49,7 @@ class Feed:
 
     crops: Crops
     labels: NDArray[np.int8]
+    rows: NDArray[np.int64]
     batch_size: int
     seed: int
     augment: bool
@@ -56,11 +58,11 @@ class Feed:
     @cached_property
     def steps(self) -> int:
         """Batches an epoch."""
-        return math.ceil(len(self.crops) / self.batch_size)
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return the order in which the rows are seen in an epoch."""
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.crops))
+        return np.random.default_rng([self.seed, epoch]).permutation(self.rows)
 
     def batches(self, epoch: int, step: int, epochs: int) -> Iterator[tuple[Any, ...]]:
         """Yield (crops, one-hot labels[, weights]) from a step of an epoch on, to the last epoch.

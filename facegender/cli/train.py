@@ -54,6 +54,15 @@ Init = Annotated[
     str,
     typer.Option(metavar="FOLDER", help="Start from this model's weights; none: from scratch."),
 ]
+Crop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="box (a square around the face found), eyes (turned so that the eyes lie level) or "
+        "photo (each photo is one face). compact box, classic photo.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
 Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
 
@@ -69,6 +78,7 @@ def train_command(
     seed: Seed = None,
     augment: Augment = None,
     init: Init = "none",
+    crop: Crop = None,
     resume: Resume = False,
     force: Force = False,
     workers: Workers = None,
@@ -96,7 +106,15 @@ def train_command(
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "Give one of them.")
     settings = TrainSettings(
-        arch, epochs, batch_size, lr, patience, seed, augment, None if init == "none" else init
+        arch=arch,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        patience=patience,
+        seed=seed,
+        augment=augment,
+        init=None if init == "none" else init,
+        crop=crop,
     )
     stop = StopRequest(on_held=_say_stopping)
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:

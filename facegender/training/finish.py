@@ -14,8 +14,8 @@ from typing import Any
 from facegender import __version__
 from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
 from facegender.dataset.samples import SPLITS
+from facegender.finders import default_engine
 from facegender.labels import LABELS
-from facegender.model import architecture
 from facegender.networks import (
     TOLERANCE,
     KerasNetwork,
@@ -27,7 +27,8 @@ from facegender.networks import (
 from facegender.training.calibration import fit_temperature, fold_temperature
 from facegender.training.card import card_and_history
 from facegender.training.events import OnEvent, Warn
-from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over
+from facegender.training.fit import loss_and_accuracy, why_over
+from facegender.training.photos import TrainingPhotos
 from facegender.training.rows import Rows
 from facegender.training.state import State, restore_best
 
@@ -37,7 +38,7 @@ TWIN_CHECKS = 2000
 
 def finish(
     model: Any,
-    validation: ValidationSet,
+    photos: TrainingPhotos,
     rows: Rows,
     state: State,
     out: Path,
@@ -45,6 +46,7 @@ def finish(
 ) -> Bundle:
     """Calibrate, convert, check and save the best weights."""
     began = time.perf_counter()
+    validation = photos.validation
     restore_best(out, model)
     keras_answers = run_network(KerasNetwork(model), validation.crops)
     temperature = 1.0
@@ -68,11 +70,11 @@ def finish(
             )
         )
     loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
-    facts = {"fingerprint": _fingerprint(model), **_facts(rows, state, temperature)}
+    facts = {"fingerprint": _fingerprint(model), **_facts(rows, photos, state, temperature)}
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
     facts["metrics"] = {
         "validated_on": rows.validated_on,
-        "photos": len(rows.val),
+        "photos": len(validation.labels),
         "accuracy": accuracy,
         "log_loss": loss,
         "twin_difference": difference,
@@ -101,13 +103,14 @@ def _fingerprint(model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _facts(rows: Rows, state: State, temperature: float) -> dict[str, Any]:
+def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float) -> dict[str, Any]:
     """What the manifest says beside its files and metrics."""
     settings, samples = state.settings, rows.samples
     counts = {split: Counter(samples.labels[samples.rows_of(split)].tolist()) for split in SPLITS}
     return {
         "arch": settings.arch,
-        "crop": architecture(settings.arch).geometry.to_json(),
+        "crop": photos.geometry.to_json(),
+        "finder": default_engine() if photos.geometry.finds and rows.crop is None else None,
         "threshold": DEFAULT_THRESHOLD,
         "temperature": temperature,
         "training": {
@@ -120,6 +123,7 @@ def _facts(rows: Rows, state: State, temperature: float) -> dict[str, Any]:
         "data": {
             "csv": str(rows.csv),
             "fingerprint": rows.fingerprint,
+            "no_face": {"train": photos.no_face[0], rows.validated_on: photos.no_face[1]},
             "splits": {s: {n: c[i] for i, n in enumerate(LABELS)} for s, c in counts.items()},
         },
         "versions": {

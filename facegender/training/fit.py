@@ -73,13 +73,13 @@ def fit(
         best = state.best_loss is None or loss < state.best_loss
         row = Epoch(
             epoch=state.epoch + 1,
-            loss=state.loss_sum / len(feed.labels),
-            accuracy=state.right / len(feed.labels),
+            loss=state.loss_sum / len(feed.rows),
+            accuracy=state.right / len(feed.rows),
             val_loss=loss,
             val_accuracy=accuracy,
             lr=float(np.asarray(model.optimizer.learning_rate)),
             seconds=before + time.perf_counter() - start,
-            images_per_second=len(feed.labels) / (worked + spent),
+            images_per_second=len(feed.rows) / (worked + spent),
             best=best,
         )
         state.begin_epoch(row)
@@ -130,7 +130,7 @@ def _steps(
                 "Try a lower --lr. What was saved after earlier epochs is kept.",
             )
         before = state.step * feed.batch_size
-        seen = min(before + feed.batch_size, len(feed.labels))
+        seen = min(before + feed.batch_size, len(feed.rows))
         state.step += 1
         state.loss_sum += float(loss) * (seen - before)
         state.right += round(float(accuracy) * (seen - before))

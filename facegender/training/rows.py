@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facegender.dataset.samples import Samples
-from facegender.dataset.sidecar import Sidecar, read_sidecar
+from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import fingerprint_of, verify_files, verify_splits
-from facegender.errors import DataError
 from facegender.training.events import OnEvent, Warn
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a faces.csv and what they are used for."""
+    """The rows of a faces.csv and what they are used for.
+
+    Attributes:
+        csv: the table.
+        samples: all of its rows.
+        fingerprint: of them.
+        train, val: numbers of the rows to learn from and to validate on.
+        validated_on: the split of `val`.
+        crop: the geometry that the photos were cropped to, None for photos as they came.
+    """
 
     csv: Path
     samples: Samples
@@ -23,6 +32,7 @@ class Rows:
     train: list[int]
     val: list[int]
     validated_on: str
+    crop: dict[str, Any] | None
 
 
 def read_rows(csv: Path, on_event: OnEvent) -> Rows:
@@ -32,7 +42,6 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
     validated_on = "test" if like_article else "val"
     verify_splits(samples, ("train", validated_on))
     verify_files(samples, sidecar)
-    _check_crop(csv, sidecar)
     if like_article:
         on_event(
             Warn(
@@ -47,12 +56,5 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
         train=samples.rows_of("train"),
         val=samples.rows_of(validated_on),
         validated_on=validated_on,
+        crop=None if sidecar is None else sidecar.crop,
     )
-
-
-def _check_crop(csv: Path, sidecar: Sidecar | None) -> None:
-    if sidecar is not None and sidecar.crop is not None:
-        raise DataError(
-            f"the photos of {csv} were cropped to {sidecar.crop}, which no network here takes",
-            "Prepare the original photos.",
-        )

@@ -24,6 +24,7 @@ class TrainSettings:
         seed: of weights, shuffling, augmentation and dropout.
         augment: whether training crops are varied.
         init: model folder whose weights to start from; None starts from random ones.
+        crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
     """
 
     arch: str = DEFAULT
@@ -34,6 +35,7 @@ class TrainSettings:
     seed: int | None = None
     augment: bool | None = None
     init: str | None = None
+    crop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Resolved:
     seed: int
     augment: bool
     init: str | None
+    crop: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -70,6 +73,7 @@ def resolve(settings: TrainSettings) -> Resolved:
         seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
         augment=_given(settings.augment, recipe.augment),
         init=settings.init,
+        crop=settings.crop,
     )
     for name in ("epochs", "batch_size", "patience"):
         if getattr(resolved, name) < 1:
@@ -88,7 +92,7 @@ def check_same(stored: Resolved, wanted: TrainSettings) -> None:
     Raises:
         UsageError: an option that was given differs.
     """
-    for name in ("epochs", "batch_size", "lr", "patience", "seed", "augment", "init"):
+    for name in ("epochs", "batch_size", "lr", "patience", "seed", "augment", "init", "crop"):
         value, kept = getattr(wanted, name), getattr(stored, name)
         if value is not None and value != kept:
             raise UsageError(

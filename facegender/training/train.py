@@ -11,15 +11,15 @@ from facegender.bundle import (
     holds_model,
     load_bundle,
 )
-from facegender.crops import cache_crops
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.files import lock
 from facegender.interrupt import StopRequest
 from facegender.model import architecture, build, compile_for_training
-from facegender.pipeline import Feed, balanced_weights
-from facegender.training.events import Finishing, OnEvent, Reading, Started, Warn, ignore
+from facegender.pipeline import Feed
+from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
-from facegender.training.fit import ValidationSet, fit, why_over
+from facegender.training.fit import fit, why_over
+from facegender.training.photos import choose_geometry, read_photos
 from facegender.training.rows import Rows, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
@@ -74,6 +74,7 @@ def train(
             f"{csv} is not the table that the training in {out} began with",
             "Give that table, or train anew with --force.",
         )
+    choose_geometry(rows, resolved)  # refuse what does not fit before anything slow happens
     _make_folder(out)
     with lock(out, "train"):
         return _train(rows, out, resolved, state, workers, stop, on_event)
@@ -101,7 +102,8 @@ def _train(
     stop: StopRequest,
     on_event: OnEvent,
 ) -> Bundle:
-    feed, validation = _read_photos(rows, out, settings, workers, on_event)
+    photos = read_photos(rows, out, settings, workers, on_event)
+    feed, validation = photos.feed, photos.validation
     from facegender.backend import threads  # TensorFlow comes after the reading processes forked
 
     model = _ready_model(settings, feed)
@@ -117,8 +119,8 @@ def _train(
         Started(
             arch=settings.arch,
             parameters=model.count_params(),
-            train=len(rows.train),
-            val=len(rows.val),
+            train=len(feed.rows),
+            val=len(validation.labels),
             validated_on=rows.validated_on,
             epochs=settings.epochs,
             batch_size=settings.batch_size,
@@ -130,7 +132,7 @@ def _train(
         over = fit(model, feed, validation, state, out, stop=stop, on_event=on_event)
         if state.best_epoch:
             on_event(Finishing(why_over(state) or "stopped"))
-            bundle = finish(model, validation, rows, state, out, on_event)
+            bundle = finish(model, photos, rows, state, out, on_event)
     if not over:
         kept = (
             f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""
@@ -141,33 +143,6 @@ def _train(
             stop.signal_number or 2,
         )
     return bundle
-
-
-def _read_photos(
-    rows: Rows, out: Path, settings: Resolved, workers: int | None, on_event: OnEvent
-) -> tuple[Feed, ValidationSet]:
-    chosen = architecture(settings.arch)
-    wanted = rows.samples.take(rows.train + rows.val)
-    crops, failed = cache_crops(
-        wanted.paths,
-        chosen.geometry,
-        folder=out,
-        workers=workers,
-        on_progress=lambda done, total: on_event(Reading(done, total)),
-    )
-    if failed:
-        path, why = failed[0]
-        raise DataError(
-            f"{len(failed):,} photos cannot be used any more, the first is {path}: {why}",
-            "Run facegender prepare again.",
-        )
-    cut = len(rows.train)
-    labels = wanted.labels
-    weights = balanced_weights(labels[:cut]) if chosen.recipe.class_weights else None
-    feed = Feed(
-        crops[:cut], labels[:cut], settings.batch_size, settings.seed, settings.augment, weights
-    )
-    return feed, ValidationSet(crops[cut:], labels[cut:])
 
 
 def _initial(settings: Resolved) -> Bundle:

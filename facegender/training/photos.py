@@ -1,0 +1,128 @@
+"""The rows of faces.csv -> crops to learn from and to validate on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facegender.bundle import load_bundle
+from facegender.crops import cache_crops
+from facegender.errors import DataError, FaceGenderError, UsageError
+from facegender.face import KINDS, Geometry
+from facegender.finders import finder_for
+from facegender.model import architecture
+from facegender.pipeline import Feed, balanced_weights
+from facegender.training.events import OnEvent, Reading, Warn
+from facegender.training.fit import ValidationSet
+from facegender.training.rows import Rows
+from facegender.training.settings import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPhotos:
+    """What a training learns from.
+
+    Attributes:
+        feed: batches of training crops.
+        validation: crops that choose the best epoch.
+        geometry: of all crops, and of the model that comes of them.
+        no_face: train and validation rows left out because no face was found.
+    """
+
+    feed: Feed
+    validation: ValidationSet
+    geometry: Geometry
+    no_face: tuple[int, int]
+
+
+def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
+    """Return the crop to train on: the table's, else the one asked for, else the network's.
+
+    Raises:
+        DataError: the table's photos were cropped to something that the network does not take.
+        UsageError: an unknown kind, or one that the table's photos do not have.
+    """
+    usual = architecture(settings.arch).geometry
+    if settings.crop is not None and settings.crop not in KINDS:
+        raise UsageError(f"unknown crop {settings.crop!r}", f"Choose one of {', '.join(KINDS)}.")
+    if rows.crop is None:
+        if settings.crop is None and settings.init is not None:
+            return load_bundle(Path(settings.init)).geometry
+        return Geometry(settings.crop or usual.kind, usual.width, usual.height)
+    cropped = Geometry.from_json(rows.crop)
+    if cropped.size != usual.size:
+        raise DataError(
+            f"the photos of {rows.csv} were cropped to {cropped.width}x{cropped.height}, but "
+            f"{settings.arch} takes {usual.width}x{usual.height}",
+            f"Crop them with --size {usual.width}x{usual.height}, or train on the originals.",
+        )
+    if settings.crop not in (None, cropped.kind):
+        raise UsageError(
+            f"--crop {settings.crop}: the photos of {rows.csv} were cropped by {cropped.kind}",
+            "Leave --crop out, or train on the original photos.",
+        )
+    return cropped
+
+
+def read_photos(
+    rows: Rows, out: Path, settings: Resolved, workers: int | None, on_event: OnEvent
+) -> TrainingPhotos:
+    """Find and crop the largest face of every row.
+
+    Rows without a face teach nothing: they are left out, counted and reported.
+
+    Raises:
+        DataError: a photo that cannot be read any more, or too few faces.
+    """
+    geometry = choose_geometry(rows, settings)
+    wanted = rows.samples.take(rows.train + rows.val)
+    crops, failed = cache_crops(
+        wanted.paths,
+        geometry,
+        finder=finder_for(geometry, detect=rows.crop is None),
+        folder=out,
+        workers=workers,
+        on_progress=lambda done, total: on_event(Reading(done, total)),
+    )
+    broken = [(row, error) for row, error in failed if error is not None]
+    if broken:
+        row, error = broken[0]
+        raise DataError(
+            f"{len(broken):,} photos cannot be used any more, the first is {wanted.paths[row]}: "
+            f"{error}",
+            "Run facegender prepare again.",
+        )
+    cut, labels = len(rows.train), wanted.labels
+    kept = np.ones(len(labels), bool)
+    kept[[row for row, _ in failed]] = False
+    no_face = int((~kept[:cut]).sum()), int((~kept[cut:]).sum())
+    for part in (labels[:cut][kept[:cut]], labels[cut:][kept[cut:]]):
+        if len(set(part.tolist())) < 2:
+            raise FaceGenderError(
+                f"too few faces were found: {len(failed):,} of {len(kept):,} photos have none",
+                "If the photos are faces already, use --crop photo.",
+            )
+    if failed:
+        on_event(
+            Warn(
+                f"no face was found in {no_face[0]:,} training and {no_face[1]:,} validation "
+                f"photos, the first is {wanted.paths[failed[0][0]]}; they are left out"
+            )
+        )
+    # Rows are chosen by number, so that a cache on disk is not copied into memory.
+    train, val = np.flatnonzero(kept[:cut]), cut + np.flatnonzero(kept[cut:])
+    weights = None
+    if architecture(settings.arch).recipe.class_weights:
+        weights = balanced_weights(labels[train])
+    feed = Feed(
+        crops=crops,
+        labels=labels,
+        rows=train,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        augment=settings.augment,
+        class_weights=weights,
+    )
+    return TrainingPhotos(feed, ValidationSet(crops[val], labels[val]), geometry, no_face)
