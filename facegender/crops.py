@@ -23,10 +23,10 @@ from facegender.photo import AtLeast, Decoded, Photo, decode_photo, read_bytes, 
 Crops = NDArray[np.uint8]
 """Crops: uint8, shape (number, height, width, 3)."""
 
-Source = str | os.PathLike[str] | bytes | Photo
-"""A photo: a path, a file's bytes, or an upright RGB array."""
+Source = str | os.PathLike[str] | bytes | Photo | PhotoError
+"""A photo: a path, a file's bytes, an upright RGB array, or why there is none."""
 
-SOURCES = (str, os.PathLike, bytes, np.ndarray)
+SOURCES = (str, os.PathLike, bytes, np.ndarray, PhotoError)
 """The types that `Source` means."""
 
 MEMORY_SHARE = 0.25
@@ -52,11 +52,14 @@ def find_faces(source: Source, geometry: Geometry, finder: Finder = whole_photo)
     """Read a photo, find its faces and crop them; a photo that cannot be used is an answer too.
 
     Args:
-        source: a path, a file's bytes, or an upright uint8 RGB array (height, width, 3).
+        source: a path, a file's bytes, an upright uint8 RGB array (height, width, 3), or a
+            `PhotoError` where the photo was lost before it came here.
         geometry: the crop that the model takes.
         finder: see `finders.Finder`.
     """
     try:
+        if isinstance(source, PhotoError):
+            raise source
         if not isinstance(source, np.ndarray):
             source = source if isinstance(source, bytes) else read_bytes(source)
         photo = _decoded(source, _enough(geometry, finder))

@@ -62,6 +62,8 @@ class PhotoError(FaceGenderError):
 
     REASONS = (
         "missing",
+        "unreachable",
+        "refused",
         "unreadable",
         "not a file",
         "empty",

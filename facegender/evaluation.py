@@ -127,7 +127,7 @@ def evaluate(
     columns = {name: _crossed(samples, name) for name in by or []}
     warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
     start = time.perf_counter()
-    p_male, no_face, unreadable = _predict(predictor, samples, on_progress)
+    p_male, no_face, unreadable = _predict(predictor, samples, crop is not None, on_progress)
     seconds = time.perf_counter() - start
     answers = Answers(samples.labels, p_male)
     found = answers.answered
@@ -156,12 +156,15 @@ def evaluate(
 
 
 def _predict(
-    predictor: Predictor, samples: Samples, on_progress: Callable[[int, int], None] | None
+    predictor: Predictor,
+    samples: Samples,
+    cropped: bool,
+    on_progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.float64], int, int]:
     """Return p(male) of each row's largest face, and how many rows have no face or no photo."""
     p_male = np.full(len(samples), np.nan)
     no_face = unreadable = 0
-    for row, prediction in enumerate(predictor.stream(samples.paths)):
+    for row, prediction in enumerate(predictor.stream(samples.paths, cropped=cropped)):
         if prediction.faces:
             p_male[row] = prediction.faces[0].probabilities[MALE]
         elif prediction.error is None:

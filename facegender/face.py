@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from PIL import Image
 
-from facegender.errors import BundleError
+from facegender.errors import BundleError, UsageError
 from facegender.photo import Photo
 
 KINDS: Final = ("photo", "box", "eyes")
@@ -124,11 +124,10 @@ class Geometry:
             raise BundleError(
                 f"unknown crop geometry: {stored!r}", "Update facegender, or train the model again."
             )
-        width, _, height = str(stored.get("size")).partition("x")
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            raise BundleError(
-                f"malformed crop size: {stored.get('size')!r}", "Expected WIDTHxHEIGHT."
-            )
+        try:
+            width, height = parse_size(str(stored.get("size")))
+        except UsageError as error:
+            raise BundleError(f"malformed crop size: {stored.get('size')!r}", error.hint) from None
         try:
             left, right = stored.get("eyes", EYES)
             eyes = ((float(left[0]), float(left[1])), (float(right[0]), float(right[1])))
@@ -137,7 +136,22 @@ class Geometry:
             raise BundleError(f"malformed crop geometry: {stored!r}", "") from error
         if not (-0.5 < margin < 5 and 0 <= eyes[0][0] < eyes[1][0] <= 1):
             raise BundleError(f"impossible crop geometry: {stored!r}", "")
-        return cls(stored["kind"], int(width), int(height), margin, eyes)
+        return cls(stored["kind"], width, height, margin, eyes)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read a size such as 141x165 as (width, height).
+
+    Raises:
+        UsageError: it is none, or not between 16 and 1024 pixels.
+    """
+    width, _, height = text.partition("x")
+    digits = width.isascii() and height.isascii() and width.isdecimal() and height.isdecimal()
+    if not digits or not all(16 <= int(side[:5]) <= 1024 for side in (width, height)):
+        raise UsageError(
+            f"malformed size: {text!r}", "Expected WIDTHxHEIGHT of 16 to 1024 pixels, as 141x165."
+        )
+    return int(width), int(height)
 
 
 def crop_face(photo: Photo, face: Face, geometry: Geometry) -> Photo:

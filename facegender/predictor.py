@@ -14,6 +14,7 @@ from facegender.bundle import Bundle, choose_model, load_bundle
 from facegender.crops import SOURCES, Found, Source, find_faces_in
 from facegender.errors import PhotoError, UsageError
 from facegender.face import Face
+from facegender.finders import Finder, finder_for, whole_photo
 from facegender.labels import LABELS
 from facegender.networks import BATCH, load_network, run_network
 
@@ -94,10 +95,15 @@ class Predictor:
         threshold: probability of the likelier gender below which a face is ``uncertain``, 0.5 to
             1; None means the model's own.
         workers: processes that read photos; None means one a core.
+        detect: look for faces where the model's crop needs it; False takes each photo as one
+            face, as it is.
+        min_face: least width of a face in pixels of the photo; see `finders.FaceFinder`.
+        min_score: least score of a face, 0 to 1.
 
     Raises:
         BundleError: the model is missing, damaged, foreign or does not fit.
-        UsageError: a threshold out of range.
+        UsageError: a number out of range.
+        FaceGenderError: the model needs a face finder and none is installed.
 
     Example:
         >>> from facegender import Predictor
@@ -111,12 +117,18 @@ class Predictor:
         *,
         threshold: float | None = None,
         workers: int | None = None,
+        detect: bool = True,
+        min_face: int | None = None,
+        min_score: float | None = None,
     ) -> None:
         if threshold is not None and not 0.5 <= threshold <= 1:
             raise UsageError(f"the threshold is {threshold}", "It must be 0.5 to 1.")
         folder, self.chosen = choose_model(model)
         self.bundle: Bundle = load_bundle(Path(folder))
         self.threshold = self.bundle.threshold if threshold is None else threshold
+        self.finder: Finder = finder_for(
+            self.bundle.geometry, detect=detect, min_face=min_face, min_score=min_score
+        )
         self._network = load_network(self.bundle)
         self._workers = workers
 
@@ -135,8 +147,12 @@ class Predictor:
             raise _unusable(sources)
         return list(self.stream(sources))
 
-    def stream(self, sources: Iterable[Source]) -> Iterator[Prediction]:
+    def stream(self, sources: Iterable[Source], *, cropped: bool = False) -> Iterator[Prediction]:
         """Predict any number of photos, in order, in bounded memory.
+
+        Args:
+            sources: as for `predict`.
+            cropped: the photos were cropped to the model's geometry before.
 
         Raises:
             UsageError: a single photo instead of several, or something that is no photo.
@@ -146,7 +162,9 @@ class Predictor:
         waiting: list[tuple[str | None, Found]] = []
         faces = 0
         names, opened = _named(sources)
-        for found in find_faces_in(opened, self.bundle.geometry, workers=self._workers):
+        finder = whole_photo if cropped else self.finder
+        crops = find_faces_in(opened, self.bundle.geometry, finder=finder, workers=self._workers)
+        for found in crops:
             waiting.append((names.pop(0), found))
             faces += len(found.faces)
             if faces >= BATCH or len(waiting) >= 4 * BATCH:

@@ -1,13 +1,19 @@
-"""What the user names on the command line -> paths of photos."""
+"""What the user names on the command line -> photos."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
-from facegender.errors import UsageError
+from facegender.crops import Source
+from facegender.dataset.cropping import mirrored
+from facegender.errors import PhotoError, UsageError
+from facegender.fetch import Limits, fetch, is_url
+from facegender.photo import MAX_BYTES
 
 SUFFIXES = (
     ".jpg",
@@ -30,34 +36,93 @@ SUFFIXES = (
 """Files that are taken from a folder; files that are named are always tried."""
 
 
-def expand(
-    arguments: Iterable[str], *, recursive: bool, nul: bool, on_empty: Callable[[str, str], None]
-) -> Iterator[str]:
-    """Yield the photos meant by files, folders, globs, and ``-`` for a list on stdin.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A photo that the user meant.
 
-    Args:
-        arguments: as given; none means ``-`` when `nul` is set.
+    Attributes:
+        name: as it is shown: a path, an address, or ``stdin``.
+        source: what is read.
+        place: its place in a mirrored tree.
+    """
+
+    name: str
+    source: Source
+    place: PurePath
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """How arguments are understood.
+
+    Attributes:
         recursive: take folders inside folders too.
         nul: names on stdin end in NUL bytes instead of newlines.
-        on_empty: told of a folder or pattern without photos, and why.
+        stdin_image: stdin is one image's bytes.
+        limits: of downloads; None refuses addresses.
+        skip: folders that are written to, and hence not read.
+    """
+
+    recursive: bool = False
+    nul: bool = False
+    stdin_image: bool = False
+    limits: Limits | None = None
+    skip: tuple[Path, ...] = ()
+
+
+OnEmpty = Callable[[str, str], None]
+"""Told of a folder or pattern without photos, and why."""
+
+
+def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator[Named]:
+    """Yield the photos meant by files, folders, globs, addresses, and ``-`` for a list on stdin.
+
+    Args:
+        arguments: as given; none means ``-`` when NUL-ended names are asked for.
+        how: see `Inputs`.
+        on_empty: see `OnEmpty`.
 
     Raises:
-        UsageError: nothing named, or ``-`` twice.
+        UsageError: nothing named, ``-`` twice, or an address that is not allowed.
     """
-    names = list(arguments) or (["-"] if nul else [])
-    if not names:
+    names = list(arguments)
+    if how.stdin_image:
+        if "-" in names or how.nul:
+            raise UsageError("--stdin-image takes stdin, and so does the list", "Give one.")
+        yield Named("stdin", sys.stdin.buffer.read(MAX_BYTES + 1), PurePath("stdin.jpg"))
+    elif not names and how.nul:
+        names = ["-"]
+    elif not names:
         raise UsageError("no photo given", "Name photos or folders, or - for a list on stdin.")
     if names.count("-") > 1:
         raise UsageError("- (stdin) is given twice", "Give it once.")
     for name in names:
         if name == "-":
-            yield from _listed(nul)
+            for listed in _listed(how.nul):
+                yield _single(listed, how)
         elif Path(name).is_dir():
-            yield from _in_folder(name, recursive, on_empty)
-        elif any(mark in name for mark in "*?[") and not os.path.lexists(name):
-            yield from _matching(name, recursive, on_empty)
+            base = name if len(names) == 1 else None
+            for path in _in_folder(name, how, on_empty):
+                place = os.path.relpath(path, base) if base else path
+                yield Named(path, path, mirrored(place))
+        elif any(mark in name for mark in "*?[") and not os.path.lexists(name) and not is_url(name):
+            for path in _matching(name, how, on_empty):
+                yield Named(path, path, mirrored(path))
         else:
-            yield name
+            yield _single(name, how)
+
+
+def _single(name: str, how: Inputs) -> Named:
+    if not is_url(name) or os.path.lexists(name):
+        return Named(name, name, mirrored(name))
+    if how.limits is None:
+        raise UsageError(f"{name} is an address", "--allow-url permits to fetch it.")
+    address = urlsplit(name)
+    place = mirrored(f"{address.netloc}/{address.path.lstrip('/') or 'photo'}")
+    try:
+        return Named(name, fetch(name, how.limits), place)
+    except PhotoError as error:
+        return Named(name, error, place)
 
 
 def _listed(nul: bool) -> Iterator[str]:
@@ -77,27 +142,29 @@ def _listed(nul: bool) -> Iterator[str]:
         yield os.fsdecode(rest)
 
 
-def _in_folder(folder: str, recursive: bool, on_empty: Callable[[str, str], None]) -> Iterator[str]:
+def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
     found = False
+    skipped = {os.path.realpath(path) for path in how.skip}
 
     def unreadable(error: OSError) -> None:
         on_empty(error.filename, f"cannot be read: {error.strerror}")
 
     for place, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
+        folders[:] = sorted(f for f in folders if not f.startswith(".")) if how.recursive else []
+        folders[:] = [f for f in folders if os.path.realpath(os.path.join(place, f)) not in skipped]
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 found = True
                 yield os.path.join(place, name)
     if not found:
-        where = "" if recursive else "; --recursive looks in the folders inside it"
+        where = "" if how.recursive else "; --recursive looks in the folders inside it"
         on_empty(folder, f"no photos in this folder{where}")
 
 
-def _matching(pattern: str, recursive: bool, on_empty: Callable[[str, str], None]) -> Iterator[str]:
+def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
     import glob
 
-    names = sorted(glob.glob(pattern, recursive=recursive))
+    names = sorted(glob.glob(pattern, recursive=how.recursive))
     photos = [name for name in names if Path(name).is_file()]
     if not photos:
         on_empty(pattern, "nothing matches this pattern")

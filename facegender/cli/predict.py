@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
+    from facegender.cli.console import OnProgress
+    from facegender.cli.inputs import Inputs, Named
+    from facegender.keep import Job, Keep
     from facegender.predictor import Prediction, Predictor
 
+
+KEEP = "Keep"
 
 Photos = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHOTO",
-        help="Photos, folders, patterns, or - for a list on stdin.",
+        help="Photos, folders, patterns, addresses, or - for a list on stdin.",
         show_default=False,
     ),
 ]
 Nul = Annotated[
     bool, typer.Option("-0", "--null", help="Names on stdin end in NUL bytes, as find -print0.")
 ]
+StdinImage = Annotated[bool, typer.Option("--stdin-image", help="Read one image from stdin.")]
 Recursive = Annotated[
     bool, typer.Option("--recursive", "-r", help="Take the folders inside folders too.")
+]
+AllowUrl = Annotated[
+    bool,
+    typer.Option("--allow-url", help="Fetch http and https addresses: 50 MB, 20 s, images only."),
+]
+AllowPrivate = Annotated[
+    bool,
+    typer.Option("--allow-private-url", help="Also from this machine and its own network."),
+]
+NoDetect = Annotated[
+    bool, typer.Option("--no-detect", help="Take each photo as one face, as it is.")
+]
+MinFace = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help="Least width of a face. Default: 24; in photos longer than 1536 pixels, 1/64 of that.",
+    ),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Least score of a face, 0 to 1. Default: 0.6."),
 ]
 Threshold = Annotated[
     float | None,
@@ -39,64 +70,111 @@ Threshold = Annotated[
 Jsonl = Annotated[
     bool, typer.Option("--jsonl", help="Print a line of JSON a photo, in groups as they are done.")
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a face.")]
+Annotate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Write copies with boxes and words there.", rich_help_panel=KEEP
+    ),
+]
+Crops = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write the crops of the faces there.", rich_help_panel=KEEP),
+]
+Sort = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Link the photos into female/ male/ uncertain/ several/ none/ there.",
+        rich_help_panel=KEEP,
+    ),
+]
+Copy = Annotated[
+    bool,
+    typer.Option("--copy", help="With --sort: copy instead of linking.", rich_help_panel=KEEP),
+]
 
 
 def predict_command(
     photos: Photos = None,
     nul: Nul = False,
+    stdin_image: StdinImage = False,
     recursive: Recursive = False,
+    allow_url: AllowUrl = False,
+    allow_private_url: AllowPrivate = False,
     model: Model = None,
+    no_detect: NoDetect = False,
+    min_face: MinFace = None,
+    min_score: MinScore = None,
     threshold: Threshold = None,
     json: Json = False,
     jsonl: Jsonl = False,
     csv: Csv = False,
     output: Output = None,
+    annotate: Annotate = None,
+    crops: Crops = None,
+    sort: Sort = None,
+    copy: Copy = False,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """[bold]Examples:[/bold]
 
-    [cyan]facegender predict face.jpg[/cyan]
+    [cyan]facegender predict holiday.jpg --annotate ./marked[/cyan]
 
-    [cyan]facegender predict ./faces --recursive --csv --output genders.csv[/cyan]
+    [cyan]facegender predict ./photos --recursive --csv --output genders.csv[/cyan]
 
     [cyan]find . -name '*.jpg' -print0 | facegender predict -0 - --jsonl[/cyan]
 
-    Says for each photo whether its face is perceived as female or male, and
-    how sure that is. A photo is taken as one face. A broken photo is one
-    line on stderr and exit code 3; the others are still answered.
+    [cyan]facegender predict ./photos --recursive --sort ./sorted[/cyan]
+
+    Finds the faces in photos and says for each whether it is perceived as
+    female or male, and how sure that is. A broken photo is one line on
+    stderr and exit code 3; the others are still answered.
     """
     from facegender.cli import console, inputs, writers
     from facegender.errors import DataError, UsageError
+    from facegender.fetch import Limits
+    from facegender.keep import Keep
     from facegender.predictor import Predictor
 
     if json + jsonl + csv > 1:
         raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
+    if copy and sort is None:
+        raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
+    how = inputs.Inputs(
+        recursive=recursive,
+        nul=nul,
+        stdin_image=stdin_image,
+        limits=Limits(private=allow_private_url) if allow_url or allow_private_url else None,
+        skip=tuple(folder for folder in (annotate, crops, sort) if folder is not None),
+    )
     failed = _Failures()
-    names = inputs.expand(photos or [], recursive=recursive, nul=nul, on_empty=failed)
-    first = next(names, None)
+    named = inputs.expand(photos or [], how, failed)
+    first = next(named, None)
     if first is None:
         raise DataError("there is no photo to predict", "")
-    predictor = Predictor(model, threshold=threshold, workers=workers)
+    predictor = Predictor(
+        model,
+        threshold=threshold,
+        workers=workers,
+        detect=not no_detect,
+        min_face=min_face,
+        min_score=min_score,
+    )
     if not quiet:
         fingerprint = predictor.bundle.fingerprint
         console.note(
             f"Model: {predictor.bundle.folder} ({predictor.chosen}, fingerprint {fingerprint})"
         )
-    write = (
-        writers.write_json
-        if json
-        else writers.write_jsonl
-        if jsonl
-        else writers.write_csv
-        if csv
-        else writers.write_table
-    )
-    with writers.opened(output) as stream:
-        photos_in = _spared(chain([first], names), output)
-        write(_watched(photos_in, predictor, failed), predictor, stream)
+    wanted = Keep(predictor.bundle.geometry, annotate, crops, sort, copy)
+    write = writers.choose(json=json, jsonl=jsonl, csv=csv)
+    bar = nullcontext(None) if quiet else console.progress("Predicting")
+    with writers.opened(output) as stream, bar as on_progress:
+        jobs = _jobs(_spared(chain([first], named), output), predictor)
+        counted = _counted(jobs, on_progress, _total(photos or [], how, on_progress))
+        write(_reported(_kept(counted, wanted, workers), failed), predictor, stream)
     if failed.count:
         raise typer.Exit(3)
 
@@ -114,20 +192,77 @@ class _Failures:
         console.stderr().print(f"[red]Failed:[/] {console.plain(name)}: {console.plain(why)}")
 
 
-def _spared(names: Iterator[str], output: Path | None) -> Iterator[str]:
+def _spared(photos: Iterable[Named], output: Path | None) -> Iterator[Named]:
     """Pass the photos on, but refuse to write the answers over one of them."""
     from facegender.errors import UsageError
 
     there = output is not None and output.is_file()
-    for name in names:
-        if there and output is not None and os.path.exists(name) and output.samefile(name):
+    for photo in photos:
+        source = photo.source if isinstance(photo.source, str) else ""
+        if there and output is not None and os.path.exists(source) and output.samefile(source):
             raise UsageError(f"--output {output} is one of the photos", "Choose another name.")
-        yield name
+        yield photo
 
 
-def _watched(names: Iterator[str], predictor: Predictor, failed: _Failures) -> Iterator[Prediction]:
-    """Predict, and report every photo that could not be used."""
-    for prediction in predictor.stream(names):
+def _jobs(photos: Iterable[Named], predictor: Predictor) -> Iterator[Job]:
+    """Predict; every answer is joined with the photo that it belongs to."""
+    from dataclasses import replace
+
+    from facegender.keep import Job
+
+    waiting: deque[Named] = deque()
+
+    def sources() -> Iterator[Any]:
+        for photo in photos:
+            waiting.append(photo)
+            yield photo.source
+
+    for prediction in predictor.stream(sources()):
+        photo = waiting.popleft()
+        yield Job(photo.source, photo.place, replace(prediction, path=photo.name))
+
+
+def _counted(jobs: Iterable[Job], on_progress: OnProgress | None, total: int) -> Iterator[Job]:
+    for done, job in enumerate(jobs, start=1):
+        if on_progress is not None:
+            on_progress(done, max(done, total))
+        yield job
+
+
+def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> int:
+    """Count the photos ahead where a bar is shown and they can be counted without reading them."""
+    from facegender.cli import inputs
+    from facegender.fetch import is_url
+
+    if on_progress is None or how.stdin_image or "-" in photos or any(map(is_url, photos)):
+        return 0
+    return sum(1 for _ in inputs.expand(photos, how, lambda _name, _why: None))
+
+
+def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None) -> Iterator[Any]:
+    """Write what is to be kept of each photo, on all cores."""
+    from functools import partial
+
+    from facegender.keep import Kept, keep
+    from facegender.parallel import ordered_map
+
+    if not wanted.wanted:
+        return (Kept(job.prediction) for job in jobs)
+    return ordered_map(partial(keep, wanted=wanted), jobs, workers=workers)
+
+
+def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:
+    """Report every photo that could not be used or kept, and hand on the answers."""
+    from facegender.cli import console
+
+    copied = 0
+    for result in kept:
+        prediction = result.prediction
         if prediction.error is not None:
             failed(prediction.path or "", prediction.error.message)
+        if result.error:
+            failed(prediction.path or "", result.error)
+        copied += result.copied
         yield prediction
+    if copied:
+        console.warn(f"links cannot be made here: {copied:,} photos were copied instead.")

@@ -10,6 +10,7 @@ import typer
 from facegender.cli.options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
+    from facegender.dataset.cropping import CropSettings
     from facegender.dataset.preparation import Preparation
 
 
@@ -49,7 +50,58 @@ DropConflicts = Annotated[
     bool,
     typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
 ]
-
+CROP = "Crop"
+Crop = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Find the faces and write them there, in the same folders; the table lists these.",
+        rich_help_panel=CROP,
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WIDTHxHEIGHT", help="Size of the crops, such as 141x165.", rich_help_panel=CROP
+    ),
+]
+Align = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="With --size: eyes (turned so that the eyes lie level; the default) or box.",
+        rich_help_panel=CROP,
+        show_default=False,
+    ),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Crop as this model does. Default: as the model that predict would use.",
+        rich_help_panel=CROP,
+    ),
+]
+Faces = Annotated[
+    str,
+    typer.Option(
+        metavar="WHICH",
+        help="largest, or single: leave out photos with several faces.",
+        rich_help_panel=CROP,
+    ),
+]
+Format = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="png or jpeg.", rich_help_panel=CROP)
+]
+MinFace = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help="Least width of a face. Default: 24; in photos longer than 1536 pixels, 1/64 of that.",
+        rich_help_panel=CROP,
+    ),
+]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace a table that was edited, or is not prepare's.")
 ]
@@ -69,6 +121,13 @@ def prepare_command(
     min_size: MinSize = 24,
     drop_duplicates: DropDuplicates = False,
     drop_conflicts: DropConflicts = False,
+    crop: Crop = None,
+    size: Size = None,
+    align: Align = None,
+    like: Like = None,
+    faces: Faces = "largest",
+    image_format: Format = "png",
+    min_face: MinFace = None,
     force: Force = False,
     workers: Workers = None,
     json: Json = False,
@@ -80,6 +139,8 @@ def prepare_command(
     [cyan]facegender prepare ./gender_pic[/cyan]
 
     [cyan]facegender prepare ./gender_pic --split article[/cyan]
+
+    [cyan]facegender prepare ./holiday --crop ./faces --size 141x165[/cyan]
 
     [cyan]facegender prepare ./fairface --attributes ./fairface/attributes.csv[/cyan]
 
@@ -103,6 +164,7 @@ def prepare_command(
         seed=seed,
         drop_duplicates=drop_duplicates,
         drop_conflicts=drop_conflicts,
+        crop=_crop_settings(crop, size, align, like, faces, image_format, min_face),
     )
     with console.progress("Checking photos", quiet=quiet or json) as on_progress:
         result = prepare(
@@ -114,6 +176,47 @@ def prepare_command(
         console.write_result(console.json_text(result.to_json()) + "\n", None)
     else:
         _print(result)
+
+
+def _crop_settings(
+    folder: Path | None,
+    size: str | None,
+    align: str | None,
+    like: Path | None,
+    faces: str,
+    image_format: str,
+    min_face: int | None,
+) -> CropSettings | None:
+    """Understand the options on crops.
+
+    Raises:
+        UsageError: they contradict each other or cannot be read.
+    """
+    from facegender.bundle import choose_model, load_bundle
+    from facegender.dataset.cropping import CropSettings
+    from facegender.errors import UsageError
+    from facegender.face import Geometry, parse_size
+
+    if folder is None:
+        if size or align or like:
+            raise UsageError("--size, --align and --like say how to --crop", "Add --crop DIR.")
+        return None
+    if align is not None and size is None:
+        raise UsageError("--align needs a --size", "For example --size 141x165.")
+    if size is not None and like is not None:
+        raise UsageError("--size and --like contradict each other", "Give one of them.")
+    if align not in (None, "eyes", "box"):
+        raise UsageError(f"unknown --align {align!r}", "Choose eyes or box.")
+    if size is not None:
+        geometry = Geometry(align or "eyes", *parse_size(size))
+    else:
+        geometry = load_bundle(choose_model(like)[0]).geometry
+        if not geometry.finds:
+            raise UsageError(
+                "the model takes photos as they are, so there is nothing to crop",
+                "Give a --size, or --like a model that finds faces.",
+            )
+    return CropSettings(str(folder), geometry, faces, image_format, min_face)
 
 
 def _print(result: Preparation) -> None:

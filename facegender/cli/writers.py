@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -27,6 +27,18 @@ COLUMNS = (
     "male",
     "uncertain",
 )
+
+
+Writer = Callable[[Iterable["Prediction"], "Predictor", TextIO], None]
+
+
+def choose(*, json: bool, jsonl: bool, csv: bool) -> Writer:
+    """Return the writer of the format asked for; a table where none is."""
+    if json:
+        return write_json
+    if jsonl:
+        return write_jsonl
+    return write_csv if csv else write_table
 
 
 @contextmanager

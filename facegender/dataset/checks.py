@@ -22,7 +22,8 @@ class Inspection(NamedTuple):
     """What one photo turned out to be; a tuple, since many cross from process to process.
 
     Attributes:
-        reason: "" for a good photo, else one of `PhotoError.REASONS`.
+        reason: "" for a good photo, else one of `PhotoError.REASONS`, or where faces are
+            cropped "no face" or "several faces".
         message: the sentence for people, "" for a good photo.
         width, height: upright size in pixels, 0 where rejected.
         size: file size in bytes.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from facegender.dataset.cropping import CropSettings
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.labels import LABELS
 
@@ -26,6 +27,7 @@ class PrepareSettings:
         seed: of the split.
         drop_duplicates: leave out all but one of photos with the same content.
         drop_conflicts: leave out content and persons that lie under both genders.
+        crop: find, crop and write the faces, and list the crops; None lists the photos.
     """
 
     female: str | None = None
@@ -39,6 +41,12 @@ class PrepareSettings:
     seed: int = 0
     drop_duplicates: bool = False
     drop_conflicts: bool = False
+    crop: CropSettings | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that is stored in faces.json."""
+        crop = None if self.crop is None else self.crop.to_json()
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"crop": crop}
 
 
 @dataclass(slots=True)

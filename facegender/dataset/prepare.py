@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from facegender.dataset.attributes import join_attributes
 from facegender.dataset.checks import Conflicts, Inspection, find_conflicts, inspect_all
+from facegender.dataset.cropping import crop_all
 from facegender.dataset.folders import Listing, scan_folders
 from facegender.dataset.preparation import Preparation, PrepareSettings
 from facegender.dataset.samples import Samples
@@ -63,6 +63,8 @@ def prepare(
     folder, out = None if folder is None else Path(folder), Path(out)
     settings = settings or PrepareSettings()
     _check_fractions(settings)
+    if settings.crop is not None:
+        settings.crop.check()
     _check_out(out, settings, force)
     listing = _list_photos(folder, settings)
     found = listing.samples
@@ -70,9 +72,21 @@ def prepare(
     missing = 0
     if settings.attributes:
         missing = join_attributes(found, Path(settings.attributes), roots)
-    inspections = inspect_all(
-        found.paths, min_size=settings.min_size, workers=workers, on_progress=on_progress
-    )
+    originals = found.paths
+    if settings.crop is None:
+        inspections = inspect_all(
+            originals, min_size=settings.min_size, workers=workers, on_progress=on_progress
+        )
+    else:
+        inspections, crops = crop_all(
+            originals,
+            folder,
+            settings.crop,
+            min_size=settings.min_size,
+            workers=workers,
+            on_progress=on_progress,
+        )
+        found = replace(found, paths=crops)
     good = [row for row, inspection in enumerate(inspections) if not inspection.reason]
     samples, kept = found.take(good), [inspections[row] for row in good]
     if not good:
@@ -88,7 +102,7 @@ def prepare(
         without_attributes=missing,
     )
     kept = _resolve_conflicts(result, kept, settings)
-    _write(result, found, inspections, kept, settings)
+    _write(result, originals, inspections, kept, settings)
     return result
 
 
@@ -189,7 +203,7 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
 
 def _write(
     result: Preparation,
-    found: Samples,
+    paths: list[str],
     inspections: list[Inspection],
     kept: list[Inspection],
     settings: PrepareSettings,
@@ -197,7 +211,7 @@ def _write(
     text = io.StringIO(newline="")
     write_csv_row(text, ["path", "reason", "message"])
     folder = os.path.abspath(result.csv.parent)
-    for path, inspection in zip(found.paths, inspections, strict=True):
+    for path, inspection in zip(paths, inspections, strict=True):
         if inspection.reason:
             row = [relative_path(path, folder), inspection.reason, inspection.message]
             write_csv_row(text, row)
@@ -206,8 +220,8 @@ def _write(
     write_sidecar(
         sidecar_path(result.csv),
         Sidecar(
-            settings=json.loads(json.dumps(asdict(settings))),
-            crop=None,
+            settings=settings.to_json(),
+            crop=None if settings.crop is None else settings.crop.geometry.to_json(),
             sizes=[inspection.size for inspection in kept],
             digests=[inspection.digest for inspection in kept],
         ),

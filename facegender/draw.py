@@ -1,0 +1,80 @@
+"""A photo with its faces marked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont
+
+from facegender.photo import Photo
+from facegender.predictor import FacePrediction
+
+COLOURS: Final = {"female": "#E69F00", "male": "#56B4E9", "uncertain": "#FFFFFF"}
+"""Orange, sky blue and white: told apart by colour-blind people too (Okabe and Ito, 2008). The
+word is always there as well."""
+INK: Final = "#000000"
+LEAST_SIDE: Final = 480
+"""Smaller photos are enlarged, in pixels of the longer side, so that the words can be read."""
+
+
+def draw_faces(photo: Photo, faces: tuple[FacePrediction, ...]) -> Image.Image:
+    """Return a copy of a photo with a box and a word for each face.
+
+    Args:
+        photo: upright uint8 RGB (height, width, 3).
+        faces: in pixels of that photo.
+
+    Returns:
+        an RGB image, of the photo's size or, for a small one, a whole number of times that.
+    """
+    height, width = photo.shape[:2]
+    times = max(1, -(-LEAST_SIDE // max(width, height)))
+    image = Image.fromarray(photo).resize((width * times, height * times))
+    pen = ImageDraw.Draw(image)
+    side = max(image.size)
+    for number, face in enumerate(faces, start=1):
+        x, y, across, down = (value * times for value in face.face.box)
+        stroke = max(2, round(min(side / 300, max(across, down) / 20)))
+        size = max(12.0, min(side / 32, across / 5))
+        colour = COLOURS["uncertain" if face.uncertain else face.name]
+        frame = (x, y, x + across, y + down)
+        pen.rectangle(_grown(frame, stroke), outline=INK, width=3 * stroke)  # seen on any ground
+        pen.rectangle(frame, outline=colour, width=stroke)
+        _write(pen, image.size, frame, _words(face, number, len(faces)), colour, size)
+    return image
+
+
+def _words(face: FacePrediction, number: int, count: int) -> str:
+    which = f"{number}: " if count > 1 else ""
+    return f"{which}{face.name} {100 * max(face.probabilities):.0f} %" + (
+        "?" if face.uncertain else ""
+    )
+
+
+def _write(
+    pen: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    frame: tuple[float, float, float, float],
+    words: str,
+    colour: str,
+    height: float,
+) -> None:
+    """Write on a plate below the box, or above or in it where the picture ends."""
+    font = ImageFont.load_default(height)
+    left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
+    pad = max(2.0, height / 5)
+    wide, high = right - left + 2 * pad, bottom - top + 2 * pad
+    x = min(max(frame[0], 0), max(size[0] - wide, 0))
+    y = frame[3] + pad
+    if y + high > size[1]:
+        y = frame[1] - pad - high
+    if y < 0:
+        y = max(0.0, min(frame[3], size[1]) - high)
+    pen.rectangle((x, y, x + wide, y + high), fill=colour, outline=INK)
+    pen.text((x + pad - left, y + pad - top), words, fill=INK, font=font)
+
+
+def _grown(
+    frame: tuple[float, float, float, float], by: float
+) -> tuple[float, float, float, float]:
+    return frame[0] - by, frame[1] - by, frame[2] + by, frame[3] + by
