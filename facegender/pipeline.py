@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from facegender.crops import Crops
 from facegender.labels import LABELS
 
-TURN = math.radians(15)
+TURN = math.radians(20)
 """Largest turn, in radians."""
-SCALE = 1.15
+SCALE = 1.25
 """Largest factor of size, up or down."""
-SHIFT = 0.08
+SHIFT = 0.1
 """Largest shift, as a share of the crop's side."""
 CONTRAST = 0.3
 """Largest logarithm of the contrast factor."""
@@ -29,6 +29,8 @@ BRIGHTNESS = 40.0
 """Largest change of brightness, of 255."""
 COLOUR = 0.08
 """Largest change of one channel's gain."""
+GREY = 0.1
+"""Share of crops without colour."""
 ERASE = 0.25
 """Share of crops of which a grey rectangle (15 to 45 % of each side) hides a part."""
 
@@ -115,7 +117,7 @@ def balanced_weights(labels: NDArray[np.int8]) -> tuple[float, float]:
 
 
 def augment(crops: Any, seed: Any) -> Any:
-    """Vary a batch of crops: flip, turn, scale, shift, light and erasing.
+    """Vary a batch of crops: flip, turn, scale, shift, colour, light and erasing.
 
     Args:
         crops: uint8 tensor (batch, height, width, 3).
@@ -127,9 +129,9 @@ def augment(crops: Any, seed: Any) -> Any:
     import tensorflow as tf
 
     count = tf.shape(crops)[0]
-    draw = tf.random.stateless_uniform((count, 15), seed)
-    varied = _light(_move(crops, draw[:, :5]), draw[:, 5:10])
-    return tf.saturate_cast(_erase(varied, draw[:, 10:]), tf.uint8)
+    draw = tf.random.stateless_uniform((count, 16), seed)
+    varied = _light(_grey(_move(crops, draw[:, :5]), draw[:, 15]), draw[:, 5:10])
+    return tf.saturate_cast(_erase(varied, draw[:, 10:15]), tf.uint8)
 
 
 def _move(crops: Any, draw: Any) -> Any:
@@ -156,6 +158,15 @@ def _move(crops: Any, draw: Any) -> Any:
     )
 
 
+def _grey(crops: Any, draw: Any) -> Any:
+    """Take the colour out of some crops; returns float32."""
+    import tensorflow as tf
+
+    crops = tf.cast(crops, tf.float32)
+    on = (draw < GREY)[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    return tf.where(on, tf.reduce_mean(crops, axis=-1, keepdims=True), crops)
+
+
 def _light(crops: Any, draw: Any) -> Any:
     """Change contrast, brightness and the gain of each channel; returns float32."""
     import tensorflow as tf
@@ -163,7 +174,7 @@ def _light(crops: Any, draw: Any) -> Any:
     signed = (draw * 2 - 1)[:, tf.newaxis, tf.newaxis, :]
     gain = tf.exp(signed[..., :1] * CONTRAST) * (1 + signed[..., 2:5] * COLOUR)
     offset = 128 + signed[..., 1:2] * BRIGHTNESS - 128 * gain
-    return tf.cast(crops, tf.float32) * gain + offset
+    return crops * gain + offset
 
 
 def _erase(crops: Any, draw: Any) -> Any:

@@ -45,5 +45,5 @@ def test_the_cache_is_the_same_on_disk_and_names_what_failed(tmp_path, monkeypat
     on_disk, _ = cache_crops(paths, GEOMETRY, folder=tmp_path)
     assert isinstance(on_disk, np.memmap)
     np.testing.assert_array_equal(in_memory, on_disk)
-    assert [(path, "empty" in why) for path, why in failed] == [(paths[3], True)]
+    assert [(row, error.reason) for row, error in failed] == [(3, "empty")]
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".png"] * 5

@@ -16,6 +16,7 @@ from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundl
 from facegender.dataset.samples import SPLITS
 from facegender.finders import default_engine
 from facegender.labels import LABELS
+from facegender.model import architecture, mirrored
 from facegender.networks import (
     TOLERANCE,
     KerasNetwork,
@@ -48,6 +49,8 @@ def finish(
     began = time.perf_counter()
     validation = photos.validation
     restore_best(out, model)
+    if architecture(state.settings.arch).recipe.mirrored:
+        model = mirrored(model)
     keras_answers = run_network(KerasNetwork(model), validation.crops)
     temperature = 1.0
     if rows.validated_on == "val":

@@ -95,7 +95,7 @@ def test_the_four_commands_end_to_end(run, in_tmp):
     assert "Next:    facegender eval" in out
     lines = err.splitlines()
     assert lines[0].startswith(
-        "compact: 560,554 parameters, 48 photos to train, 16 to validate (val)"
+        "compact: 888,930 parameters, 48 photos to train, 16 to validate (val)"
     )
     assert [line.split()[0] for line in lines[2:8]] == ["1", "2", "3", "4", "5", "6"]
     assert lines[-1].startswith("Training is over")

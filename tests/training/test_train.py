@@ -20,7 +20,7 @@ from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import make_tree
 
-QUICK = TrainSettings(epochs=3, batch_size=16, seed=3)
+QUICK = TrainSettings(crop="photo", epochs=3, batch_size=16, seed=3)
 
 
 def weights(folder):
@@ -124,7 +124,7 @@ def test_a_finished_run_can_be_resumed_to_no_effect(quick, toy_csv, tmp_path):
 
 
 def test_resume_refuses_other_options_and_other_data(quick, toy_csv, tmp_path):
-    for settings in (TrainSettings(epochs=9), TrainSettings(seed=4), TrainSettings(arch="classic")):
+    for settings in (TrainSettings(crop="photo", epochs=9), TrainSettings(crop="photo", seed=4), TrainSettings(arch="classic")):
         with pytest.raises(UsageError, match="--resume goes on with"):
             train(toy_csv, quick[0], settings, resume=True)
     samples = read_table(toy_csv)
@@ -146,7 +146,7 @@ def test_a_model_is_not_overwritten_unasked(quick, toy_csv):
 def test_force_keeps_the_old_training_until_the_new_one_starts(quick, toy_csv, tmp_path):
     out = shutil.copytree(quick[0], tmp_path / "m")
     with pytest.raises(BundleError, match="no model folder at typo"):
-        train(toy_csv, out, TrainSettings(init="typo"), force=True)
+        train(toy_csv, out, TrainSettings(crop="photo", init="typo"), force=True)
     train(toy_csv, out, resume=True, workers=1)
     assert load_bundle(out).fingerprint == load_bundle(quick[0]).fingerprint
 
@@ -197,7 +197,7 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
     make_tree(in_tmp / "photos")
     prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
     events = []
-    settings = TrainSettings(epochs=1, batch_size=16, seed=0)
+    settings = TrainSettings(crop="photo", epochs=1, batch_size=16, seed=0)
     bundle = train(Path("faces.csv"), Path("m"), settings, workers=1, on_event=events.append)
     assert any(isinstance(e, Warn) and "the test rows choose" in e.message for e in events)
     assert bundle.manifest["metrics"]["validated_on"] == "test"
@@ -205,7 +205,7 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
 
 
 def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
-    settings = TrainSettings(epochs=1, batch_size=16, seed=9, lr=1e-12, init=str(quick[0]))
+    settings = TrainSettings(crop="photo", epochs=1, batch_size=16, seed=9, lr=1e-12, init=str(quick[0]))
     train(toy_csv, tmp_path / "m", settings, workers=1)
     crops = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     kernels = [[w for w in weights(folder) if w.ndim == 4] for folder in (quick[0], tmp_path / "m")]
@@ -216,18 +216,18 @@ def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
         2,
     )
     with pytest.raises(FaceGenderError, match="holds the network 'compact'"):
-        other = TrainSettings(arch="classic", epochs=1, init=str(quick[0]))
+        other = TrainSettings(arch="classic", epochs=1, init=str(quick[0]), crop="photo")
         train(toy_csv, tmp_path / "n", other, workers=1)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        TrainSettings(epochs=0),
-        TrainSettings(batch_size=-1),
-        TrainSettings(lr=0.0),
-        TrainSettings(lr=float("nan")),
-        TrainSettings(seed=-1),
+        TrainSettings(crop="photo", epochs=0),
+        TrainSettings(crop="photo", batch_size=-1),
+        TrainSettings(crop="photo", lr=0.0),
+        TrainSettings(crop="photo", lr=float("nan")),
+        TrainSettings(crop="photo", seed=-1),
         TrainSettings(arch="vgg"),
     ],
 )
@@ -238,7 +238,7 @@ def test_numbers_out_of_range_are_refused(toy_csv, tmp_path, settings):
 
 def test_a_loss_that_explodes_is_a_sentence(toy_csv, tmp_path):
     with pytest.raises(FaceGenderError, match="the loss became"):
-        train(toy_csv, tmp_path / "m", TrainSettings(epochs=9, batch_size=16, lr=1e30, seed=0))
+        train(toy_csv, tmp_path / "m", TrainSettings(crop="photo", epochs=9, batch_size=16, lr=1e30, seed=0))
 
 
 def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):
@@ -247,7 +247,7 @@ def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):
         train(
             toy_csv,
             tmp_path / "m",
-            TrainSettings(epochs=1, batch_size=16),
+            TrainSettings(crop="photo", epochs=1, batch_size=16),
             workers=1,
             stop=listener.stop,
             on_event=listener,
