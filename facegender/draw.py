@@ -38,7 +38,8 @@ def draw_faces(photo: Photo, faces: tuple[FacePrediction, ...]) -> Image.Image:
         size = max(12.0, min(side / 32, across / 5))
         colour = COLOURS["uncertain" if face.uncertain else face.name]
         frame = (x, y, x + across, y + down)
-        pen.rectangle(_grown(frame, stroke), outline=INK, width=3 * stroke)  # seen on any ground
+        rim = max(1, stroke // 3)  # a dark rim, so that the box is seen on any ground
+        pen.rectangle(_grown(frame, rim), outline=INK, width=stroke + 2 * rim)
         pen.rectangle(frame, outline=colour, width=stroke)
         _write(pen, image.size, frame, _words(face, number, len(faces)), colour, size)
     return image

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,6 +85,23 @@ def toy_model(toy_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = TrainSettings(epochs=6, batch_size=16, seed=1, augment=False, crop="photo")
     train(toy_csv, out, settings, workers=1)
     return out
+
+
+@pytest.fixture(scope="session")
+def finding_model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made model, told to look for faces first: where it looks is real, what it says is not."""
+    folder = tmp_path_factory.mktemp("finding") / "gender_model"
+    shutil.copytree(toy_model, folder)
+    manifest = json.loads((folder / "facegender.json").read_text())
+    manifest["crop"] = {"kind": "box", "size": "64x64", "margin": 0.2}
+    (folder / "facegender.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A photo of one person, 512x512, in the public domain."""
+    return pytest.importorskip("skimage.data").astronaut()
 
 
 @pytest.fixture(scope="session")

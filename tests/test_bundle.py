@@ -48,7 +48,7 @@ DAMAGE = {
     "changed card": lambda f: (f / "README.md").write_text("other"),
     "label order": lambda f: edit(f, labels=["male", "female"]),
     "newer schema": lambda f: edit(f, schema=2),
-    "other crop kind": lambda f: edit(f, crop={"kind": "eyes", "size": "64x64"}),
+    "other crop kind": lambda f: edit(f, crop={"kind": "ears", "size": "64x64"}),
     "no fingerprint": lambda f: edit(f, fingerprint=None),
     "no threshold": lambda f: edit(f, threshold=None),
     "bad temperature": lambda f: edit(f, temperature=0.0),
@@ -84,7 +84,7 @@ def test_nan_weights_are_refused(model):
 
     bundle = load_bundle(model)
     network = bundle.load_keras()
-    network.get_layer("logits").set_weights([np.full((160, 2), np.nan), np.zeros(2)])
+    network.get_layer("logits").set_weights([np.full((192, 2), np.nan), np.zeros(2)])
     facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
     with pytest.raises(BundleError, match="not two probabilities"):
         load_network(save_bundle(model, {KERAS: keras_bytes(network)}, facts))

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegender.errors import BundleError
-from facegender.face import Face, Geometry, crop_face, whole_photo
+from facegender.errors import BundleError, UsageError
+from facegender.face import EYES, Face, Geometry, crop_face, cut_out, parse_size
+from facegender.finders import whole_photo
 
 
 def ramp(width, height):
@@ -50,10 +51,130 @@ def test_large_photos_are_averaged_not_sampled():
     assert np.abs(crop.astype(int) - 127).max() <= 2
 
 
-def test_a_geometry_survives_its_json():
-    geometry = Geometry("photo", 141, 165)
-    assert geometry.shape == (165, 141, 3)
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        Geometry("photo", 141, 165),
+        Geometry("box", 64, 64, margin=0.4),
+        Geometry("eyes", 141, 165, eyes=((0.3, 0.5), (0.7, 0.5))),
+    ],
+)
+def test_a_geometry_survives_its_json(geometry):
+    assert geometry.shape == (geometry.height, geometry.width, 3)
     assert Geometry.from_json(geometry.to_json()) == geometry
+    other = Geometry.from_json(Geometry("box", 64, 64).to_json() | {"margin": 0.1})
+    assert other != Geometry("box", 64, 64)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "64", "64x", "x64", "64x64x64", "-64x64", "8x64", "64x9999999"]
+)
+def test_malformed_sizes_are_refused(text):
+    with pytest.raises(UsageError, match="malformed size"):
+        parse_size(text)
+
+
+def marked_photo(points, radius, size=(700, 500)):
+    """Grey, with a soft bright disc at each point: red, then green, then blue."""
+    y, x = np.mgrid[: size[1], : size[0]] + 0.5
+    photo = np.full((size[1], size[0], 3), 40.0)
+    for channel, (px, py) in enumerate(points):
+        distance = np.hypot(x - px, y - py)
+        photo[..., channel] += 200 * np.clip(radius - distance + 0.5, 0, 1)
+    return photo.round().astype(np.uint8)
+
+
+def centre_of(crop, channel):
+    """Where a disc came to lie, in pixels of the crop."""
+    weight = np.clip(crop[..., channel].astype(float) - 60, 0, None)
+    y, x = np.mgrid[: crop.shape[0], : crop.shape[1]] + 0.5
+    return (weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.floats(150, 550),
+    st.floats(150, 350),
+    st.floats(25, 180),
+    st.floats(-45, 45),
+    st.sampled_from([(64, 64), (96, 96), (141, 165)]),
+)
+def test_eyes_come_out_at_the_same_place_at_any_place_scale_and_turn(x, y, distance, turn, size):
+    angle = np.radians(turn)
+    dx, dy = np.cos(angle) * distance / 2, np.sin(angle) * distance / 2
+    # The chin: a point below the middle of the eyes, to see that the whole face turns with them.
+    chin = (x - dy * 1.6, y + dx * 1.6)
+    eyes = ((x - dx, y - dy), (x + dx, y + dy))
+    photo = marked_photo((*eyes, chin), radius=max(distance / 12, 2.5))
+    side = distance * 2.2
+    face = Face((x - side / 2, y - side / 2, side, side), eyes, 0.9)
+    crop = crop_face(photo, face, Geometry("eyes", *size))
+    for channel, (u, v) in enumerate(EYES):
+        assert np.hypot(*(np.array(centre_of(crop, channel)) - (u * size[0], v * size[1]))) < 2
+    eye_distance = (EYES[1][0] - EYES[0][0]) * size[0]
+    expected = (size[0] / 2, EYES[0][1] * size[1] + 0.8 * eye_distance)
+    assert np.hypot(*(np.array(centre_of(crop, 2)) - expected)) < 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.floats(0, 700), st.floats(0, 500), st.floats(20, 250), st.floats(0.75, 1.35))
+def test_a_box_comes_out_at_the_same_place_and_scale(x, y, side, aspect):
+    width, height = side * aspect**0.5, side / aspect**0.5
+    # Discs on the left and right borders of the box and in its middle.
+    points = ((x - width / 2, y), (x + width / 2, y), (x, y))
+    photo = marked_photo(points, radius=max(side / 14, 2.5), size=(700, 500))
+    face = Face((x - width / 2, y - height / 2, width, height), None, 0.9)
+    crop = crop_face(photo, face, Geometry("box", 64, 64))
+    shown = [points.index(p) for p in points if 15 < p[0] < 685 and 15 < p[1] < 485]
+    expected_side = 64 / 1.2 * width / ((width + height) / 2)
+    for channel in shown:
+        u, v = centre_of(crop, channel)
+        across = (-0.5, 0.5, 0.0)[channel] * expected_side
+        assert abs(u - 32 - across) < 0.1 * 64
+        assert abs(v - 32) < 0.1 * 64
+    if {0, 1} <= set(shown):
+        measured = centre_of(crop, 1)[0] - centre_of(crop, 0)[0]
+        assert abs(measured / expected_side - 1) < 0.1
+
+
+def test_the_margin_is_what_the_geometry_says():
+    photo = np.zeros((200, 200, 3), np.uint8)
+    photo[60:140, 60:140] = 255
+    face = Face((60, 60, 80, 80), None, 1.0)
+    for margin in (0.0, 0.25, 1.0):
+        crop = crop_face(photo, face, Geometry("box", 100, 100, margin=margin))
+        assert abs((crop[50, :, 0] > 127).sum() - 100 / (1 + margin)) <= 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(-400, 400),
+    st.floats(-400, 400),
+    st.floats(1, 900),
+    st.floats(1, 900),
+    st.integers(1, 60),
+    st.integers(1, 60),
+)
+def test_any_box_can_be_cut_out(x, y, width, height, columns, rows):
+    photo = np.full((rows, columns, 3), 77, np.uint8)
+    for fill in ("edge", "constant"):
+        cut = cut_out(photo, (x, y, width, height), (20, 30), fill=fill)
+        assert cut.shape == (30, 20, 3)
+        assert fill == "constant" or (cut == 77).all()
+
+
+def test_eyes_of_a_finder_without_landmarks_are_assumed_and_those_of_profiles_not_trusted():
+    photo = ramp(300, 300)
+    face = Face((100, 100, 100, 100), None, 1.0)
+    geometry = Geometry("eyes", 64, 64)
+    crop = crop_face(photo, face, geometry)
+    # The assumed eyes lie 45 pixels apart around (148.5, 137).
+    with_eyes = Face(face.box, ((126, 137), (171, 137)), 1.0)
+    np.testing.assert_array_equal(crop, crop_face(photo, with_eyes, geometry))
+    profile = Face(face.box, ((140, 137), (144, 137)), 1.0)
+    shown = crop_face(photo, profile, geometry)[32, :, 0].astype(float)
+    across = (shown[-1] - shown[0]) / 255 * 300
+    assert across > 0.38 * 100 / 0.38 * 0.9  # a face's width, not that of the eyes' distance
 
 
 @pytest.mark.parametrize(
@@ -61,7 +182,12 @@ def test_a_geometry_survives_its_json():
     [
         None,
         {},
-        {"kind": "eyes", "size": "64x64"},
+        {"kind": "ears", "size": "64x64"},
+        {"kind": "box", "size": "64x64", "margin": "wide"},
+        {"kind": "box", "size": "64x64", "margin": -1},
+        {"kind": "box", "size": "64x64", "margin": float("nan")},
+        {"kind": "eyes", "size": "64x64", "eyes": [[0.7, 0.4], [0.3, 0.4]]},
+        {"kind": "eyes", "size": "64x64", "eyes": [0.3, 0.7]},
         {"kind": "photo"},
         {"kind": "photo", "size": "0x9"},
     ],

@@ -13,9 +13,15 @@ LABELS = (np.arange(23) % 2).astype(np.int8)
 
 
 def feed(**options):
-    return Feed(
-        **{"crops": CROPS, "labels": LABELS, "batch_size": 8, "seed": 5, "augment": False} | options
-    )
+    usual = {
+        "crops": CROPS,
+        "labels": LABELS,
+        "rows": np.arange(len(CROPS)),
+        "batch_size": 8,
+        "seed": 5,
+        "augment": False,
+    }
+    return Feed(**usual | options)
 
 
 def collect(batches):

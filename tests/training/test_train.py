@@ -124,7 +124,11 @@ def test_a_finished_run_can_be_resumed_to_no_effect(quick, toy_csv, tmp_path):
 
 
 def test_resume_refuses_other_options_and_other_data(quick, toy_csv, tmp_path):
-    for settings in (TrainSettings(crop="photo", epochs=9), TrainSettings(crop="photo", seed=4), TrainSettings(arch="classic")):
+    for settings in (
+        TrainSettings(crop="photo", epochs=9),
+        TrainSettings(crop="photo", seed=4),
+        TrainSettings(arch="classic"),
+    ):
         with pytest.raises(UsageError, match="--resume goes on with"):
             train(toy_csv, quick[0], settings, resume=True)
     samples = read_table(toy_csv)
@@ -205,7 +209,9 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
 
 
 def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
-    settings = TrainSettings(crop="photo", epochs=1, batch_size=16, seed=9, lr=1e-12, init=str(quick[0]))
+    settings = TrainSettings(
+        crop="photo", epochs=1, batch_size=16, seed=9, lr=1e-12, init=str(quick[0])
+    )
     train(toy_csv, tmp_path / "m", settings, workers=1)
     crops = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3)).astype(np.uint8)
     kernels = [[w for w in weights(folder) if w.ndim == 4] for folder in (quick[0], tmp_path / "m")]
@@ -238,7 +244,11 @@ def test_numbers_out_of_range_are_refused(toy_csv, tmp_path, settings):
 
 def test_a_loss_that_explodes_is_a_sentence(toy_csv, tmp_path):
     with pytest.raises(FaceGenderError, match="the loss became"):
-        train(toy_csv, tmp_path / "m", TrainSettings(crop="photo", epochs=9, batch_size=16, lr=1e30, seed=0))
+        train(
+            toy_csv,
+            tmp_path / "m",
+            TrainSettings(crop="photo", epochs=9, batch_size=16, lr=1e30, seed=0),
+        )
 
 
 def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):

@@ -1,0 +1,141 @@
+"""`facegender predict` on whole photos."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import encoded
+
+
+@pytest.fixture
+def holiday(astronaut, in_tmp):
+    """A tree with photos of one person, of two and of none, two of the same name."""
+    two = np.concatenate([astronaut, np.asarray(Image.fromarray(astronaut).resize((300, 512)))], 1)
+    nobody = np.full((200, 300, 3), (30, 120, 200), np.uint8)
+    for name, photo in (("a.jpg", astronaut), ("b/a.jpg", two), ("b/c.png", nobody)):
+        path = in_tmp / "holiday" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(photo, "PNG" if name.endswith("png") else "JPEG"))
+    return in_tmp / "holiday"
+
+
+def answers(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_faces_are_found_with_all_that_the_contract_says(run, holiday, finding_model):
+    out, err = run("predict", "holiday", "-r", "--json", "-q", "--model", finding_model)
+    result = json.loads(out)
+    photos = {photo["path"]: photo for photo in result["photos"]}
+    counts = {path: len(photo["faces"]) for path, photo in photos.items()}
+    expected = {"holiday/a.jpg": 1, "holiday/b/a.jpg": 2, "holiday/b/c.png": 0}
+    assert {path.replace(os.sep, "/"): n for path, n in counts.items()} == expected
+    assert all(photo["error"] is None for photo in photos.values())
+    (face,) = result["photos"][0]["faces"]
+    assert set(face) == {"box", "landmarks", "score", "label", "probabilities", "uncertain"}
+    assert all(isinstance(side, int) for side in face["box"])
+    assert len(face["landmarks"]) == 5
+    assert 0.6 <= face["score"] <= 1
+    assert face["probabilities"]["female"] + face["probabilities"]["male"] == pytest.approx(1)
+    assert err == ""
+
+
+def test_table_and_csv_number_the_faces_and_say_no_face(run, holiday, finding_model):
+    out, _ = run("predict", "holiday", "-r", "-q", "--model", finding_model)
+    assert "no face" in out
+    out, _ = run("predict", "holiday", "-r", "-q", "--csv", "--model", finding_model)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["face"] for row in rows] == ["1", "1", "2", ""]
+    assert rows[-1]["label"] == ""
+    areas = [int(row["width"]) * int(row["height"]) for row in rows[1:3]]
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_no_detect_min_face_and_min_score(run, holiday, finding_model):
+    options = ("--jsonl", "-q", "--model", finding_model)
+    (whole,) = answers(run("predict", "holiday/a.jpg", "--no-detect", *options)[0])
+    assert whole["faces"][0]["box"] == [0, 0, 512, 512]
+    assert whole["faces"][0]["score"] is None
+    for more in (("--min-face", "300"), ("--min-score", "1")):
+        (none,) = answers(run("predict", "holiday/a.jpg", *more, *options)[0])
+        assert none["faces"] == []
+    run("predict", "holiday/a.jpg", "--min-score", "7", *options, code=2)
+    run("predict", "holiday/a.jpg", "--min-face", "0", *options, code=2)
+
+
+def files_in(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+
+
+def test_what_is_kept_mirrors_the_tree(run, holiday, finding_model, in_tmp):
+    before = {p: p.read_bytes() for p in holiday.rglob("*.*")}
+    kept = ("--annotate", "marked", "--crops", "crops", "--sort", "sorted")
+    for _ in range(2):
+        run("predict", "holiday", "-r", "-q", "--csv", "--model", finding_model, *kept)
+        assert files_in(in_tmp / "marked") == ["a.jpg", "b/a.jpg", "b/c.png"]
+        assert files_in(in_tmp / "crops") == ["a.jpg.1.png", "b/a.jpg.1.png", "b/a.jpg.2.png"]
+        places = files_in(in_tmp / "sorted")
+        assert len(places) == 3
+        assert {"none/b/c.png", "several/b/a.jpg"} < set(places)
+    assert {p: p.read_bytes() for p in holiday.rglob("*.*")} == before
+
+
+def test_folders_written_to_are_not_read(run, holiday, finding_model, in_tmp):
+    options = ("-r", "-q", "--jsonl", "--model", finding_model, "--annotate", "holiday/marked")
+    first = answers(run("predict", "holiday", *options)[0])
+    assert answers(run("predict", "holiday", *options)[0]) == first
+
+
+def test_copy_without_sort_is_a_contradiction(run, holiday):
+    _, err = run("predict", "holiday", "--copy", code=2)
+    assert "--sort" in err
+
+
+def test_one_image_on_stdin(run, holiday, finding_model):
+    data = (holiday / "a.jpg").read_bytes()
+    options = ("--jsonl", "-q", "--model", finding_model)
+    (ours,) = answers(run("predict", "--stdin-image", *options, stdin=data)[0])
+    (same,) = answers(run("predict", "holiday/a.jpg", *options)[0])
+    assert ours == same | {"path": "stdin"}
+    out, _ = run("predict", "--stdin-image", *options, stdin=b"", code=3)
+    assert "empty" in answers(out)[0]["error"]
+    run("predict", "-", "--stdin-image", *options, stdin=data, code=2)
+
+
+def test_addresses_need_leave(run, in_tmp, finding_model):
+    _, err = run("predict", "https://example.org/a.jpg", code=2)
+    assert "--allow-url" in err
+    options = ("--jsonl", "--allow-url", "--model", finding_model)
+    out, err = run("predict", "http://127.0.0.1:9/a.jpg", *options, code=3)
+    (answer,) = answers(out)
+    assert answer["path"] == "http://127.0.0.1:9/a.jpg"
+    assert "this machine or its network" in answer["error"]
+
+
+def test_a_terminal_sees_a_bar(holiday, finding_model):
+    import pty
+
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "facegender", "predict", "holiday", "-r", "--csv"]
+    process = subprocess.Popen(
+        [*command, "--model", str(finding_model)],
+        stdout=subprocess.PIPE,
+        stderr=child,
+        env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(child)
+    seen = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(parent, 65536):
+            seen += chunk
+    assert process.wait() == 0
+    assert b"Predicting" in seen
+    assert b"3/3" in seen
