@@ -38,6 +38,9 @@ FINE_SIDE: Final = 1280
 """Longest side at which a photo is searched unless a least face is asked for."""
 COARSE_SIDE: Final = 256
 """Longest side at which large faces are searched."""
+WIDEST: Final = 1.25
+"""Large faces are searched in photos whose shorter side is so many times the engine's most: a
+face that fills a smaller photo is found by the second try."""
 RETRY_SIDE: Final = 160
 RETRY_MARGIN: Final = 0.4
 """A photo without a face is tried once more as one tight face: small, with a margin around it."""
@@ -82,7 +85,7 @@ class LibFaceDetection:
     """
 
     least = 20
-    most = 240
+    most = 320
 
     _SYMBOLS = ("_Z14facedetect_cnnPhS_iii", "?facedetect_cnn@@YAPEAHPEAE0HHH@Z")
     _FILES = ("libfacedetection.so", "facedetection.dll", "libfacedetection.dylib")
@@ -261,7 +264,7 @@ class FaceFinder:
         if max(fine) > max(own):
             fine = own
         found = _at(engine, photo, fine)
-        if min(fine) > engine.most and max(fine) > COARSE_SIDE:
+        if min(fine) > WIDEST * engine.most:
             found = [face for face in found if face.box[2] * fine[0] <= engine.most * own[0]]
             found += _at(engine, photo, _scaled(own, COARSE_SIDE / max(own)))
         kept = self._kept(photo, found, size or own)

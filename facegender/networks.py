@@ -93,12 +93,16 @@ class KerasNetwork:
 def load_network(bundle: Bundle) -> Network:
     """Load a bundle's twin, or its Keras model where it has none, and try it once.
 
+    Where faces must be found, finding takes most of the time and all cores, so the network then
+    keeps to one thread.
+
     Raises:
         BundleError: it cannot be loaded, does not fit the manifest, or gives no probabilities.
     """
     network: Network
     if bundle.twin is not None:
-        twin = LiteRtNetwork(bundle.twin.read_bytes())
+        threads = 1 if bundle.geometry.finds else None
+        twin = LiteRtNetwork(bundle.twin.read_bytes(), threads=threads)
         check_shapes(bundle, twin.input_shape, twin.output_shape)
         network = twin
     else:

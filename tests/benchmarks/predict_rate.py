@@ -55,7 +55,8 @@ def bare(paths: list[str]) -> None:
         found = int(buffer[:4].view(np.int32)[0])
         if found:
             _, x, y, w, h = (1.2 * v for v in buffer[4:].view(np.int16)[:5])
-            crop = image.resize((width, width), box=(max(x, 0), max(y, 0), x + w, y + h))
+            box = (max(x, 0), max(y, 0), min(x + w, image.width), min(y + h, image.height))
+            crop = image.resize((width, width), box=box)
             crops[count] = np.asarray(crop)
             count += 1
         if count == BATCH:
