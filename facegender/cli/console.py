@@ -26,10 +26,16 @@ def stdout() -> Console:
     return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
+_shown: list[Console] = []
+"""The console of the bar that is on the terminal: what is printed through it goes above it."""
+
+
 def stderr() -> Console:
     """A console for progress, warnings and errors."""
     from rich.console import Console
 
+    if _shown:
+        return _shown[-1]
     return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
@@ -129,8 +135,12 @@ def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
             bar.update(task, completed=done, total=total, rate=rate)
             bar.refresh()
 
-    with bar:
-        yield update
+    _shown.append(console)
+    try:
+        with bar:
+            yield update
+    finally:
+        _shown.pop()
 
 
 class _Throttle:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -170,11 +170,12 @@ def predict_command(
         )
     wanted = Keep(predictor.bundle.geometry, annotate, crops, sort, copy)
     write = writers.choose(json=json, jsonl=jsonl, csv=csv)
-    bar = nullcontext(None) if quiet else console.progress("Predicting")
-    with writers.opened(output) as stream, bar as on_progress:
+    # Lines that come one by one on the same terminal would tear the bar apart.
+    no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
+    with writers.opened(output) as stream:
         jobs = _jobs(_spared(chain([first], named), output), predictor)
-        counted = _counted(jobs, on_progress, _total(photos or [], how, on_progress))
-        write(_reported(_kept(counted, wanted, workers), failed), predictor, stream)
+        kept = _reported(_kept(jobs, wanted, workers), failed)
+        write(_counted(kept, photos or [], how, no_bar), predictor, stream)
     if failed.count:
         raise typer.Exit(3)
 
@@ -222,11 +223,18 @@ def _jobs(photos: Iterable[Named], predictor: Predictor) -> Iterator[Job]:
         yield Job(photo.source, photo.place, replace(prediction, path=photo.name))
 
 
-def _counted(jobs: Iterable[Job], on_progress: OnProgress | None, total: int) -> Iterator[Job]:
-    for done, job in enumerate(jobs, start=1):
-        if on_progress is not None:
-            on_progress(done, max(done, total))
-        yield job
+def _counted(
+    predictions: Iterable[Prediction], photos: list[str], how: Inputs, no_bar: bool
+) -> Iterator[Prediction]:
+    """Show a bar until the last answer is there; a table is printed after it is gone."""
+    from facegender.cli import console
+
+    with console.progress("Predicting", quiet=no_bar) as on_progress:
+        total = _total(photos, how, on_progress)
+        for done, prediction in enumerate(predictions, start=1):
+            if on_progress is not None:
+                on_progress(done, max(done, total))
+            yield prediction
 
 
 def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> int:

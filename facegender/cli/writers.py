@@ -21,6 +21,7 @@ COLUMNS = (
     "y",
     "width",
     "height",
+    "landmarks",
     "score",
     "label",
     "female",
@@ -97,7 +98,9 @@ def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream
 
     from facegender.cli import console
 
-    table = console.make_table("", "photo", "face", ">female", ">male", "how sure")
+    table = console.make_table(
+        "", "photo", ">face", "where", "gender", ">female", ">male", "how sure"
+    )
     table.title = None
     table.show_edge = False
     for prediction in predictions:
@@ -105,11 +108,14 @@ def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream
         if prediction.error is not None:
             continue
         if not prediction.faces:
-            table.add_row(name, "no face")
-        for face in prediction.faces:
+            table.add_row(name, "", "", "no face")
+        for number, face in enumerate(prediction.faces, start=1):
             female, male = (f"{100 * p:.1f} %" for p in face.probabilities)
             sure = "uncertain" if face.uncertain else "sure"
-            table.add_row(name, face.name, female, male, sure)
+            x, y, w, h = (round(side) for side in face.face.box)
+            where = f"{w}x{h} at {x},{y}"
+            table.add_row(name, str(number), where, face.name, female, male, sure)
+            name = ""
     if table.row_count:
         width = None if stream.isatty() else 200
         Console(file=stream, highlight=False, width=width).print(table)
@@ -118,10 +124,11 @@ def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream
 def _face_cells(face: dict[str, Any] | None, number: int) -> list[Any]:
     if face is None:
         return [""] * (len(COLUMNS) - 2)
+    points = " ".join(f"{x:g} {y:g}" for x, y in face["landmarks"] or [])
     score = "" if face["score"] is None else face["score"]
     pair = face["probabilities"]
     sure = "yes" if face["uncertain"] else "no"
-    return [number, *face["box"], score, face["label"], pair["female"], pair["male"], sure]
+    return [number, *face["box"], points, score, face["label"], pair["female"], pair["male"], sure]
 
 
 def _dumps(value: Any) -> str:
