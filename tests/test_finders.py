@@ -3,17 +3,10 @@ import pytest
 from PIL import Image
 
 from facegender.crops import find_faces
+from facegender.engines import ENGINES, LibFaceDetection, default_engine, load_engine
 from facegender.errors import FaceGenderError, UsageError
 from facegender.face import Face, Geometry
-from facegender.finders import (
-    ENGINES,
-    FaceFinder,
-    LibFaceDetection,
-    _engine,
-    default_engine,
-    finder_for,
-    whole_photo,
-)
+from facegender.finders import FaceFinder, finder_for, whole_photo
 from tests.conftest import encoded
 
 skimage_data = pytest.importorskip("skimage.data")
@@ -201,7 +194,7 @@ def test_another_engine_is_one_small_class(monkeypatch, astronaut):
             return [Face((width * 0.4, height * 0.4, width * 0.2, height * 0.2), None, 0.95)]
 
     monkeypatch.setitem(ENGINES, "middle", Middle)
-    _engine.cache_clear()
+    load_engine.cache_clear()
     (face,) = FaceFinder("middle")(astronaut)
     assert iou(face.box, (204.8, 204.8, 102.4, 102.4)) > 0.95
 

@@ -14,7 +14,7 @@ from typing import Any
 from facegender import __version__
 from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
 from facegender.dataset.samples import SPLITS
-from facegender.finders import default_engine
+from facegender.engines import default_engine
 from facegender.labels import LABELS
 from facegender.model import architecture, mirrored
 from facegender.networks import (

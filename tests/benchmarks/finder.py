@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from pictures import without_faces
 
-from facegender.finders import ENGINES, FaceFinder, default_engine
+from facegender.engines import ENGINES, default_engine
+from facegender.finders import FaceFinder
 from facegender.photo import decode_photo
 
 BOXES = Path(__file__).parents[1] / "real" / "portraits.json"

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from facegender.bundle import choose_model, load_bundle
-from facegender.finders import LibFaceDetection
+from facegender.engines import LibFaceDetection
 from facegender.parallel import cores
 
 BATCH = 64

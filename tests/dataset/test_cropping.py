@@ -11,10 +11,11 @@ from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
+from facegender.engines import default_engine
 from facegender.errors import DataError, UsageError
 from facegender.evaluation import evaluate
 from facegender.face import EYES, Geometry
-from facegender.finders import FaceFinder, default_engine
+from facegender.finders import FaceFinder
 from facegender.predictor import Predictor
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
