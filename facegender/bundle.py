@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,10 +31,6 @@ LAST = "last"
 
 DEFAULT_THRESHOLD = 0.7
 """Below this probability of the likelier gender a face is called uncertain."""
-BUNDLED = Path(__file__).parent / "models" / "default"
-ENVIRONMENT = "FACEGENDER_MODEL"
-USUAL = Path("gender_model")
-
 _AGAIN = "Train or copy the model again; a model folder must stay whole."
 
 
@@ -147,11 +142,7 @@ def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str,
     remove_leftovers(folder)
     older = _named_files(folder)
     generation = _free_generation(folder, contents)
-    entries: dict[str, dict[str, Any]] = {}
-    for role, data in contents.items():
-        path = folder / _generation_name(role, generation)
-        write_bytes(path, data)
-        entries[role] = {"name": path.name, "sha256": sha256_of(path), "bytes": len(data)}
+    entries = {role: _write_file(folder, role, generation, data) for role, data in contents.items()}
     manifest = {"schema": SCHEMA, "labels": list(LABELS), **facts, "files": entries}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
     for path in older:
@@ -160,31 +151,41 @@ def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str,
     return load_bundle(folder)
 
 
+def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> Bundle:
+    """Replace some files and entries of a bundle; its other files stay as they are.
+
+    Args:
+        bundle: as it was loaded; the caller holds its folder's lock.
+        contents: role -> bytes of the files to replace or add.
+        facts: entries of the manifest to replace or add.
+
+    Returns:
+        the bundle as it is now, read back and checked.
+    """
+    entries, older = dict(bundle.manifest["files"]), []
+    generation = _free_generation(bundle.folder, contents)
+    for role, data in contents.items():
+        if role in bundle.files:
+            older.append(bundle.files[role])
+        entries[role] = _write_file(bundle.folder, role, generation, data)
+    manifest = {**bundle.manifest, **facts, "files": entries}
+    write_text(bundle.folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    for path in older:
+        with suppress(OSError):
+            path.unlink()
+    return load_bundle(bundle.folder)
+
+
+def _write_file(folder: Path, role: str, generation: int, data: bytes) -> dict[str, Any]:
+    """Write a file of a new generation; return its entry in the manifest."""
+    path = folder / _generation_name(role, generation)
+    write_bytes(path, data)
+    return {"name": path.name, "sha256": sha256_of(path), "bytes": len(data)}
+
+
 def holds_model(folder: Path) -> bool:
     """Tell whether a folder holds a bundle or the state of an unfinished training."""
     return (folder / MANIFEST).exists() or (folder / LAST / "state.json").exists()
-
-
-def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str]:
-    """Return the model folder to use and where the choice comes from.
-
-    The order is: `model`, ``$FACEGENDER_MODEL``, ``./gender_model`` if it holds one, the bundled.
-
-    Raises:
-        BundleError: none of them exists.
-    """
-    if model is not None:
-        return Path(model), "given"
-    if os.environ.get(ENVIRONMENT):
-        return Path(os.environ[ENVIRONMENT]), f"${ENVIRONMENT}"
-    if (USUAL / MANIFEST).exists():
-        return USUAL, "in this folder"
-    if (BUNDLED / MANIFEST).exists():
-        return BUNDLED, "bundled"
-    raise BundleError(
-        "there is no model: none given, none in ./gender_model, none bundled",
-        "Train one with: facegender train",
-    )
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

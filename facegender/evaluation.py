@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from facegender.dataset.table import read_table
 from facegender.dataset.verify import fingerprint_of
 from facegender.dataset.where import column_of, parse_condition
 from facegender.errors import DataError
+from facegender.finders import whole_photo
 from facegender.labels import MALE
 from facegender.metrics import Answers, Estimate, Judge, estimate
+from facegender.parallel import ordered_map
 from facegender.predictor import Predictor
+from facegender.stress import CONDITIONS, stressed_crops
 
 SMALL = 30
 """Groups of fewer photos are too small to say anything about."""
@@ -40,6 +44,7 @@ class Evaluation:
         metrics: name -> estimate, every row counted.
         of_faces_found: the same metrics over photos with an answer.
         groups: column or columns -> value -> group.
+        stress: condition -> what it is, accuracy under it, and how many answers it changed.
         seconds: of reading and predicting.
         warnings: what a reader must know before believing the numbers.
     """
@@ -55,6 +60,7 @@ class Evaluation:
     metrics: dict[str, Estimate]
     of_faces_found: dict[str, Estimate]
     groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    stress: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
@@ -84,6 +90,7 @@ class Evaluation:
                 by: {value: _group_json(group) for value, group in groups.items()}
                 for by, groups in self.groups.items()
             },
+            "stress": {name: _group_json(found) for name, found in self.stress.items()},
             "seconds": round(self.seconds, 3),
             "warnings": self.warnings,
         }
@@ -96,6 +103,7 @@ def evaluate(
     split: str = "test",
     where: list[str] | None = None,
     by: list[str] | None = None,
+    stress: bool = False,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -107,6 +115,7 @@ def evaluate(
         split: rows to judge: train, val, test, or "all".
         where: conditions that rows must satisfy; see `parse_condition`.
         by: columns to break the result down by; ``race,gender`` crosses two.
+        stress: repeat it under the conditions of `stress.CONDITIONS`.
         seed: of the bootstrap.
         on_progress: called with (photos done, photos in all).
 
@@ -150,6 +159,9 @@ def evaluate(
         if found.all()
         else estimate(answers.take(found), persons, seed=seed),
         groups={name: group_by(samples, answers, values, seed) for name, values in columns.items()},
+        stress=judge_stress(predictor, samples, answers, crop is not None, seed, on_progress)
+        if stress
+        else {},
         seconds=seconds,
         warnings=warnings,
     )
@@ -174,6 +186,43 @@ def _predict(
         if on_progress is not None:
             on_progress(row + 1, len(samples))
     return p_male, no_face, unreadable
+
+
+def judge_stress(
+    predictor: Predictor,
+    samples: Samples,
+    answers: Answers,
+    cropped: bool,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> dict[str, dict[str, Any]]:
+    """Repeat an evaluation under every condition of `stress.CONDITIONS`.
+
+    Returns:
+        condition -> what it is, ``accuracy`` (an `Estimate`; every row counts), and ``flips``: the
+        photos whose answer differs from the one without it.
+    """
+    finder = whole_photo if cropped else predictor.finder
+    crops_of = partial(stressed_crops, geometry=predictor.bundle.geometry, finder=finder)
+    p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
+    for row, crops in enumerate(
+        ordered_map(crops_of, samples.paths, workers=predictor.workers, chunk=8)
+    ):
+        if crops is not None:
+            p_male[:, row] = predictor.classify(crops)[:, MALE]
+        if on_progress is not None:
+            on_progress(row + 1, len(samples))
+    plain = answers.p_male >= 0.5
+    found: dict[str, dict[str, Any]] = {}
+    for condition, changed in zip(CONDITIONS, p_male, strict=True):
+        under = Answers(samples.labels, changed)
+        flips = under.answered & answers.answered & ((changed >= 0.5) != plain)
+        found[condition.name] = {
+            "what": condition.what,
+            "flips": int(flips.sum()),
+            **estimate(under, samples.persons, seed=seed, names=("accuracy",)),
+        }
+    return found
 
 
 def group_by(

@@ -32,6 +32,8 @@ class Recipe:
             alike, since labels err (Szegedy et al., "Rethinking the inception architecture",
             2016).
         mirrored: whether the finished model averages a crop and its mirror image.
+        tuning_epochs, tuning_lr: epochs and learning rate where training starts from the weights
+            of a model instead of random ones.
     """
 
     epochs: int
@@ -43,6 +45,8 @@ class Recipe:
     optimizer: Callable[[float, int], Any]
     label_smoothing: float = 0.0
     mirrored: bool = False
+    tuning_epochs: int = 10
+    tuning_lr: float = 3e-4
 
 
 @dataclass(frozen=True, slots=True)

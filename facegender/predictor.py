@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from facegender.bundle import Bundle, choose_model, load_bundle
-from facegender.crops import SOURCES, Found, Source, find_faces_in
+from facegender.bundle import Bundle, load_bundle
+from facegender.choice import choose_model
+from facegender.crops import SOURCES, Crops, Found, Source, find_faces_in
 from facegender.errors import PhotoError, UsageError
 from facegender.face import Face
 from facegender.finders import Finder, finder_for, whole_photo
 from facegender.labels import LABELS
-from facegender.networks import BATCH, load_network, run_network
+from facegender.networks import BATCH, Probabilities, load_network, run_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,18 @@ class Predictor:
             self.bundle.geometry, detect=detect, min_face=min_face, min_score=min_score
         )
         self._network = load_network(self.bundle)
-        self._workers = workers
+        self.workers = workers
+
+    def classify(self, crops: Crops) -> Probabilities:
+        """Run the network on crops of the model's geometry.
+
+        Args:
+            crops: uint8 (number, height, width, 3).
+
+        Returns:
+            float32 (number, 2): probability of female and of male.
+        """
+        return run_network(self._network, crops)
 
     def predict(self, sources: Iterable[Source] | Source) -> list[Prediction]:
         """Predict photos: paths, bytes of image files, or uint8 RGB arrays (height, width, 3).
@@ -163,7 +175,7 @@ class Predictor:
         faces = 0
         names, opened = _named(sources)
         finder = whole_photo if cropped else self.finder
-        crops = find_faces_in(opened, self.bundle.geometry, finder=finder, workers=self._workers)
+        crops = find_faces_in(opened, self.bundle.geometry, finder=finder, workers=self.workers)
         for found in crops:
             waiting.append((names.pop(0), found))
             faces += len(found.faces)

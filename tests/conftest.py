@@ -82,7 +82,9 @@ def toy_model(toy_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from facegender.training.train import train
 
     out = tmp_path_factory.mktemp("model") / "gender_model"
-    settings = TrainSettings(epochs=6, batch_size=16, seed=1, augment=False, crop="photo")
+    settings = TrainSettings(
+        epochs=6, batch_size=16, seed=1, augment=False, crop="photo", init="none"
+    )
     train(toy_csv, out, settings, workers=1)
     return out
 

@@ -4,7 +4,8 @@ import shutil
 import numpy as np
 import pytest
 
-from facegender.bundle import KERAS, MANIFEST, TWIN, choose_model, load_bundle, save_bundle
+from facegender.bundle import KERAS, MANIFEST, TWIN, load_bundle, save_bundle
+from facegender.choice import choose_model
 from facegender.errors import BundleError
 from facegender.networks import (
     KerasNetwork,

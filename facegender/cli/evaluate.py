@@ -49,12 +49,29 @@ By = Annotated[
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")]
 
 
+Stress = Annotated[
+    bool,
+    typer.Option(
+        "--stress",
+        help="Repeat it under other crops (tighter, wider, shifted, turned) and worse photos "
+        "(small, blurred, dark, JPEG, grey, mouth masked, eyes covered).",
+    ),
+]
+
+Record = Annotated[
+    str | None,
+    typer.Option(metavar="TITLE", help="Add the result to the model's card, under this title."),
+]
+
+
 def evaluate_command(
     csv: Csv = Path("faces.csv"),
     model: Model = None,
     split: Split = "test",
     where: Where = None,
     by: By = None,
+    stress: Stress = False,
+    record: Record = None,
     seed: Seed = 0,
     output: Output = None,
     workers: Workers = None,
@@ -74,6 +91,7 @@ def evaluate_command(
     with 95 % intervals. A photo without a face or that cannot be read
     counts as an error.
     """
+    from facegender.card import record_evaluation
     from facegender.cli import console
     from facegender.errors import UsageError
     from facegender.evaluation import evaluate
@@ -90,8 +108,17 @@ def evaluate_command(
         console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")
     with console.progress("Predicting", quiet=quiet or json) as on_progress:
         result = evaluate(
-            csv, predictor, split=split, where=where, by=by, seed=seed, on_progress=on_progress
+            csv,
+            predictor,
+            split=split,
+            where=where,
+            by=by,
+            stress=stress,
+            seed=seed,
+            on_progress=on_progress,
         )
+    if record is not None:
+        record_evaluation(predictor.bundle, result.to_json(), record)
     for warning in result.warnings:
         console.warn(warning + ".")
     if json:
@@ -131,6 +158,14 @@ def _print(result: Evaluation) -> None:
     console.print_table(confusion)
     for by, groups in result.groups.items():
         console.print_table(_group_table(by, groups))
+    if result.stress:
+        table = console.make_table(
+            "Under stress", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
+        )
+        for name, under in result.stress.items():
+            shown = _cells("accuracy", under["accuracy"])
+            table.add_row(name, under["what"], *shown, f"{under['flips']:,}")
+        console.print_table(table)
 
 
 def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Any:

@@ -192,7 +192,8 @@ def _crop_settings(
     Raises:
         UsageError: they contradict each other or cannot be read.
     """
-    from facegender.bundle import choose_model, load_bundle
+    from facegender.bundle import load_bundle
+    from facegender.choice import choose_model
     from facegender.dataset.cropping import CropSettings
     from facegender.errors import UsageError
     from facegender.face import Geometry, parse_size

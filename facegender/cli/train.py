@@ -25,13 +25,18 @@ Arch = Annotated[
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(metavar="N", help="Most epochs. compact 30, classic 100.")
+    int | None,
+    typer.Option(metavar="N", help="Most epochs. compact 30 (10 with --init), classic 100."),
 ]
 BatchSize = Annotated[
     int | None, typer.Option(metavar="N", help="Photos a step. compact 64, classic 128.")
 ]
 Lr = Annotated[
-    float | None, typer.Option(metavar="RATE", help="Learning rate. compact .003, classic 1.")
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        help="Learning rate. compact .003 (.0003 with --init), classic 1.",
+    ),
 ]
 Patience = Annotated[
     int | None,
@@ -51,8 +56,13 @@ Augment = Annotated[
     ),
 ]
 Init = Annotated[
-    str,
-    typer.Option(metavar="FOLDER", help="Start from this model's weights; none: from scratch."),
+    str | None,
+    typer.Option(
+        metavar="WHAT",
+        help="Start from the weights of: bundled, a model FOLDER, or none (from scratch). Default: "
+        "bundled, where network and crop are the bundled model's.",
+        show_default=False,
+    ),
 ]
 Crop = Annotated[
     str | None,
@@ -62,6 +72,10 @@ Crop = Annotated[
         "photo (each photo is one face). compact box, classic photo.",
         show_default=False,
     ),
+]
+Credit = Annotated[
+    str,
+    typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
 Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
@@ -77,8 +91,9 @@ def train_command(
     patience: Patience = None,
     seed: Seed = None,
     augment: Augment = None,
-    init: Init = "none",
+    init: Init = None,
     crop: Crop = None,
+    credit: Credit = "",
     resume: Resume = False,
     force: Force = False,
     workers: Workers = None,
@@ -113,7 +128,7 @@ def train_command(
         patience=patience,
         seed=seed,
         augment=augment,
-        init=None if init == "none" else init,
+        init=init,
         crop=crop,
     )
     stop = StopRequest(on_held=_say_stopping)
@@ -125,6 +140,7 @@ def train_command(
             resume=resume,
             force=force,
             workers=workers,
+            credit=credit,
             stop=stop,
             on_event=display,
         )

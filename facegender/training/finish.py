@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from facegender import __version__
-from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
+from facegender.bundle import (
+    CARD,
+    DEFAULT_THRESHOLD,
+    HISTORY,
+    KERAS,
+    TWIN,
+    Bundle,
+    save_bundle,
+)
+from facegender.card import render_card
 from facegender.dataset.samples import SPLITS
 from facegender.engines import default_engine
 from facegender.labels import LABELS
@@ -26,9 +35,9 @@ from facegender.networks import (
     run_network,
 )
 from facegender.training.calibration import fit_temperature, fold_temperature
-from facegender.training.card import card_and_history
 from facegender.training.events import OnEvent, Warn
 from facegender.training.fit import loss_and_accuracy, why_over
+from facegender.training.history import history_csv
 from facegender.training.photos import TrainingPhotos
 from facegender.training.rows import Rows
 from facegender.training.state import State, restore_best
@@ -43,6 +52,7 @@ def finish(
     rows: Rows,
     state: State,
     out: Path,
+    credit: str,
     on_event: OnEvent,
 ) -> Bundle:
     """Calibrate, convert, check and save the best weights."""
@@ -74,6 +84,8 @@ def finish(
         )
     loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
     facts = {"fingerprint": _fingerprint(model), **_facts(rows, photos, state, temperature)}
+    if credit:
+        facts["credit"] = credit
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
     facts["metrics"] = {
         "validated_on": rows.validated_on,
@@ -83,7 +95,7 @@ def finish(
         "twin_difference": difference,
         "twin_flips": flips,
     }
-    contents |= card_and_history(facts, state)
+    contents |= {CARD: render_card(facts).encode(), HISTORY: history_csv(state.history).encode()}
     return save_bundle(out, contents, facts)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facegender.bundle import load_bundle
+from facegender.bundle import MANIFEST, Bundle, load_bundle
+from facegender.choice import BUNDLED as BUNDLED_FOLDER
 from facegender.crops import cache_crops
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.face import KINDS, Geometry
@@ -17,7 +18,7 @@ from facegender.pipeline import Feed, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
 from facegender.training.rows import Rows
-from facegender.training.settings import Resolved
+from facegender.training.settings import BUNDLED, NONE, Resolved, TrainSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,22 @@ class TrainingPhotos:
     no_face: tuple[int, int]
 
 
+def default_init(rows: Rows, settings: TrainSettings) -> str:
+    """Say whether to start from the bundled model: where its network and its crop are wanted."""
+    if not (BUNDLED_FOLDER / MANIFEST).exists():
+        return NONE
+    bundle = load_bundle(BUNDLED_FOLDER)
+    fits = settings.arch == bundle.arch and settings.crop in (None, bundle.geometry.kind)
+    return BUNDLED if fits and rows.crop in (None, bundle.geometry.to_json()) else NONE
+
+
+def initial_bundle(init: str) -> Bundle | None:
+    """Return the model that `init` means, None for random weights."""
+    if init == NONE:
+        return None
+    return load_bundle(BUNDLED_FOLDER if init == BUNDLED else Path(init))
+
+
 def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
     """Return the crop to train on: the table's, else the one asked for, else the network's.
 
@@ -45,11 +62,12 @@ def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
         UsageError: an unknown kind, or one that the table's photos do not have.
     """
     usual = architecture(settings.arch).geometry
+    init = initial_bundle(settings.init)
     if settings.crop is not None and settings.crop not in KINDS:
         raise UsageError(f"unknown crop {settings.crop!r}", f"Choose one of {', '.join(KINDS)}.")
     if rows.crop is None:
-        if settings.crop is None and settings.init is not None:
-            return load_bundle(Path(settings.init)).geometry
+        if settings.crop is None and init is not None:
+            return init.geometry
         return Geometry(settings.crop or usual.kind, usual.width, usual.height)
     cropped = Geometry.from_json(rows.crop)
     if cropped.size != usual.size:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from facegender.errors import UsageError
 from facegender.model import DEFAULT, architecture
+
+NONE: Final = "none"
+BUNDLED: Final = "bundled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class TrainSettings:
         patience: epochs without a better validation loss before stopping.
         seed: of weights, shuffling, augmentation and dropout.
         augment: whether training crops are varied.
-        init: model folder whose weights to start from; None starts from random ones.
+        init: what to start from: `NONE` for random weights, `BUNDLED` for the bundled model's, or
+            a model folder; None means the bundled model's where network and crop are the same.
         crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
     """
 
@@ -49,7 +53,7 @@ class Resolved:
     patience: int
     seed: int
     augment: bool
-    init: str | None
+    init: str
     crop: str | None
 
     def to_json(self) -> dict[str, Any]:
@@ -57,22 +61,27 @@ class Resolved:
         return asdict(self)
 
 
-def resolve(settings: TrainSettings) -> Resolved:
+def resolve(settings: TrainSettings, init: str) -> Resolved:
     """Fill the gaps from the network's recipe.
+
+    Args:
+        settings: as given.
+        init: what to start from; see `TrainSettings`.
 
     Raises:
         UsageError: an unknown network or a number out of range.
     """
     recipe = architecture(settings.arch).recipe
+    tuning = init != NONE
     resolved = Resolved(
         arch=settings.arch,
-        epochs=_given(settings.epochs, recipe.epochs),
+        epochs=_given(settings.epochs, recipe.tuning_epochs if tuning else recipe.epochs),
         batch_size=_given(settings.batch_size, recipe.batch_size),
-        lr=_given(settings.lr, recipe.lr),
+        lr=_given(settings.lr, recipe.tuning_lr if tuning else recipe.lr),
         patience=_given(settings.patience, recipe.patience),
         seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
         augment=_given(settings.augment, recipe.augment),
-        init=settings.init,
+        init=init,
         crop=settings.crop,
     )
     for name in ("epochs", "batch_size", "patience"):

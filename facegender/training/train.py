@@ -9,7 +9,6 @@ from typing import Any
 from facegender.bundle import (
     Bundle,
     holds_model,
-    load_bundle,
 )
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.files import lock
@@ -19,7 +18,7 @@ from facegender.pipeline import Feed
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
-from facegender.training.photos import choose_geometry, read_photos
+from facegender.training.photos import choose_geometry, default_init, initial_bundle, read_photos
 from facegender.training.rows import Rows, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
@@ -33,6 +32,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     workers: int | None = None,
+    credit: str = "",
     stop: StopRequest | None = None,
     on_event: OnEvent = ignore,
 ) -> Bundle:
@@ -48,6 +48,7 @@ def train(
         resume: go on with the training that `out` holds.
         force: train anew over a model that `out` holds.
         workers: processes that read photos; None means one a core.
+        credit: whose photos they are and under which licence, for the model card.
         stop: asks for a stop; the state is saved first.
         on_event: told of progress.
 
@@ -60,15 +61,19 @@ def train(
     csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
     state = _resumed(out, settings) if resume else None
-    resolved = state.settings if state else resolve(settings)
     if not resume and not force and holds_model(out):
         raise FaceGenderError(
             f"{out} already holds a model or an unfinished training",
             "Use --resume to go on with it, --force to replace it, or another --out.",
         )
-    if resolved.init is not None and state is None:
-        _initial(resolved)
     rows = read_rows(csv, on_event)
+    resolved = (
+        state.settings
+        if state
+        else resolve(settings, settings.init or default_init(rows, settings))
+    )
+    if state is None:
+        _check_init(resolved)
     if state and state.data != rows.fingerprint:
         raise DataError(
             f"{csv} is not the table that the training in {out} began with",
@@ -77,7 +82,7 @@ def train(
     choose_geometry(rows, resolved)  # refuse what does not fit before anything slow happens
     _make_folder(out)
     with lock(out, "train"):
-        return _train(rows, out, resolved, state, workers, stop, on_event)
+        return _train(rows, out, resolved, state, workers, credit, stop, on_event)
 
 
 def _resumed(out: Path, settings: TrainSettings) -> State:
@@ -99,6 +104,7 @@ def _train(
     settings: Resolved,
     state: State | None,
     workers: int | None,
+    credit: str,
     stop: StopRequest,
     on_event: OnEvent,
 ) -> Bundle:
@@ -106,7 +112,7 @@ def _train(
     feed, validation = photos.feed, photos.validation
     from facegender.backend import threads  # TensorFlow comes after the reading processes forked
 
-    model = _ready_model(settings, feed)
+    model = _ready_model(settings, feed, fresh=state is None)
     if state is None:
         state = State(settings, rows.fingerprint, threads())
         with stop.held():
@@ -132,7 +138,7 @@ def _train(
         over = fit(model, feed, validation, state, out, stop=stop, on_event=on_event)
         if state.best_epoch:
             on_event(Finishing(why_over(state) or "stopped"))
-            bundle = finish(model, photos, rows, state, out, on_event)
+            bundle = finish(model, photos, rows, state, out, credit, on_event)
     if not over:
         kept = (
             f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""
@@ -145,22 +151,28 @@ def _train(
     return bundle
 
 
-def _initial(settings: Resolved) -> Bundle:
-    """The model whose weights training starts from."""
-    bundle = load_bundle(Path(settings.init or ""))
-    if bundle.arch != settings.arch:
+def _check_init(settings: Resolved) -> None:
+    """Refuse to start from the weights of another network."""
+    bundle = initial_bundle(settings.init)
+    if bundle is not None and bundle.arch != settings.arch:
         raise FaceGenderError(
             f"{settings.init} holds the network {bundle.arch!r}, not {settings.arch!r}",
             "Choose --arch to match, or leave --init out.",
         )
-    return bundle
 
 
-def _ready_model(settings: Resolved, feed: Feed) -> Any:
+def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool) -> Any:
     """Build, initialise and compile; afterwards every variable that training changes exists."""
     model = build(settings.arch, seed=settings.seed)
-    if settings.init is not None:
-        model.set_weights(_initial(settings).load_keras().get_weights())
+    bundle = initial_bundle(settings.init) if fresh else None
+    if bundle is not None:
+        try:
+            model.set_weights(bundle.load_keras().get_weights())
+        except ValueError as error:
+            raise FaceGenderError(
+                f"{bundle.folder} holds another version of the network {settings.arch!r}",
+                "Start from scratch with --init none.",
+            ) from error
     recipe = architecture(settings.arch).recipe
     compile_for_training(model, recipe, lr=settings.lr, steps=feed.steps * settings.epochs)
     model.optimizer.build(model.trainable_variables)

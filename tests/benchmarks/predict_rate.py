@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facegender.bundle import choose_model, load_bundle
+from facegender.bundle import load_bundle
+from facegender.choice import choose_model
 from facegender.engines import LibFaceDetection
 from facegender.parallel import cores
 

@@ -66,7 +66,7 @@ def test_version(run):
     assert run("--version")[0] == f"facegender {__version__}\n"
 
 
-TOY = ("--no-augment", "--crop", "photo")
+TOY = ("--no-augment", "--crop", "photo", "--init", "none")
 """Made photos are learned as they are, and hold no face to find."""
 
 

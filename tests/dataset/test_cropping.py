@@ -99,7 +99,12 @@ def test_jpeg_and_unknown_words(tree):
 def test_a_cropped_table_trains_and_is_judged_as_it_is(tree):
     """The model gets the table's geometry; on whole photos predict then crops alike."""
     run(tree, geometry=Geometry("box", 64, 64))
-    train(Path("faces.csv"), "m", TrainSettings(epochs=1, batch_size=8, seed=0), workers=1)
+    train(
+        Path("faces.csv"),
+        "m",
+        TrainSettings(epochs=1, batch_size=8, seed=0, init="none"),
+        workers=1,
+    )
     assert load_bundle(Path("m")).geometry == Geometry("box", 64, 64)
     predictor = Predictor("m")
     result = evaluate("faces.csv", predictor, split="all")
@@ -131,7 +136,7 @@ def test_photos_without_a_face_are_left_out_of_training_and_errors_in_eval(tree)
     crop_free = PrepareSettings(val=0.25, test=0.25, seed=3)
     prepare(tree, Path("faces.csv"), crop_free, workers=1)
     seen = []
-    settings = TrainSettings(epochs=1, batch_size=8, seed=0, crop="eyes")
+    settings = TrainSettings(epochs=1, batch_size=8, seed=0, crop="eyes", init="none")
     bundle = train(Path("faces.csv"), "m", settings, workers=1, on_event=seen.append)
     in_training = sum(bundle.manifest["data"]["no_face"].values())
     warned = any(isinstance(event, Warn) and "no face" in event.message for event in seen)

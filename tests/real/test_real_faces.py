@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from facegender import Predictor, PrepareSettings, TrainSettings, evaluate, prepare, train
-from facegender.bundle import BUNDLED, MANIFEST
+from facegender.bundle import MANIFEST
+from facegender.choice import BUNDLED
 from facegender.crops import find_faces_in
 from facegender.dataset.table import read_table
 from facegender.face import Geometry

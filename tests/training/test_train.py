@@ -20,7 +20,7 @@ from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import make_tree
 
-QUICK = TrainSettings(crop="photo", epochs=3, batch_size=16, seed=3)
+QUICK = TrainSettings(crop="photo", init="none", epochs=3, batch_size=16, seed=3)
 
 
 def weights(folder):
@@ -125,8 +125,8 @@ def test_a_finished_run_can_be_resumed_to_no_effect(quick, toy_csv, tmp_path):
 
 def test_resume_refuses_other_options_and_other_data(quick, toy_csv, tmp_path):
     for settings in (
-        TrainSettings(crop="photo", epochs=9),
-        TrainSettings(crop="photo", seed=4),
+        TrainSettings(crop="photo", init="none", epochs=9),
+        TrainSettings(crop="photo", init="none", seed=4),
         TrainSettings(arch="classic"),
     ):
         with pytest.raises(UsageError, match="--resume goes on with"):
@@ -150,7 +150,7 @@ def test_a_model_is_not_overwritten_unasked(quick, toy_csv):
 def test_force_keeps_the_old_training_until_the_new_one_starts(quick, toy_csv, tmp_path):
     out = shutil.copytree(quick[0], tmp_path / "m")
     with pytest.raises(BundleError, match="no model folder at typo"):
-        train(toy_csv, out, TrainSettings(crop="photo", init="typo"), force=True)
+        train(toy_csv, out, TrainSettings(init="typo", crop="photo"), force=True)
     train(toy_csv, out, resume=True, workers=1)
     assert load_bundle(out).fingerprint == load_bundle(quick[0]).fingerprint
 
@@ -201,7 +201,7 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
     make_tree(in_tmp / "photos")
     prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
     events = []
-    settings = TrainSettings(crop="photo", epochs=1, batch_size=16, seed=0)
+    settings = TrainSettings(crop="photo", init="none", epochs=1, batch_size=16, seed=0)
     bundle = train(Path("faces.csv"), Path("m"), settings, workers=1, on_event=events.append)
     assert any(isinstance(e, Warn) and "the test rows choose" in e.message for e in events)
     assert bundle.manifest["metrics"]["validated_on"] == "test"
@@ -229,11 +229,11 @@ def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        TrainSettings(crop="photo", epochs=0),
-        TrainSettings(crop="photo", batch_size=-1),
-        TrainSettings(crop="photo", lr=0.0),
-        TrainSettings(crop="photo", lr=float("nan")),
-        TrainSettings(crop="photo", seed=-1),
+        TrainSettings(crop="photo", init="none", epochs=0),
+        TrainSettings(crop="photo", init="none", batch_size=-1),
+        TrainSettings(crop="photo", init="none", lr=0.0),
+        TrainSettings(crop="photo", init="none", lr=float("nan")),
+        TrainSettings(crop="photo", init="none", seed=-1),
         TrainSettings(arch="vgg"),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_loss_that_explodes_is_a_sentence(toy_csv, tmp_path):
         train(
             toy_csv,
             tmp_path / "m",
-            TrainSettings(crop="photo", epochs=9, batch_size=16, lr=1e30, seed=0),
+            TrainSettings(crop="photo", init="none", epochs=9, batch_size=16, lr=1e30, seed=0),
         )
 
 
@@ -257,7 +257,7 @@ def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):
         train(
             toy_csv,
             tmp_path / "m",
-            TrainSettings(crop="photo", epochs=1, batch_size=16),
+            TrainSettings(crop="photo", init="none", epochs=1, batch_size=16),
             workers=1,
             stop=listener.stop,
             on_event=listener,

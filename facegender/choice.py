@@ -1,0 +1,35 @@
+"""Which model predicts where none is given."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from facegender.bundle import MANIFEST
+from facegender.errors import BundleError
+
+BUNDLED = Path(__file__).parent / "models" / "default"
+ENVIRONMENT = "FACEGENDER_MODEL"
+USUAL = Path("gender_model")
+
+
+def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str]:
+    """Return the model folder to use and where the choice comes from.
+
+    The order is: `model`, ``$FACEGENDER_MODEL``, ``./gender_model`` if it holds one, the bundled.
+
+    Raises:
+        BundleError: none of them exists.
+    """
+    if model is not None:
+        return Path(model), "given"
+    if os.environ.get(ENVIRONMENT):
+        return Path(os.environ[ENVIRONMENT]), f"${ENVIRONMENT}"
+    if (USUAL / MANIFEST).exists():
+        return USUAL, "in this folder"
+    if (BUNDLED / MANIFEST).exists():
+        return BUNDLED, "bundled"
+    raise BundleError(
+        "there is no model: none given, none in ./gender_model, none bundled",
+        "Train one with: facegender train",
+    )

@@ -1,0 +1,146 @@
+"""The same faces, cut by another tool or seen under worse conditions."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from facegender.crops import Source, find_faces
+from facegender.errors import PhotoError
+from facegender.face import Face, Geometry, crop_face
+from facegender.finders import Finder
+from facegender.photo import Photo, decode_photo, read_bytes
+
+WIDE: Final = 1.6
+"""How much wider than the crop the picture is that other crops are cut from."""
+FINE: Final = 2
+"""How much finer it is."""
+
+Change = Callable[[Image.Image, Image.Image], Image.Image]
+"""(the crop, the wide and fine picture around it) -> the crop under a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition by its name; `what` says it for people."""
+
+    name: str
+    what: str
+    change: Change
+
+
+def _recut(*, zoom: float = 1.0, shift: float = 0.0, turn: float = 0.0) -> Change:
+    """Cut the wide picture: `zoom` times as wide, moved right and down, turned by degrees."""
+
+    def change(crop: Image.Image, wide: Image.Image) -> Image.Image:
+        width, height = crop.width * FINE, crop.height * FINE
+        cos, sin = zoom * math.cos(math.radians(turn)), zoom * math.sin(math.radians(turn))
+        middle_x = wide.width / 2 + shift * width
+        middle_y = wide.height / 2 + shift * height
+        left = middle_x - cos * width / 2 + sin * height / 2
+        top = middle_y - sin * width / 2 - cos * height / 2
+        data = (cos, -sin, left, sin, cos, top)
+        cut = wide.transform(
+            (width, height), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC
+        )
+        return cut.resize(crop.size, Image.Resampling.BOX)
+
+    return change
+
+
+def _small(crop: Image.Image, _wide: Image.Image) -> Image.Image:
+    small = crop.resize((20, max(1, round(20 * crop.height / crop.width))))
+    return small.resize(crop.size, Image.Resampling.BICUBIC)
+
+
+def _blurred(crop: Image.Image, _wide: Image.Image) -> Image.Image:
+    return crop.filter(ImageFilter.GaussianBlur(crop.width / 32))
+
+
+def _dark(crop: Image.Image, _wide: Image.Image) -> Image.Image:
+    return crop.point(lambda value: value * 0.25)
+
+
+def _jpeg(crop: Image.Image, _wide: Image.Image) -> Image.Image:
+    data = io.BytesIO()
+    crop.save(data, "JPEG", quality=20)
+    return Image.fromarray(decode_photo(data.getvalue()).pixels)
+
+
+def _grey(crop: Image.Image, _wide: Image.Image) -> Image.Image:
+    return crop.convert("L").convert("RGB")
+
+
+def _covered(top: float, bottom: float, colour: tuple[int, int, int]) -> Change:
+    def change(crop: Image.Image, _wide: Image.Image) -> Image.Image:
+        covered = crop.copy()
+        left, right = round(0.14 * crop.width), round(0.86 * crop.width)
+        covered.paste(colour, (left, round(top * crop.height), right, round(bottom * crop.height)))
+        return covered
+
+    return change
+
+
+CONDITIONS: Final = (
+    Condition("tighter", "cut tighter, to 83 % of the side: no margin", _recut(zoom=1 / 1.2)),
+    Condition("wider", "cut wider, to 117 % of the side: a margin of 40 %", _recut(zoom=1.4 / 1.2)),
+    Condition("shifted", "moved by 10 % of the side, right and down", _recut(shift=0.1)),
+    Condition("turned", "turned by 15 degrees", _recut(turn=15)),
+    Condition("small", "20 pixels wide, enlarged", _small),
+    Condition("blurred", "blurred (Gaussian, 3 % of the side)", _blurred),
+    Condition("dark", "a quarter of the light", _dark),
+    Condition("jpeg", "JPEG of quality 20", _jpeg),
+    Condition("grey", "without colour", _grey),
+    Condition("mouth", "nose and mouth masked", _covered(0.55, 0.95, (150, 190, 215))),
+    Condition("eyes", "eyes covered by a black bar", _covered(0.32, 0.5, (0, 0, 0))),
+)
+"""Mask and bar lie where `box` crops have the mouth and the eyes."""
+
+
+def stressed_crops(source: Source, geometry: Geometry, finder: Finder) -> Photo | None:
+    """Return the largest face under every condition.
+
+    Args:
+        source: a path, a file's bytes or an upright RGB array.
+        geometry: of the crop.
+        finder: see `finders.Finder`.
+
+    Returns:
+        uint8 (conditions, height, width, 3) in the order of `CONDITIONS`; None without a face.
+    """
+    found = find_faces(source, geometry, finder)
+    if not found.faces or isinstance(source, PhotoError):
+        return None
+    if not isinstance(source, np.ndarray):
+        data = source if isinstance(source, bytes) else read_bytes(source)
+        source = decode_photo(data).pixels
+    crop = Image.fromarray(found.crops[0])
+    wide = Image.fromarray(wide_crop(source, found.faces[0], geometry))
+    return np.stack([np.asarray(condition.change(crop, wide)) for condition in CONDITIONS])
+
+
+def wide_crop(photo: Photo, face: Face, geometry: Geometry) -> Photo:
+    """Return the crop `WIDE` times as wide and high around the same middle, `FINE` times finer."""
+    wide = replace(
+        geometry,
+        width=round(geometry.width * WIDE * FINE),
+        height=round(geometry.height * WIDE * FINE),
+        margin=(1 + geometry.margin) * WIDE - 1,
+        eyes=(_nearer(geometry.eyes[0]), _nearer(geometry.eyes[1])),
+    )
+    if geometry.kind == "photo" or face.score is None:
+        x, y, width, height = face.box
+        dx, dy = width * (WIDE - 1) / 2, height * (WIDE - 1) / 2
+        face = replace(face, box=(x - dx, y - dy, width * WIDE, height * WIDE))
+    return crop_face(photo, face, wide)
+
+
+def _nearer(place: tuple[float, float]) -> tuple[float, float]:
+    """A place in the crop, as shares, seen in the wide picture."""
+    return 0.5 + (place[0] - 0.5) / WIDE, 0.5 + (place[1] - 0.5) / WIDE
