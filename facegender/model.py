@@ -9,11 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from facegender.errors import UsageError
 from facegender.face import Geometry
 from facegender.labels import LABELS
+
+SCHEDULES: Final = ("constant", "cosine")
+"""How the learning rate goes: not at all, or up linearly over a fifteenth of the steps and then
+down to zero by a cosine (Loshchilov and Hutter, "SGDR", 2017, without restarts)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What an optimizer is made of.
+
+    Attributes:
+        lr: learning rate, the peak where it is scheduled.
+        steps: steps in all.
+        schedule: one of `SCHEDULES`.
+        weight_decay: share of a kernel taken away a step at a rate of 1.
+        label_smoothing: see `Recipe`.
+    """
+
+    lr: float
+    steps: int
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +50,9 @@ class Recipe:
         patience: epochs without a better validation loss before stopping.
         augment: whether training crops are varied.
         class_weights: whether the rarer gender weighs more.
-        optimizer: (learning rate, steps in all) -> Keras optimizer.
+        optimizer: (`Tuning`) -> Keras optimizer.
+        schedule: one of `SCHEDULES`.
+        weight_decay: of AdamW, on kernels.
         label_smoothing: share of the target taken from the label and given to both genders
             alike, since labels err (Szegedy et al., "Rethinking the inception architecture",
             2016).
@@ -42,7 +67,9 @@ class Recipe:
     patience: int
     augment: bool
     class_weights: bool
-    optimizer: Callable[[float, int], Any]
+    optimizer: Callable[[Tuning], Any]
+    schedule: str = "constant"
+    weight_decay: float = 0.0
     label_smoothing: float = 0.0
     mirrored: bool = False
     tuning_epochs: int = 10
@@ -114,14 +141,14 @@ def build(name: str, *, seed: int = 0) -> Any:
     return keras.Model(crops, probabilities, name=name)
 
 
-def compile_for_training(model: Any, recipe: Recipe, *, lr: float, steps: int) -> None:
+def compile_for_training(model: Any, recipe: Recipe, tuning: Tuning) -> None:
     """Compile with the recipe's optimizer and categorical cross-entropy on one-hot labels."""
     from facegender.backend import import_keras
 
     keras = import_keras()
     model.compile(
-        optimizer=recipe.optimizer(lr, steps),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        optimizer=recipe.optimizer(tuning),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=tuning.label_smoothing),
         metrics=["accuracy"],
         jit_compile=False,  # measured: XLA is slower than oneDNN on CPUs for both networks
     )
@@ -146,23 +173,33 @@ def mirrored(model: Any) -> Any:
     return keras.Model(crops, probabilities, name=model.name)
 
 
-def _adadelta(lr: float, _steps: int) -> Any:
+def _adadelta(tuning: Tuning) -> Any:
     """Adadelta as Keras defaulted to in 2015."""
     from facegender.backend import import_keras
 
-    return import_keras().optimizers.Adadelta(learning_rate=lr, rho=0.95, epsilon=1e-6)
+    return import_keras().optimizers.Adadelta(learning_rate=_rate(tuning), rho=0.95, epsilon=1e-6)
 
 
-def _adamw(lr: float, steps: int) -> Any:
-    """AdamW with a linear warm-up over a fifteenth of the steps and a cosine down to zero."""
+def _rate(tuning: Tuning) -> Any:
+    """The learning rate, or its schedule."""
     from facegender.backend import import_keras
 
-    keras = import_keras()
-    warmup = max(1, steps // 15)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        lr / 20, max(1, steps - warmup), warmup_target=lr, warmup_steps=warmup
+    if tuning.schedule == "constant":
+        return tuning.lr
+    warmup = max(1, tuning.steps // 15)
+    return import_keras().optimizers.schedules.CosineDecay(
+        tuning.lr / 20,
+        max(1, tuning.steps - warmup),
+        warmup_target=tuning.lr,
+        warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.05)
+
+
+def _adamw(tuning: Tuning) -> Any:
+    """AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019)."""
+    from facegender.backend import import_keras
+
+    optimizer = import_keras().optimizers.AdamW(_rate(tuning), weight_decay=tuning.weight_decay)
     # Decay pulls on kernels only: on scales and offsets of batch norm it would only hurt.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
@@ -212,6 +249,8 @@ def classic(keras: Any, crops: Any, seed: int) -> Any:
         augment=True,
         class_weights=True,
         optimizer=_adamw,
+        schedule="cosine",
+        weight_decay=0.05,
         label_smoothing=0.1,
         mirrored=True,
     ),

@@ -47,6 +47,8 @@ class Feed:
         seed: of shuffling and augmentation.
         augment: whether crops are varied.
         class_weights: weight of each label, or None for no weights.
+        mixup: parameter of the beta distribution from which the shares of two mixed photos are
+            drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
     """
 
     crops: Crops
@@ -56,6 +58,7 @@ class Feed:
     seed: int
     augment: bool
     class_weights: tuple[float, float] | None = None
+    mixup: float = 0.0
 
     @cached_property
     def steps(self) -> int:
@@ -93,13 +96,16 @@ class Feed:
             return position, crops, labels
 
         def finish(position: Any, crops: Any, labels: Any) -> Any:
+            seed = tf.stack([tf.constant(self.seed, tf.int64), position])
             if self.augment:
-                crops = augment(crops, tf.stack([tf.constant(self.seed, tf.int64), position]))
-            batch = (crops, tf.gather(one_hot, tf.cast(labels, tf.int32)))
+                crops = augment(crops, seed)
+            targets = tf.gather(one_hot, tf.cast(labels, tf.int32))
+            if self.mixup:
+                crops, targets = mix(crops, targets, seed, self.mixup)
             if self.class_weights is None:
-                return batch
+                return crops, targets
             weights = tf.constant(self.class_weights, tf.float32)
-            return (*batch, tf.gather(weights, tf.cast(labels, tf.int32)))
+            return crops, targets, tf.gather(weights, tf.cast(labels, tf.int32))
 
         first, last = epoch * self.steps + step, epochs * self.steps
         data = tf.data.Dataset.range(first, last).map(load).map(finish, num_parallel_calls=2)
@@ -114,6 +120,27 @@ def balanced_weights(labels: NDArray[np.int8]) -> tuple[float, float]:
     counts = np.bincount(labels, minlength=len(LABELS))
     weights = len(labels) / (len(LABELS) * counts)
     return float(weights[0]), float(weights[1])
+
+
+def mix(crops: Any, targets: Any, seed: Any, alpha: float) -> tuple[Any, Any]:
+    """Mix each photo of a batch with another of it, and their targets alike.
+
+    Args:
+        crops: uint8 tensor (batch, height, width, 3).
+        targets: float32 tensor (batch, 2).
+        seed: int64 tensor (2,); equal seeds give equal mixtures.
+        alpha: both parameters of the beta distribution of the shares.
+    """
+    import tensorflow as tf
+
+    draws = tf.random.stateless_gamma((2, tf.shape(crops)[0]), seed + 1, alpha)
+    share = draws[0] / (draws[0] + draws[1] + 1e-9)
+    share = tf.maximum(share, 1 - share)  # each photo keeps the larger share of itself
+    across = share[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    pixels = tf.cast(crops, tf.float32)
+    pixels = across * pixels + (1 - across) * pixels[::-1]
+    mixed = share[:, tf.newaxis] * targets + (1 - share[:, tf.newaxis]) * targets[::-1]
+    return tf.saturate_cast(tf.round(pixels), tf.uint8), mixed
 
 
 def augment(crops: Any, seed: Any) -> Any:

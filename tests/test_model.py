@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facegender.errors import UsageError
-from facegender.model import ARCHITECTURES, architecture, build, compile_for_training
+from facegender.model import ARCHITECTURES, Tuning, architecture, build, compile_for_training
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_classic_trains_as_the_article_did(classic):
     recipe = architecture("classic").recipe
     assert (recipe.batch_size, recipe.epochs, recipe.patience, recipe.lr) == (128, 100, 20, 1.0)
     assert (recipe.augment, recipe.class_weights) == (False, False)
-    compile_for_training(classic, recipe, lr=recipe.lr, steps=10)
+    compile_for_training(classic, recipe, Tuning(recipe.lr, 10))
     optimizer = classic.optimizer.get_config()
     assert optimizer["name"] == "adadelta"
     assert optimizer["learning_rate"] == 1.0
@@ -79,7 +79,7 @@ def test_compact_has_its_golden_numbers():
 
 def test_compact_decays_kernels_only_and_ends_at_rate_zero():
     model, recipe = build("compact"), architecture("compact").recipe
-    compile_for_training(model, recipe, lr=0.003, steps=150)
+    compile_for_training(model, recipe, Tuning(0.003, 150, recipe.schedule, recipe.weight_decay))
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
     decayed = {

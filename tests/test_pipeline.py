@@ -92,3 +92,26 @@ def test_flips_are_half():
     varied = augment(tf.constant(crops), tf.constant([1, 2], tf.int64)).numpy().astype(float)
     left = (varied[:, :, :12].mean((1, 2, 3)) > varied[:, :, 20:].mean((1, 2, 3))).mean()
     assert 0.4 < left < 0.6
+
+
+def test_mixing_keeps_most_of_a_photo_and_mixes_its_label_alike():
+    batches = collect(feed(mixup=0.4).batches(0, 0, 1))
+    plain = collect(feed().batches(0, 0, 1))
+    mixed = 0
+    for (crops, targets), (before, labels) in zip(batches, plain, strict=True):
+        np.testing.assert_allclose(targets.sum(1), 1, atol=1e-5)
+        assert (targets.argmax(1) == labels.argmax(1)).all()
+        other, share = before[::-1].astype(float), None
+        for crop, own, partner, target, label in zip(
+            crops, before, other, targets, labels, strict=True
+        ):
+            difference = own.astype(float) - partner
+            where = np.abs(difference) > 30
+            if not where.any():
+                continue
+            share = ((crop - partner)[where] / difference[where]).mean()
+            assert 0.49 < share <= 1.01
+            if label.argmax() != 1 and target[1] > 0.02:
+                assert share == pytest.approx(target[0], abs=0.03)
+                mixed += 1
+    assert mixed

@@ -55,6 +55,39 @@ Augment = Annotated[
         show_default=False,
     ),
 ]
+RECIPE = "Recipe"
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Learning rate: constant, or cosine (warm-up, then down to zero). compact cosine, "
+        "classic constant.",
+        rich_help_panel=RECIPE,
+        show_default=False,
+    ),
+]
+WeightDecay = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X", help="Pull on the kernels. compact .05, classic none.", rich_help_panel=RECIPE
+    ),
+]
+LabelSmoothing = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Share of each label given to both genders. compact .1, classic 0.",
+        rich_help_panel=RECIPE,
+    ),
+]
+Mixup = Annotated[
+    float | None,
+    typer.Option(
+        metavar="ALPHA",
+        help="Mix photos and labels by shares of Beta(ALPHA, ALPHA). Default: 0, not at all.",
+        rich_help_panel=RECIPE,
+    ),
+]
 Init = Annotated[
     str | None,
     typer.Option(
@@ -92,6 +125,10 @@ def train_command(
     seed: Seed = None,
     augment: Augment = None,
     init: Init = None,
+    schedule: Schedule = None,
+    weight_decay: WeightDecay = None,
+    label_smoothing: LabelSmoothing = None,
+    mixup: Mixup = None,
     crop: Crop = None,
     credit: Credit = "",
     resume: Resume = False,
@@ -129,6 +166,10 @@ def train_command(
         seed=seed,
         augment=augment,
         init=init,
+        schedule=schedule,
+        weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
+        mixup=mixup,
         crop=crop,
     )
     stop = StopRequest(on_held=_say_stopping)

@@ -142,5 +142,6 @@ def read_photos(
         seed=settings.seed,
         augment=settings.augment,
         class_weights=weights,
+        mixup=settings.mixup,
     )
     return TrainingPhotos(feed, ValidationSet(crops[val], labels[val]), geometry, no_face)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from facegender.errors import UsageError
-from facegender.model import DEFAULT, architecture
+from facegender.model import DEFAULT, SCHEDULES, architecture
 
 NONE: Final = "none"
 BUNDLED: Final = "bundled"
@@ -28,6 +28,11 @@ class TrainSettings:
         augment: whether training crops are varied.
         init: what to start from: `NONE` for random weights, `BUNDLED` for the bundled model's, or
             a model folder; None means the bundled model's where network and crop are the same.
+        schedule: one of `model.SCHEDULES`.
+        weight_decay: of AdamW; 0 for networks that another optimizer trains.
+        label_smoothing: share of the target given to both genders alike, 0 to below 1.
+        mixup: strength of mixing two photos and their labels (Zhang et al., "mixup", 2018);
+            0 mixes none.
         crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
     """
 
@@ -39,6 +44,10 @@ class TrainSettings:
     seed: int | None = None
     augment: bool | None = None
     init: str | None = None
+    schedule: str | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    mixup: float | None = None
     crop: str | None = None
 
 
@@ -54,6 +63,10 @@ class Resolved:
     seed: int
     augment: bool
     init: str
+    schedule: str
+    weight_decay: float
+    label_smoothing: float
+    mixup: float
     crop: str | None
 
     def to_json(self) -> dict[str, Any]:
@@ -82,6 +95,10 @@ def resolve(settings: TrainSettings, init: str) -> Resolved:
         seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
         augment=_given(settings.augment, recipe.augment),
         init=init,
+        schedule=_given(settings.schedule, recipe.schedule),
+        weight_decay=_given(settings.weight_decay, recipe.weight_decay),
+        label_smoothing=_given(settings.label_smoothing, recipe.label_smoothing),
+        mixup=_given(settings.mixup, 0.0),
         crop=settings.crop,
     )
     for name in ("epochs", "batch_size", "patience"):
@@ -90,9 +107,26 @@ def resolve(settings: TrainSettings, init: str) -> Resolved:
             raise UsageError(f"--{option} is {getattr(resolved, name)}", "It must be at least 1.")
     if not 0 < resolved.lr < math.inf:
         raise UsageError(f"--lr is {resolved.lr}", "It must be above 0.")
+    _check_regularisation(resolved, decays=recipe.weight_decay > 0)
     if not 0 <= resolved.seed < 2**31:
         raise UsageError(f"--seed is {resolved.seed}", f"It must be 0 to {2**31 - 1}.")
     return resolved
+
+
+def _check_regularisation(resolved: Resolved, *, decays: bool) -> None:
+    if resolved.schedule not in SCHEDULES:
+        raise UsageError(
+            f"unknown --schedule {resolved.schedule!r}", f"Choose one of {', '.join(SCHEDULES)}."
+        )
+    for name, most in (("weight_decay", 1.0), ("label_smoothing", 0.9), ("mixup", 10.0)):
+        value = getattr(resolved, name)
+        if not 0 <= value <= most:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is {value}", f"It must be 0 to {most:g}.")
+    if resolved.weight_decay and not decays:
+        raise UsageError(
+            f"the optimizer of {resolved.arch} has no weight decay", "Leave --weight-decay out."
+        )
 
 
 def check_same(stored: Resolved, wanted: TrainSettings) -> None:
@@ -101,7 +135,7 @@ def check_same(stored: Resolved, wanted: TrainSettings) -> None:
     Raises:
         UsageError: an option that was given differs.
     """
-    for name in ("epochs", "batch_size", "lr", "patience", "seed", "augment", "init", "crop"):
+    for name in (field.name for field in fields(wanted) if field.name != "arch"):
         value, kept = getattr(wanted, name), getattr(stored, name)
         if value is not None and value != kept:
             raise UsageError(

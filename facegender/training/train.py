@@ -13,7 +13,7 @@ from facegender.bundle import (
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.files import lock
 from facegender.interrupt import StopRequest
-from facegender.model import architecture, build, compile_for_training
+from facegender.model import Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
@@ -174,6 +174,13 @@ def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool) -> Any:
                 "Start from scratch with --init none.",
             ) from error
     recipe = architecture(settings.arch).recipe
-    compile_for_training(model, recipe, lr=settings.lr, steps=feed.steps * settings.epochs)
+    tuning = Tuning(
+        lr=settings.lr,
+        steps=feed.steps * settings.epochs,
+        schedule=settings.schedule,
+        weight_decay=settings.weight_decay,
+        label_smoothing=settings.label_smoothing,
+    )
+    compile_for_training(model, recipe, tuning)
     model.optimizer.build(model.trainable_variables)
     return model

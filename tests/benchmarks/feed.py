@@ -22,7 +22,7 @@ from PIL import Image
 
 from facegender import PrepareSettings, TrainSettings, prepare, train
 from facegender.backend import import_keras
-from facegender.model import architecture, build, compile_for_training
+from facegender.model import Tuning, architecture, build, compile_for_training
 from facegender.pipeline import augment
 from facegender.training.events import Epoch
 
@@ -46,7 +46,9 @@ def bare_rates(batch: int, steps: int) -> tuple[float, float]:
     one_hot = tf.constant(np.eye(2, dtype=np.float32)[random.integers(0, 2, batch)])
     weights = tf.ones(batch)
     model = build("compact", seed=0)
-    compile_for_training(model, architecture("compact").recipe, lr=0.003, steps=10_000)
+    compile_for_training(
+        model, architecture("compact").recipe, Tuning(0.003, 10_000, "cosine", 0.05)
+    )
     model.train_on_batch(crops, one_hot, weights)
     started = time.perf_counter()
     for _ in range(steps):
