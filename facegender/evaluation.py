@@ -6,29 +6,23 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.certainty import chance_ece, coverage_curve, reliability, threshold_for
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import fingerprint_of
 from facegender.dataset.where import column_of, parse_condition
 from facegender.errors import DataError
-from facegender.finders import whole_photo
+from facegender.judging import group_by, judge_stress, worst_and_gaps
 from facegender.labels import MALE
 from facegender.metrics import Answers, Estimate, Judge, estimate
-from facegender.parallel import ordered_map
 from facegender.predictor import Predictor
-from facegender.stress import CONDITIONS, stressed_crops
-
-SMALL = 30
-"""Groups of fewer photos are too small to say anything about."""
-GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
 
 
 @dataclass(slots=True)
@@ -44,6 +38,7 @@ class Evaluation:
         metrics: name -> estimate, every row counted.
         of_faces_found: the same metrics over photos with an answer.
         groups: column or columns -> value -> group.
+        calibration: reliability, the error of chance, coverage; see `_calibration`.
         stress: condition -> what it is, accuracy under it, and how many answers it changed.
         seconds: of reading and predicting.
         warnings: what a reader must know before believing the numbers.
@@ -60,6 +55,7 @@ class Evaluation:
     metrics: dict[str, Estimate]
     of_faces_found: dict[str, Estimate]
     groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     stress: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
@@ -90,6 +86,8 @@ class Evaluation:
                 by: {value: _group_json(group) for value, group in groups.items()}
                 for by, groups in self.groups.items()
             },
+            "extremes": {by: worst_and_gaps(groups) for by, groups in self.groups.items()},
+            "calibration": self.calibration,
             "stress": {name: _group_json(found) for name, found in self.stress.items()},
             "seconds": round(self.seconds, 3),
             "warnings": self.warnings,
@@ -104,6 +102,7 @@ def evaluate(
     where: list[str] | None = None,
     by: list[str] | None = None,
     stress: bool = False,
+    target_accuracy: float | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -116,6 +115,7 @@ def evaluate(
         where: conditions that rows must satisfy; see `parse_condition`.
         by: columns to break the result down by; ``race,gender`` crosses two.
         stress: repeat it under the conditions of `stress.CONDITIONS`.
+        target_accuracy: also look for the least threshold that reaches it.
         seed: of the bootstrap.
         on_progress: called with (photos done, photos in all).
 
@@ -159,6 +159,7 @@ def evaluate(
         if found.all()
         else estimate(answers.take(found), persons, seed=seed),
         groups={name: group_by(samples, answers, values, seed) for name, values in columns.items()},
+        calibration=_calibration(answers, target_accuracy, predictor, seed),
         stress=judge_stress(predictor, samples, answers, crop is not None, seed, on_progress)
         if stress
         else {},
@@ -188,62 +189,21 @@ def _predict(
     return p_male, no_face, unreadable
 
 
-def judge_stress(
-    predictor: Predictor,
-    samples: Samples,
-    answers: Answers,
-    cropped: bool,
-    seed: int,
-    on_progress: Callable[[int, int], None] | None,
-) -> dict[str, dict[str, Any]]:
-    """Repeat an evaluation under every condition of `stress.CONDITIONS`.
-
-    Returns:
-        condition -> what it is, ``accuracy`` (an `Estimate`; every row counts), and ``flips``: the
-        photos whose answer differs from the one without it.
-    """
-    finder = whole_photo if cropped else predictor.finder
-    crops_of = partial(stressed_crops, geometry=predictor.bundle.geometry, finder=finder)
-    p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
-    for row, crops in enumerate(
-        ordered_map(crops_of, samples.paths, workers=predictor.workers, chunk=8)
-    ):
-        if crops is not None:
-            p_male[:, row] = predictor.classify(crops)[:, MALE]
-        if on_progress is not None:
-            on_progress(row + 1, len(samples))
-    plain = answers.p_male >= 0.5
-    found: dict[str, dict[str, Any]] = {}
-    for condition, changed in zip(CONDITIONS, p_male, strict=True):
-        under = Answers(samples.labels, changed)
-        flips = under.answered & answers.answered & ((changed >= 0.5) != plain)
-        found[condition.name] = {
-            "what": condition.what,
-            "flips": int(flips.sum()),
-            **estimate(under, samples.persons, seed=seed, names=("accuracy",)),
-        }
-    return found
-
-
-def group_by(
-    samples: Samples, answers: Answers, values: list[str], seed: int
-) -> dict[str, dict[str, Any]]:
-    """Judge each group of rows that share a value, in the values' order.
-
-    Returns:
-        value -> count of photos, whether it is too small to say, and `GROUP_METRICS`.
-    """
-    cells = np.array(values)
-    groups: dict[str, dict[str, Any]] = {}
-    for value in sorted(set(values), key=_natural):
-        rows = cells == value
-        persons = [samples.persons[row] for row in np.flatnonzero(rows)]
-        groups[value] = {
-            "photos": int(rows.sum()),
-            "too_small": bool(rows.sum() < SMALL),
-            **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
-        }
-    return groups
+def _calibration(
+    answers: Answers, target: float | None, predictor: Predictor, seed: int
+) -> dict[str, Any]:
+    """What the probabilities are worth, in plain JSON types."""
+    wanted = None if target is None else threshold_for(answers, target)
+    return {
+        "temperature": predictor.bundle.manifest["temperature"],
+        "chance_ece": chance_ece(answers, seed=seed),
+        "reliability": [row.to_json() for row in reliability(answers)],
+        "coverage": [level.to_json() for level in coverage_curve(answers)],
+        "uncertain": coverage_curve(answers, (predictor.threshold,))[0].to_json(),
+        "target": None
+        if target is None
+        else {"accuracy": target, "level": None if wanted is None else wanted.to_json()},
+    }
 
 
 def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
@@ -267,14 +227,6 @@ def _crossed(samples: Samples, names: str) -> list[str]:
     """A column, or several joined: ``race,gender`` gives values such as ``Black, female``."""
     columns = [column_of(samples, name.strip()) for name in names.split(",")]
     return [", ".join(cells) for cells in zip(*columns, strict=True)]
-
-
-def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
-    """Sort key that puts 3-9 before 10-19 and words after numbers."""
-    import re
-
-    parts = re.findall(r"\d+|\D+", text)
-    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)
 
 
 def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:

@@ -71,7 +71,7 @@ def train_rate(table: Path, folder: Path, augmented: bool) -> float:
         if isinstance(event, Epoch):
             rates.append(event.images_per_second)
 
-    settings = TrainSettings(epochs=4, seed=0, augment=augmented)
+    settings = TrainSettings(epochs=4, seed=0, augment=augmented, init="none", crop="photo")
     train(table, folder, settings, force=True, on_event=listen)
     return statistics.median(rates[1:])
 

@@ -1,0 +1,146 @@
+"""Two models on the same photos: which is better, and is the difference more than chance?"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.dataset.samples import Samples
+from facegender.errors import DataError
+from facegender.labels import MALE
+from facegender.metrics import Answers, Estimate, Floats
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A paired comparison.
+
+    Attributes:
+        difference: accuracy of the first minus that of the second, every row counted.
+        only_first: photos that only the first has right.
+        only_second: photos that only the second has right.
+        p_value: of McNemar's exact test that both err equally often.
+        differing: rows on which one is right and the other is not.
+    """
+
+    difference: Estimate
+    only_first: int
+    only_second: int
+    p_value: float
+    differing: NDArray[np.intp]
+
+    def to_json(self, samples: Samples) -> dict[str, Any]:
+        """Return plain JSON types, the photos by their paths."""
+        return {
+            "difference": self.difference.to_json(),
+            "only_first": self.only_first,
+            "only_second": self.only_second,
+            "p_value": self.p_value,
+            "photos": [os.fspath(samples.paths[row]) for row in self.differing],
+        }
+
+
+def compare_answers(
+    first: Answers,
+    second: Answers,
+    persons: list[str] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models' answers to the same photos.
+
+    The interval of the difference comes from a bootstrap over persons where persons repeat, else
+    over photos.
+
+    Args:
+        first, second: answers with the same labels; a missing one counts as an error.
+        persons: a name a photo, "" where unknown; None means all unknown.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    right = _right(first).astype(int) - _right(second).astype(int)
+    only_first, only_second = int((right == 1).sum()), int((right == -1).sum())
+    keys = [person or f"\0{row}" for row, person in enumerate(persons or [""] * len(right))]
+    _, units = np.unique(keys, return_inverse=True)
+    sums = np.bincount(units, right)
+    counts = np.bincount(units)
+    picked = np.random.default_rng(seed).integers(0, len(sums), (resamples, len(sums)))
+    means = sums[picked].sum(axis=1) / counts[picked].sum(axis=1)
+    low, high = (float(value) for value in np.percentile(means, [2.5, 97.5]))
+    return Comparison(
+        difference=Estimate(float(right.mean()), low, high),
+        only_first=only_first,
+        only_second=only_second,
+        p_value=mcnemar(only_first, only_second),
+        differing=np.flatnonzero(right),
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the two-sided p value of McNemar's exact test.
+
+    Source: McNemar, "Note on the sampling error of the difference between correlated proportions
+    or percentages", 1947; exact by the binomial distribution.
+    """
+    from scipy.stats import binomtest
+
+    total = only_first + only_second
+    return float(binomtest(only_first, total).pvalue) if total else 1.0
+
+
+def read_answers(file: Path, samples: Samples) -> Answers:
+    """Read another tool's answers from a CSV with the columns ``path`` and ``p_male``.
+
+    Paths are those of the table that is judged, absolute or relative to the CSV's folder or to the
+    current one. A photo that is missing, or whose ``p_male`` is empty, has no answer.
+
+    Raises:
+        DataError: unreadable, without these columns, a probability out of range, or no photo of
+            the table.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if not {"path", "p_male"} <= set(reader.fieldnames or ()):
+                raise DataError(
+                    f"{file} has the columns {reader.fieldnames}", "It needs path and p_male."
+                )
+            found = {
+                os.path.realpath(place / row["path"]): _probability(file, row["p_male"])
+                for row in reader
+                for place in (file.parent, Path())
+            }
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}", "") from None
+    p_male = np.array([found.get(os.path.realpath(path), np.nan) for path in samples.paths])
+    if np.isnan(p_male).all():
+        raise DataError(f"{file} answers none of the photos judged", "Its paths must be theirs.")
+    return Answers(samples.labels, p_male)
+
+
+def _probability(file: Path, text: str | None) -> float:
+    if not (text or "").strip():
+        return math.nan
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise DataError(f"{file} has the p_male {text!r}", "It must be 0 to 1, or empty.")
+    return value
+
+
+def _right(answers: Answers) -> NDArray[np.bool_]:
+    p_male: Floats = answers.p_male
+    right: NDArray[np.bool_] = answers.answered & ((p_male >= 0.5) == (answers.labels == MALE))
+    return right

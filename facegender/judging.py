@@ -1,0 +1,109 @@
+"""Answers under conditions and by groups."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from facegender.dataset.samples import Samples
+from facegender.finders import whole_photo
+from facegender.labels import MALE
+from facegender.metrics import Answers, Estimate, estimate
+from facegender.parallel import ordered_map
+from facegender.predictor import Predictor
+from facegender.stress import CONDITIONS, stressed_crops
+
+SMALL = 30
+"""Groups of fewer photos are too small to say anything about."""
+GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
+
+
+def judge_stress(
+    predictor: Predictor,
+    samples: Samples,
+    answers: Answers,
+    cropped: bool,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> dict[str, dict[str, Any]]:
+    """Repeat an evaluation under every condition of `stress.CONDITIONS`.
+
+    Returns:
+        condition -> what it is, ``accuracy`` (an `Estimate`; every row counts), and ``flips``: the
+        photos whose answer differs from the one without it.
+    """
+    finder = whole_photo if cropped else predictor.finder
+    crops_of = partial(stressed_crops, geometry=predictor.bundle.geometry, finder=finder)
+    p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
+    for row, crops in enumerate(
+        ordered_map(crops_of, samples.paths, workers=predictor.workers, chunk=8)
+    ):
+        if crops is not None:
+            p_male[:, row] = predictor.classify(crops)[:, MALE]
+        if on_progress is not None:
+            on_progress(row + 1, len(samples))
+    plain = answers.p_male >= 0.5
+    found: dict[str, dict[str, Any]] = {}
+    for condition, changed in zip(CONDITIONS, p_male, strict=True):
+        under = Answers(samples.labels, changed)
+        flips = under.answered & answers.answered & ((changed >= 0.5) != plain)
+        found[condition.name] = {
+            "what": condition.what,
+            "flips": int(flips.sum()),
+            **estimate(under, samples.persons, seed=seed, names=("accuracy",)),
+        }
+    return found
+
+
+def group_by(
+    samples: Samples, answers: Answers, values: list[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Judge each group of rows that share a value, in the values' order.
+
+    Returns:
+        value -> count of photos, whether it is too small to say, and `GROUP_METRICS`.
+    """
+    cells = np.array(values)
+    groups: dict[str, dict[str, Any]] = {}
+    for value in sorted(set(values), key=_natural):
+        rows = cells == value
+        persons = [samples.persons[row] for row in np.flatnonzero(rows)]
+        groups[value] = {
+            "photos": int(rows.sum()),
+            "too_small": bool(rows.sum() < SMALL),
+            **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
+        }
+    return groups
+
+
+def worst_and_gaps(groups: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Name the worst group and the largest gaps, among the groups that are large enough.
+
+    Returns:
+        ``worst``: the group with the least accuracy, None without any; ``gaps``: for each of
+        `GROUP_METRICS` the largest difference between two groups and which they are.
+    """
+    large = {name: group for name, group in groups.items() if not group["too_small"]}
+    found: dict[str, Any] = {"worst": None, "gaps": {}}
+    if large:
+        found["worst"] = min(large, key=lambda name: large[name]["accuracy"].value)
+    for metric in GROUP_METRICS:
+        values: dict[str, Estimate] = {
+            name: group[metric] for name, group in large.items() if group[metric].value is not None
+        }
+        if len(values) > 1:
+            low = min(values, key=lambda name: values[name].value or 0.0)
+            high = max(values, key=lambda name: values[name].value or 0.0)
+            gap = (values[high].value or 0.0) - (values[low].value or 0.0)
+            found["gaps"][metric] = {"gap": gap, "low": low, "high": high}
+    return found
+
+
+def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
+    """Sort key that puts 3-9 before 10-19 and words after numbers."""
+    parts = re.findall(r"\d+|\D+", text)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)
