@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
-from facegender.finders import FaceFinder, Finder, whole_photo
+from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
 from facegender.parallel import ordered_map
 from facegender.photo import AtLeast, Decoded, Photo, decode_photo, read_bytes, refuse_small
 
@@ -140,7 +140,7 @@ def _enough(geometry: Geometry, finder: Finder) -> AtLeast:
     """The size to decode at: what the crop needs, or what the search needs."""
     if isinstance(finder, FaceFinder):
         return finder.wanted_size
-    if finder is whole_photo:
+    if finder is whole_photo or isinstance(finder, AsCropped):
         return lambda _size: geometry.size
     return lambda size: size
 

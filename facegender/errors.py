@@ -71,6 +71,7 @@ class PhotoError(FaceGenderError):
         "truncated",
         "too large",
         "too small",
+        "another size",
     )
 
     def __init__(self, reason: str, message: str) -> None:

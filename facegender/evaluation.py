@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facegender.certainty import chance_ece, coverage_curve, reliability, threshold_for
 from facegender.dataset.samples import Samples
-from facegender.dataset.sidecar import read_sidecar
+from facegender.dataset.sidecar import read_crop
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import fingerprint_of
 from facegender.dataset.where import column_of, parse_condition
@@ -124,8 +124,7 @@ def evaluate(
         UsageError: an unknown column or a condition that cannot be read.
     """
     csv = Path(csv)
-    table, sidecar = read_table(csv), read_sidecar(csv)
-    crop = None if sidecar is None else sidecar.crop
+    table, crop = read_table(csv), read_crop(csv)
     if crop is not None and crop != predictor.bundle.geometry.to_json():
         raise DataError(
             f"the photos of {csv} were cropped to {crop}, the model takes "

@@ -6,16 +6,17 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import time
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from facegender.errors import PhotoError
 
 SCHEMES: Final = ("http", "https")
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_CHUNK: Final = 1 << 16
+_SAFE: Final = "%/:?#[]@!$&'()*+,;=-._~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,88 +51,102 @@ def fetch(url: str, limits: Limits | None = None) -> bytes:
     Raises:
         PhotoError: unreachable, refused, too large, too slow, or not an image.
     """
-    limits = limits or Limits()
-    deadline = time.monotonic() + limits.seconds
-    try:
-        for _ in range(limits.redirects + 1):
-            answer = _get(url, limits, deadline)
-            if isinstance(answer, bytes):
-                return answer
-            url = urljoin(url, answer)
-        raise PhotoError("unreachable", f"more than {limits.redirects} redirects")
-    except TimeoutError:
-        raise PhotoError("unreachable", f"no answer within {limits.seconds:g} s") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise PhotoError(
-            "unreachable", f"cannot be fetched: {error or type(error).__name__}"
-        ) from None
+    download = _Download(url, limits or Limits())
+    # A thread, since a slow name server or a server that sends a byte a second can only be left.
+    download.start()
+    download.join(download.limits.seconds)
+    if download.is_alive():
+        download.abandon()
+        raise PhotoError("unreachable", f"no answer within {download.limits.seconds:g} s")
+    if isinstance(download.result, PhotoError):
+        raise download.result
+    return download.result
 
 
-def _get(url: str, limits: Limits, deadline: float) -> bytes | str:
-    """Return the body, or the place that a redirect names."""
-    parts = urlsplit(url)
-    if parts.scheme.lower() not in SCHEMES or not parts.hostname:
-        raise PhotoError("unreachable", f"not an http or https address: {url}")
-    connection = _connection(parts.scheme.lower(), parts.hostname, parts.port, limits, deadline)
-    try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"Accept": "image/*", "User-Agent": "facegender"})
-        response = connection.getresponse()
-        if response.status in _REDIRECTS:
-            return response.headers.get("Location", "")
-        if response.status != 200:
-            raise PhotoError("unreachable", f"the server answered {response.status}")
-        kind = response.headers.get_content_type()
-        if not (kind.startswith("image/") or kind == "application/octet-stream"):
-            raise PhotoError("not a photo", f"not a photo: the server sends {kind}")
-        return _body(response, connection, limits, deadline)
-    finally:
-        connection.close()
+class _Download(threading.Thread):
+    """A download that can be abandoned."""
 
+    def __init__(self, url: str, limits: Limits) -> None:
+        super().__init__(daemon=True)
+        self.limits = limits
+        self.result: bytes | PhotoError = PhotoError("unreachable", "cannot be fetched")
+        self._url = url
+        self._socket: socket.socket | None = None
 
-def _body(
-    response: http.client.HTTPResponse,
-    connection: http.client.HTTPConnection,
-    limits: Limits,
-    deadline: float,
-) -> bytes:
-    parts, size = [], 0
-    while True:
-        if connection.sock is not None:
-            connection.sock.settimeout(_left(deadline))
-        chunk = response.read1(_CHUNK)
-        if not chunk:
-            break
-        size += len(chunk)
-        if size > limits.size:
-            raise PhotoError("too large", f"too large: more than {limits.size:,} bytes")
-        parts.append(chunk)
-        _left(deadline)
-    return b"".join(parts)
+    def run(self) -> None:
+        """Follow redirects to a photo; keep it, or the reason why there is none."""
+        url = self._url
+        try:
+            for _ in range(self.limits.redirects + 1):
+                answer = self._get(url)
+                if isinstance(answer, bytes):
+                    self.result = answer
+                    return
+                url = urljoin(url, answer)
+            self.result = PhotoError("unreachable", f"more than {self.limits.redirects} redirects")
+        except PhotoError as error:
+            self.result = error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = str(error) or type(error).__name__
+            self.result = PhotoError("unreachable", f"cannot be fetched: {why}")
 
+    def abandon(self) -> None:
+        """Close the connection, which ends the thread at its next read."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
-def _connection(
-    scheme: str, host: str, port: int | None, limits: Limits, deadline: float
-) -> http.client.HTTPConnection:
-    """Connect to a checked address of a host."""
-    port = port or (443 if scheme == "https" else 80)
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    allowed = [entry for entry in found if limits.private or _is_public(str(entry[4][0]))]
-    if not allowed:
-        raise PhotoError("refused", f"{host} is an address of this machine or its network")
-    family, _, _, _, address = allowed[0]
-    raw = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        raw.settimeout(_left(deadline))
-        raw.connect(address)
-        if scheme == "https":
-            raw = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
-    except BaseException:
-        raw.close()
-        raise
-    connection = http.client.HTTPConnection(host, port)  # only for its requests: it is connected
-    connection.sock = raw
-    return connection
+    def _get(self, url: str) -> bytes | str:
+        """Return the body, or the place that a redirect names."""
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in SCHEMES or not parts.hostname:
+            raise PhotoError("unreachable", f"not an http or https address: {url}")
+        connection = self._connection(parts.scheme.lower(), parts.hostname, parts.port)
+        try:
+            # What people paste holds spaces and letters outside ASCII; what is escaped stays so.
+            target = quote(parts.path or "/", safe=_SAFE)
+            target += f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
+            headers = {"Accept": "image/*", "User-Agent": "facegender"}
+            connection.request("GET", target, headers=headers)
+            response = connection.getresponse()
+            if response.status in _REDIRECTS:
+                return response.headers.get("Location", "")
+            if response.status != 200:
+                raise PhotoError("unreachable", f"the server answered {response.status}")
+            kind = response.headers.get_content_type()
+            if not (kind.startswith("image/") or kind == "application/octet-stream"):
+                raise PhotoError("not a photo", f"not a photo: the server sends {kind}")
+            body = response.read(self.limits.size + 1)
+            if len(body) > self.limits.size:
+                raise PhotoError("too large", f"too large: more than {self.limits.size:,} bytes")
+            return body
+        finally:
+            connection.close()
+
+    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+        """Connect to a checked address of a host."""
+        port = port or (443 if scheme == "https" else 80)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        allowed = [e for e in found if self.limits.private or _is_public(str(e[4][0]))]
+        if not allowed:
+            raise PhotoError("refused", f"{host} is an address of this machine or its network")
+        family, _, _, _, address = allowed[0]
+        raw = socket.socket(family, socket.SOCK_STREAM)
+        self._socket = raw
+        try:
+            raw.settimeout(self.limits.seconds)
+            raw.connect(address)
+            if scheme == "https":
+                raw = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
+                self._socket = raw
+        except BaseException:
+            raw.close()
+            raise
+        connection = http.client.HTTPConnection(
+            host, port
+        )  # only for its requests: it is connected
+        connection.sock = raw
+        return connection
 
 
 def _is_public(address: str) -> bool:
@@ -139,11 +154,3 @@ def _is_public(address: str) -> bool:
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
     return parsed.is_global and not parsed.is_multicast
-
-
-def _left(deadline: float) -> float:
-    """Seconds left, raising once there are none."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from facegender.engines import ENGINES, Engine, default_engine, load_engine
-from facegender.errors import UsageError
+from facegender.errors import PhotoError, UsageError
 from facegender.face import Face, Geometry, cut_out
 from facegender.photo import Photo
 
@@ -29,6 +29,11 @@ LOOK_SIDE: Final = 128
 """The second look: a window of so many boxes' sides around the face, at so many pixels."""
 FINE_SIDE: Final = 1280
 """Longest side at which a photo is searched unless a least face is asked for."""
+ROUNDING: Final = 0.9
+"""A face of the least width may be measured a little narrower: boxes are whole pixels of a
+scaled photo."""
+LARGEST_SIDE: Final = 30_000
+"""No photo is searched at more, whatever is asked for: libfacedetection counts in 16 bits."""
 COARSE_SIDE: Final = 256
 """Longest side at which large faces are searched."""
 WIDEST: Final = 1.25
@@ -87,6 +92,7 @@ class FaceFinder:
     def wanted_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (width, height) at which a photo of (width, height) is searched."""
         scale = min(1.0, load_engine(self.engine).least / (self.min_face or MIN_FACE))
+        scale = min(scale, LARGEST_SIDE / max(size))
         if self.min_face is None:
             scale = min(scale, FINE_SIDE / max(size))
         return _scaled(size, scale)
@@ -118,7 +124,7 @@ class FaceFinder:
         engine, own = load_engine(self.engine), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
         sure = sorted(
-            (f for f in faces if f.sure >= self.min_score and f.box[2] >= 0.9 * least),
+            (f for f in faces if f.sure >= self.min_score and f.box[2] >= ROUNDING * least),
             key=lambda face: face.sure,
             reverse=True,
         )
@@ -130,6 +136,33 @@ class FaceFinder:
             if confirmed.sure >= self.min_score:
                 kept.append(confirmed)
         return sorted(kept, key=lambda face: face.box[2] * face.box[3], reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AsCropped:
+    """Takes photos that were cropped before, as they are, and refuses those of another size.
+
+    Attributes:
+        size: (width, height) that they were cropped to.
+    """
+
+    size: tuple[int, int]
+
+    def __call__(self, photo: Photo, size: tuple[int, int] | None = None) -> list[Face]:
+        """Return the whole photo as one face.
+
+        Raises:
+            PhotoError: it has another size, so it is not the crop that it is taken for.
+        """
+        height, width = photo.shape[:2]
+        own = size or (width, height)
+        if own != self.size:
+            raise PhotoError(
+                "another size",
+                f"{own[0]}x{own[1]} pixels, but the crops of this table have "
+                f"{self.size[0]}x{self.size[1]}",
+            )
+        return whole_photo(photo)
 
 
 def finder_for(

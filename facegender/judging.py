@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facegender.dataset.samples import Samples
-from facegender.finders import whole_photo
+from facegender.finders import AsCropped
 from facegender.labels import MALE
 from facegender.metrics import Answers, Estimate, estimate
 from facegender.parallel import ordered_map
@@ -36,8 +36,9 @@ def judge_stress(
         condition -> what it is, ``accuracy`` (an `Estimate`; every row counts), and ``flips``: the
         photos whose answer differs from the one without it.
     """
-    finder = whole_photo if cropped else predictor.finder
-    crops_of = partial(stressed_crops, geometry=predictor.bundle.geometry, finder=finder)
+    geometry = predictor.bundle.geometry
+    finder = AsCropped(geometry.size) if cropped else predictor.finder
+    crops_of = partial(stressed_crops, geometry=geometry, finder=finder)
     p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
     for row, crops in enumerate(
         ordered_map(crops_of, samples.paths, workers=predictor.workers, chunk=8)

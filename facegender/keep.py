@@ -20,7 +20,7 @@ from facegender.errors import FaceGenderError
 from facegender.face import Geometry, crop_face
 from facegender.files import atomic_path, write_bytes
 from facegender.photo import decode_photo, read_bytes
-from facegender.pictures import JPEG, save_picture
+from facegender.pictures import JPEG, carries_mark, mark_of, save_picture
 from facegender.predictor import Prediction
 
 FOLDERS: Final = ("female", "male", "uncertain", "several", "none")
@@ -61,10 +61,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a job: whether a link failed and was a copy instead, and what went wrong."""
+    """What became of a job.
+
+    Attributes:
+        prediction: the answer.
+        copied: a link could not be made and is a copy instead.
+        elsewhere: the photo also lies in another sorted folder, from an earlier run.
+        error: what went wrong, or "".
+    """
 
     prediction: Prediction
     copied: bool = False
+    elsewhere: bool = False
     error: str = ""
 
 
@@ -73,57 +81,64 @@ def keep(job: Job, wanted: Keep) -> Kept:
     prediction = job.prediction
     if prediction.error is not None:
         return Kept(prediction)
-    copied = False
+    copied = elsewhere = False
     try:
         if wanted.sort is not None:
             copied = _sort(job, wanted.sort, wanted.copy)
-        if (wanted.annotate or wanted.crops) and not isinstance(job.source, FaceGenderError):
+            elsewhere = _lies_elsewhere(job, wanted.sort)
+        if wanted.annotate or wanted.crops:
             _draw(job, wanted)
     except FaceGenderError as error:
-        return Kept(prediction, copied, error.message)
+        return Kept(prediction, copied, elsewhere, error.message)
     except OSError as error:
-        return Kept(prediction, copied, f"{error.strerror or error}")
-    return Kept(prediction, copied)
+        return Kept(prediction, copied, elsewhere, f"{error.strerror or error}")
+    return Kept(prediction, copied, elsewhere)
 
 
 def _draw(job: Job, wanted: Keep) -> None:
     source = job.source
-    if isinstance(source, (str, os.PathLike)):
-        source = read_bytes(source)
-    photo = decode_photo(source).pixels if isinstance(source, bytes) else source
-    assert not isinstance(photo, FaceGenderError)
+    assert isinstance(source, (str, os.PathLike, bytes)), "arrays have no place in a tree"
+    photo = decode_photo(source if isinstance(source, bytes) else read_bytes(source)).pixels
     faces = job.prediction.faces
     if wanted.annotate is not None:
         place = job.place
         if place.suffix.lower() not in (*JPEG, ".png"):
             place = place.with_name(f"{place.name}.jpg")
-        save_picture(draw_faces(photo, faces), wanted.annotate / place)
+        mark = mark_of(source, "marked copy")
+        save_picture(draw_faces(photo, faces), wanted.annotate / place, mark)
     if wanted.crops is not None:
+        mark = mark_of(source, "crop")
         for number, face in enumerate(faces, start=1):
-            name = job.place.with_name(f"{job.place.name}.{number}.png")
             crop = crop_face(photo, face.face, wanted.geometry)
-            save_picture(Image.fromarray(crop), wanted.crops / name)
+            save_picture(Image.fromarray(crop), _crop_path(job, wanted.crops, number), mark)
+        number = len(faces) + 1  # an earlier run may have found more faces
+        while carries_mark(path := _crop_path(job, wanted.crops, number), mark):
+            path.unlink()
+            number += 1
+
+
+def _crop_path(job: Job, folder: Path, number: int) -> Path:
+    return folder / job.place.with_name(f"{job.place.name}.{number}.png")
 
 
 def _sort(job: Job, folder: Path, copy: bool) -> bool:
     """Link or copy a photo into its folder; return whether a link had to become a copy."""
     target = folder / _folder_of(job.prediction) / job.place
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not isinstance(job.source, (str, os.PathLike)):
-        data = job.source if isinstance(job.source, bytes) else b""
+    if isinstance(job.source, bytes):
+        target.parent.mkdir(parents=True, exist_ok=True)
         if not os.path.lexists(target):
-            write_bytes(target, data)
+            write_bytes(target, job.source)
+        elif target.read_bytes() != job.source:
+            raise FaceGenderError(f"{target} is in the way: it is another file", "")
         return False
-    source = Path(os.path.abspath(job.source))
-    _unlink_elsewhere(source, folder, target, job.place)
-    if target.is_symlink():
-        if os.path.realpath(target) != os.path.realpath(source):
-            raise FaceGenderError(f"{target} is in the way: it links to another file", "")
-        if not copy:
-            return False
-        target.unlink()  # a link that an earlier run made; the photo behind it stays
-    elif target.exists():
-        if target.samefile(source) or filecmp.cmp(target, source, shallow=False):
+    source = _absolute(job)
+    if _is_inside(source, folder):
+        raise FaceGenderError(
+            f"{source} lies in the folder to sort into", "Sort into another folder."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(target):
+        if target.exists() and (target.samefile(source) or filecmp.cmp(target, source, False)):
             return False
         raise FaceGenderError(f"{target} is in the way: it is another file", "")
     if not copy:
@@ -137,16 +152,21 @@ def _sort(job: Job, folder: Path, copy: bool) -> bool:
     return False
 
 
-def _unlink_elsewhere(source: Path, folder: Path, target: Path, place: PurePath) -> None:
-    """Remove links that an earlier run, with another answer, made to this photo."""
-    for name in FOLDERS:
-        other = folder / name / place
-        if (
-            other != target
-            and other.is_symlink()
-            and os.path.realpath(other) == os.path.realpath(source)
-        ):
-            other.unlink()
+def _lies_elsewhere(job: Job, folder: Path) -> bool:
+    """Whether an earlier run, with another answer, put the photo into another folder too."""
+    own = _folder_of(job.prediction)
+    return any(os.path.lexists(folder / name / job.place) for name in FOLDERS if name != own)
+
+
+def _absolute(job: Job) -> Path:
+    assert isinstance(job.source, (str, os.PathLike)), "arrays have no place in a tree"
+    return Path(os.path.abspath(job.source))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path, which may be a link, lies below a folder."""
+    place = Path(os.path.realpath(path.parent))
+    return place.is_relative_to(os.path.realpath(folder))
 
 
 def _copy(source: Path, target: Path) -> None:

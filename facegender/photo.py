@@ -131,6 +131,19 @@ def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
     return PhotoFacts(width, height)
 
 
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp"}
+
+
+def suffix_of(data: bytes) -> str:
+    """Return the usual suffix of an image's format, such as ``.jpg``; "" where it is none."""
+    try:
+        with _opened(data) as image:
+            name = image.format or ""
+    except PhotoError:
+        return ""
+    return _SUFFIXES.get(name, f".{name.lower()}" if name else "")
+
+
 def refuse_small(size: tuple[int, int], least: int = MIN_SIDE) -> None:
     """Raise `PhotoError` for a (width, height) whose shorter side is below `least` pixels."""
     if min(size) < least:

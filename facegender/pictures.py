@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -12,36 +13,57 @@ from PIL import Image, PngImagePlugin
 from facegender.errors import FaceGenderError
 from facegender.files import write_bytes
 
-MARK: Final = b"made by facegender"
-"""In a comment of every picture written here: only such files are ever written over."""
 JPEG: Final = (".jpg", ".jpeg")
 _MARK_WITHIN: Final = 4096
 
 
-def save_picture(image: Image.Image, path: Path) -> None:
+def mark_of(source: str | os.PathLike[str] | bytes, what: str) -> str:
+    """Return the comment of a picture made from a source: a file's path, or an image's bytes.
+
+    A picture is only ever written over by one with the same mark: of the same photo and kind.
+
+    Args:
+        source: where it comes from.
+        what: what was made of it, such as a crop's geometry.
+    """
+    if not isinstance(source, bytes):
+        source = os.path.realpath(source).encode("utf-8", "surrogateescape")
+    digest = hashlib.blake2b(source, digest_size=8, person=b"facegender").hexdigest()
+    return f"made by facegender: {what} of {digest}"
+
+
+def save_picture(image: Image.Image, path: Path, mark: str) -> None:
     """Write a JPEG or PNG, by the path's suffix, atomically; its folder is made if missing.
 
+    Args:
+        image: what to write.
+        path: where; a file there is replaced only if it carries the mark.
+        mark: see `mark_of`; written as a comment.
+
     Raises:
-        FaceGenderError: a file that was not written here is in the way, or it cannot be written.
+        FaceGenderError: another file is in the way, or it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FaceGenderError(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    if os.path.lexists(path) and not _is_ours(path):
-        raise FaceGenderError(f"{path} is in the way: it was not made by facegender", "")
+    if os.path.lexists(path) and not carries_mark(path, mark):
+        raise FaceGenderError(
+            f"{path} is in the way: it is another picture", "Choose another folder."
+        )
     content = io.BytesIO()
     if path.suffix.lower() in JPEG:
-        image.save(content, "JPEG", quality=95, subsampling=0, comment=MARK)
+        image.save(content, "JPEG", quality=95, subsampling=0, comment=mark.encode())
     else:
         notes = PngImagePlugin.PngInfo()
-        notes.add_text("Comment", MARK.decode())
+        notes.add_text("Comment", mark)
         image.save(content, "PNG", pnginfo=notes)
     write_bytes(path, content.getvalue())
 
 
-def _is_ours(path: Path) -> bool:
+def carries_mark(path: Path, mark: str) -> bool:
+    """Tell whether a file was written here from the same source."""
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
-        return MARK in file.read(_MARK_WITHIN)
+        return mark.encode() in file.read(_MARK_WITHIN)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from facegender.choice import choose_model
 from facegender.crops import SOURCES, Crops, Found, Source, find_faces_in
 from facegender.errors import PhotoError, UsageError
 from facegender.face import Face
-from facegender.finders import Finder, finder_for, whole_photo
+from facegender.finders import AsCropped, FaceFinder, Finder, finder_for
 from facegender.labels import LABELS
 from facegender.networks import BATCH, Probabilities, load_network, run_network
 
@@ -133,6 +134,13 @@ class Predictor:
         self._network = load_network(self.bundle)
         self.workers = workers
 
+    @property
+    def other_finder(self) -> str:
+        """Name of the finder that the model was trained with where this is another, else ""."""
+        theirs = self.bundle.manifest.get("finder")
+        ours = self.finder.engine if isinstance(self.finder, FaceFinder) else None
+        return str(theirs) if theirs and ours and theirs != ours else ""
+
     def classify(self, crops: Crops) -> Probabilities:
         """Run the network on crops of the model's geometry.
 
@@ -155,7 +163,8 @@ class Predictor:
         single = isinstance(sources, np.ndarray) and sources.ndim != 4
         if single or isinstance(sources, (str, os.PathLike, bytes)):
             sources = [sources]  # type: ignore[list-item]
-        if not isinstance(sources, Iterable) or isinstance(sources, (bytearray, memoryview)):
+        wrong = (bytearray, memoryview, Mapping, IOBase)
+        if not isinstance(sources, Iterable) or isinstance(sources, wrong):
             raise _unusable(sources)
         return list(self.stream(sources))
 
@@ -174,7 +183,7 @@ class Predictor:
         waiting: list[tuple[str | None, Found]] = []
         faces = 0
         names, opened = _named(sources)
-        finder = whole_photo if cropped else self.finder
+        finder = AsCropped(self.bundle.geometry.size) if cropped else self.finder
         crops = find_faces_in(opened, self.bundle.geometry, finder=finder, workers=self.workers)
         for found in crops:
             waiting.append((names.pop(0), found))

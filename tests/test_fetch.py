@@ -1,3 +1,4 @@
+import contextlib
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,14 @@ class Server(BaseHTTPRequestHandler):
             self.send_header("Location", self.path.partition("?to=")[2])
             self.end_headers()
             return
+        if path == "/headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            with contextlib.suppress(OSError):
+                for number in range(100):
+                    self.wfile.write(f"X-{number}: 1\r\n".encode())
+                    self.wfile.flush()
+                    time.sleep(0.05)
+            return
         if path == "/missing":
             self.send_error(404)
             return
@@ -29,9 +38,10 @@ class Server(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html" if path == "/page" else "image/jpeg")
         self.end_headers()
         if path == "/slow":
-            for _ in range(100):
-                self.wfile.write(b"x")
-                time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
         else:
             self.wfile.write(b"photo" * (100_000 if path == "/large" else 1))
 
@@ -53,6 +63,7 @@ NEAR = Limits(private=True, seconds=5)
 def test_a_photo_is_fetched_through_a_few_redirects(site):
     assert fetch(f"{site}/photo", NEAR) == b"photo"
     assert fetch(f"{site}/redirect/3", NEAR) == b"photo"
+    assert fetch(f"{site}/photo?name=ü b", NEAR) == b"photo"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +74,7 @@ def test_a_photo_is_fetched_through_a_few_redirects(site):
         ("/page", NEAR, "not a photo", "text/html"),
         ("/large", Limits(private=True, size=1000), "too large", "1,000 bytes"),
         ("/slow", Limits(private=True, seconds=0.4), "unreachable", "0.4 s"),
+        ("/headers", Limits(private=True, seconds=0.4), "unreachable", "0.4 s"),
         ("/elsewhere?to=file:///etc/passwd", NEAR, "unreachable", "not an http"),
         ("/elsewhere?to=", NEAR, "unreachable", "redirects"),
     ],
@@ -73,7 +85,7 @@ def test_what_goes_wrong_is_a_reason(site, path, limits, reason, words):
         fetch(site + path, limits)
     assert caught.value.reason == reason
     assert words in caught.value.message
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 2
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,52 @@ def test_photos_are_linked_into_the_folder_of_their_answer(photo, tmp_path, face
     assert found.samefile(photo)
 
 
-def test_an_answer_that_changed_moves_the_link(photo, tmp_path):
-    wanted = Keep(GEOMETRY, sort=tmp_path / "out")
-    keep(job(photo, face(0.1)), wanted)
-    keep(job(photo, face(0.9)), wanted)
-    assert not (tmp_path / "out/female/a.jpg").is_symlink()
-    assert (tmp_path / "out/male/a.jpg").samefile(photo)
+@pytest.mark.parametrize("copy", [False, True])
+def test_an_answer_that_changed_is_said_and_nothing_is_taken_away(photo, tmp_path, copy):
+    wanted = Keep(GEOMETRY, sort=tmp_path / "out", copy=copy)
+    assert not keep(job(photo, face(0.1)), wanted).elsewhere
+    assert keep(job(photo, face(0.9)), wanted).elsewhere
+    assert (tmp_path / "out/female/a.jpg").exists()
+    assert (tmp_path / "out/male/a.jpg").exists()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_sorted_folder_is_not_sorted_into_itself(photo, tmp_path, copy):
+    """Looking at the uncertain ones again must not lose them."""
+    out = tmp_path / "out"
+    keep(job(photo, face(0.6, uncertain=True)), Keep(GEOMETRY, sort=out))
+    link = out / "uncertain/a.jpg"
+    again = keep(job(link, face(0.1)), Keep(GEOMETRY, sort=out, copy=copy))
+    assert "lies in the folder to sort into" in again.error
+    assert link.is_symlink()
+    assert link.samefile(photo)
+
+
+def test_pictures_of_other_photos_are_not_written_over(photo, tmp_path):
+    other = tmp_path / "other.jpg"
+    other.write_bytes(encoded(pattern(1, 2)))
+    wanted = Keep(GEOMETRY, annotate=tmp_path / "m", crops=tmp_path / "k")
+    assert keep(job(photo, face()), wanted).error == ""
+    before = (tmp_path / "m/a.jpg").read_bytes()
+    assert "in the way" in keep(job(other, face()), wanted).error
+    assert "in the way" in keep(job(tmp_path / "m/a.jpg", face()), wanted).error
+    assert (tmp_path / "m/a.jpg").read_bytes() == before
+
+
+def test_crops_of_fewer_faces_leave_none_behind(photo, tmp_path):
+    wanted = Keep(GEOMETRY, crops=tmp_path / "k")
+    keep(job(photo, face(), face(), face()), wanted)
+    (tmp_path / "k/a.jpg.4.png").write_bytes(b"somebody's own")
+    keep(job(photo, face()), wanted)
+    assert sorted(p.name for p in (tmp_path / "k").iterdir()) == ["a.jpg.1.png", "a.jpg.4.png"]
+
+
+def test_other_bytes_of_the_same_name_are_in_the_way(photo, tmp_path):
+    wanted = Keep(GEOMETRY, sort=tmp_path / "s")
+    first = Job(photo.read_bytes(), PurePath("stdin.jpg"), Prediction("stdin", (face(),)))
+    second = Job(encoded(pattern(1, 9)), PurePath("stdin.jpg"), Prediction("stdin", (face(),)))
+    assert keep(first, wanted).error == keep(first, wanted).error == ""
+    assert "in the way" in keep(second, wanted).error
 
 
 def test_copies_are_copies_and_a_link_that_fails_becomes_one(photo, tmp_path, monkeypatch):

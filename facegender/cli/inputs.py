@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from facegender.crops import Source
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
 from facegender.fetch import Limits, fetch, is_url
-from facegender.photo import MAX_BYTES
+from facegender.photo import MAX_BYTES, suffix_of
 
 SUFFIXES = (
     ".jpg",
@@ -89,7 +90,8 @@ def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator
     if how.stdin_image:
         if "-" in names or how.nul:
             raise UsageError("--stdin-image takes stdin, and so does the list", "Give one.")
-        yield Named("stdin", sys.stdin.buffer.read(MAX_BYTES + 1), PurePath("stdin.jpg"))
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        yield Named("stdin", data, PurePath(f"stdin{suffix_of(data)}"))
     elif not names and how.nul:
         names = ["-"]
     elif not names:
@@ -100,7 +102,11 @@ def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator
         if name == "-":
             for listed in _listed(how.nul):
                 yield _single(listed, how)
-        elif Path(name).is_dir():
+        elif name and Path(name).is_dir():
+            if _is_within(name, how.skip):
+                if len(names) == 1:
+                    raise UsageError(f"{name} is both read and written", "Choose another folder.")
+                continue
             base = name if len(names) == 1 else None
             for path in _in_folder(name, how, on_empty):
                 place = os.path.relpath(path, base) if base else path
@@ -117,12 +123,28 @@ def _single(name: str, how: Inputs) -> Named:
         return Named(name, name, mirrored(name))
     if how.limits is None:
         raise UsageError(f"{name} is an address", "--allow-url permits to fetch it.")
-    address = urlsplit(name)
-    place = mirrored(f"{address.netloc}/{address.path.lstrip('/') or 'photo'}")
     try:
-        return Named(name, fetch(name, how.limits), place)
+        data = fetch(name, how.limits)
+        return Named(name, data, _place_of(name, data))
     except PhotoError as error:
-        return Named(name, error, place)
+        return Named(name, error, PurePath("photo"))
+
+
+def _place_of(address: str, data: bytes) -> PurePath:
+    """The place of a photo from the web; what differs in the query alone gets another name."""
+    parts = urlsplit(address)
+    place = mirrored(f"{parts.netloc}/{parts.path.strip('/') or 'photo'}")
+    if parts.query:
+        digest = hashlib.blake2b(parts.query.encode("utf-8", "replace"), digest_size=4).hexdigest()
+        place = place.with_name(f"{place.stem}-{digest}{place.suffix}")
+    suffix = suffix_of(data)
+    known = place.suffix.lower() in SUFFIXES
+    return place if known or not suffix else place.with_name(place.name + suffix)
+
+
+def _is_within(path: str, folders: tuple[Path, ...]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def _listed(nul: bool) -> Iterator[str]:
@@ -145,13 +167,22 @@ def _listed(nul: bool) -> Iterator[str]:
 def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
     found = False
     skipped = {os.path.realpath(path) for path in how.skip}
+    seen: set[str] = set()  # linked folders are followed, but none is entered twice
 
     def unreadable(error: OSError) -> None:
         on_empty(error.filename, f"cannot be read: {error.strerror}")
 
-    for place, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if how.recursive else []
-        folders[:] = [f for f in folders if os.path.realpath(os.path.join(place, f)) not in skipped]
+    def enter(path: str) -> bool:
+        real = os.path.realpath(path)
+        if real in skipped or real in seen:
+            return False
+        seen.add(real)
+        return True
+
+    enter(folder)
+    for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        inner = sorted(f for f in folders if not f.startswith(".")) if how.recursive else []
+        folders[:] = [name for name in inner if enter(os.path.join(place, name))]
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 found = True
@@ -165,7 +196,7 @@ def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
     import glob
 
     names = sorted(glob.glob(pattern, recursive=how.recursive))
-    photos = [name for name in names if Path(name).is_file()]
+    photos = [n for n in names if Path(n).is_file() and not _is_within(n, how.skip)]
     if not photos:
         on_empty(pattern, "nothing matches this pattern")
     yield from photos

@@ -168,6 +168,11 @@ def predict_command(
         console.note(
             f"Model: {predictor.bundle.folder} ({predictor.chosen}, fingerprint {fingerprint})"
         )
+    if predictor.other_finder:
+        console.warn(
+            f"the model was trained with the finder {predictor.other_finder}, which is not "
+            "installed here: its crops differ a little."
+        )
     wanted = Keep(predictor.bundle.geometry, annotate, crops, sort, copy)
     write = writers.choose(json=json, jsonl=jsonl, csv=csv)
     # Lines that come one by one on the same terminal would tear the bar apart.
@@ -263,7 +268,7 @@ def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:
     """Report every photo that could not be used or kept, and hand on the answers."""
     from facegender.cli import console
 
-    copied = 0
+    copied = elsewhere = 0
     for result in kept:
         prediction = result.prediction
         if prediction.error is not None:
@@ -271,6 +276,12 @@ def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:
         if result.error:
             failed(prediction.path or "", result.error)
         copied += result.copied
+        elsewhere += result.elsewhere
         yield prediction
     if copied:
         console.warn(f"links cannot be made here: {copied:,} photos were copied instead.")
+    if elsewhere:
+        console.warn(
+            f"{elsewhere:,} photos also lie in another sorted folder, from an earlier run with "
+            "other answers; sort into an empty folder to be rid of them."
+        )

@@ -83,15 +83,23 @@ Like = Annotated[
     ),
 ]
 Faces = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="WHICH",
-        help="largest, or single: leave out photos with several faces.",
+        help="largest (the default), or single: leave out photos with several faces.",
         rich_help_panel=CROP,
+        show_default=False,
     ),
 ]
 Format = Annotated[
-    str, typer.Option("--format", metavar="NAME", help="png or jpeg.", rich_help_panel=CROP)
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="png (the default) or jpeg.",
+        rich_help_panel=CROP,
+        show_default=False,
+    ),
 ]
 MinFace = Annotated[
     int | None,
@@ -125,8 +133,8 @@ def prepare_command(
     size: Size = None,
     align: Align = None,
     like: Like = None,
-    faces: Faces = "largest",
-    image_format: Format = "png",
+    faces: Faces = None,
+    image_format: Format = None,
     min_face: MinFace = None,
     force: Force = False,
     workers: Workers = None,
@@ -183,8 +191,8 @@ def _crop_settings(
     size: str | None,
     align: str | None,
     like: Path | None,
-    faces: str,
-    image_format: str,
+    faces: str | None,
+    image_format: str | None,
     min_face: int | None,
 ) -> CropSettings | None:
     """Understand the options on crops.
@@ -199,8 +207,11 @@ def _crop_settings(
     from facegender.face import Geometry, parse_size
 
     if folder is None:
-        if size or align or like:
-            raise UsageError("--size, --align and --like say how to --crop", "Add --crop DIR.")
+        if any((size, align, like, faces, image_format, min_face)):
+            raise UsageError(
+                "--size, --align, --like, --faces, --format and --min-face say how to --crop",
+                "Add --crop DIR.",
+            )
         return None
     if align is not None and size is None:
         raise UsageError("--align needs a --size", "For example --size 141x165.")
@@ -217,7 +228,7 @@ def _crop_settings(
                 "the model takes photos as they are, so there is nothing to crop",
                 "Give a --size, or --like a model that finds faces.",
             )
-    return CropSettings(str(folder), geometry, faces, image_format, min_face)
+    return CropSettings(str(folder), geometry, faces or "largest", image_format or "png", min_face)
 
 
 def _print(result: Preparation) -> None:

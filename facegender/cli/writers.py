@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -84,12 +83,14 @@ def write_jsonl(predictions: Iterable[Prediction], _predictor: Predictor, stream
 
 def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
     """Write a row a face; a photo without one gets a row without one."""
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    from facegender.files import write_csv_row
+
+    write_csv_row(stream, COLUMNS)
     for prediction in predictions:
         photo = prediction.to_json()
         for number, face in enumerate(photo["faces"] or [None], start=1):
-            writer.writerow([photo["path"], photo["error"] or "", *_face_cells(face, number)])
+            cells = [photo["path"], photo["error"] or "", *_face_cells(face, number)]
+            write_csv_row(stream, cells)
 
 
 def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from facegender.face import Geometry
 from facegender.finders import finder_for
 from facegender.parallel import ordered_map
 from facegender.photo import MIN_SIDE
-from facegender.pictures import save_picture
+from facegender.pictures import mark_of, save_picture
 
 FACES = ("largest", "single")
 FORMATS = ("png", "jpeg")
@@ -68,6 +69,21 @@ class CropSettings:
             "min_face": self.min_face,
             "min_score": self.min_score,
         }
+
+
+def outside(paths: list[str], root: Path | None, settings: CropSettings) -> list[int]:
+    """Return the rows of photos that do not lie in the folder of the crops.
+
+    Raises:
+        UsageError: the crops would go where the photos are.
+    """
+    out = os.path.realpath(settings.folder)
+    if root is not None and Path(os.path.realpath(root)).is_relative_to(out):
+        raise UsageError(
+            f"--crop {settings.folder} is where the photos are", "Choose another folder for crops."
+        )
+    places = (Path(os.path.realpath(os.path.dirname(path) or ".")) for path in paths)
+    return [row for row, place in enumerate(places) if not place.is_relative_to(out)]
 
 
 def crop_all(
@@ -125,15 +141,18 @@ def _targets(paths: list[str], root: Path | None, settings: CropSettings) -> lis
         inside = base is not None and whole.startswith(base.rstrip(os.sep) + os.sep)
         places.append(mirrored(os.path.relpath(whole, base) if inside else whole))
     stems = Counter(place.with_suffix("") for place in places)
-    return [
-        os.path.join(
-            settings.folder,
-            place.with_suffix(suffix)
-            if stems[place.with_suffix("")] == 1
-            else place.with_name(f"{place.name}{suffix}"),
-        )
-        for place in places
-    ]
+    used: set[PurePath] = set()
+    targets = []
+    for place in places:
+        alone = stems[place.with_suffix("")] == 1
+        target = place.with_suffix(suffix) if alone else place.with_name(f"{place.name}{suffix}")
+        number = 2
+        while target in used:
+            target = place.with_name(f"{place.name}.{number}{suffix}")
+            number += 1
+        used.add(target)
+        targets.append(os.path.join(settings.folder, target))
+    return targets
 
 
 def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> Inspection:
@@ -149,7 +168,8 @@ def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> In
         return Inspection("no face", "no face was found")
     if settings.faces == "single" and len(found.faces) > 1:
         return Inspection("several faces", f"{len(found.faces)} faces were found")
-    save_picture(Image.fromarray(found.crops[0]), Path(target))
+    mark = mark_of(path, f"crop {json.dumps(settings.geometry.to_json())}")
+    save_picture(Image.fromarray(found.crops[0]), Path(target), mark)
     data = Path(target).read_bytes()
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     return inspection._replace(size=len(data), digest=digest)

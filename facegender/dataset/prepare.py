@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facegender.dataset.attributes import join_attributes
 from facegender.dataset.checks import Conflicts, Inspection, find_conflicts, inspect_all
-from facegender.dataset.cropping import crop_all
+from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.folders import Listing, scan_folders
 from facegender.dataset.preparation import Preparation, PrepareSettings
 from facegender.dataset.samples import Samples
@@ -68,6 +68,10 @@ def prepare(
     _check_out(out, settings, force)
     listing = _list_photos(folder, settings)
     found = listing.samples
+    if settings.crop is not None:
+        found = found.take(outside(found.paths, folder, settings.crop))
+        if not len(found):
+            raise DataError("every photo lies in the folder of the crops", "Choose another --crop.")
     roots = [folder] if folder else []
     missing = 0
     if settings.attributes:

@@ -92,6 +92,18 @@ def read_sidecar(table: Path) -> Sidecar | None:
     return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])
 
 
+def read_crop(table: Path) -> dict[str, Any] | None:
+    """Return the geometry that a table's photos were cropped to, None for photos as they came.
+
+    It holds for a table that was edited since, too: an edit does not undo the cropping.
+    """
+    try:
+        content = json.loads(sidecar_path(table).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content["crop"] if _is_ours(content) else None
+
+
 def _is_ours(content: object) -> bool:
     known = {"schema", "settings", "crop", "table", "photos"}
     return isinstance(content, dict) and known <= content.keys()

@@ -12,7 +12,7 @@ from facegender.choice import BUNDLED as BUNDLED_FOLDER
 from facegender.crops import cache_crops
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.face import KINDS, Geometry
-from facegender.finders import finder_for
+from facegender.finders import AsCropped, finder_for
 from facegender.model import architecture
 from facegender.pipeline import Feed, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
@@ -74,7 +74,8 @@ def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
         raise DataError(
             f"the photos of {rows.csv} were cropped to {cropped.width}x{cropped.height}, but "
             f"{settings.arch} takes {usual.width}x{usual.height}",
-            f"Crop them with --size {usual.width}x{usual.height}, or train on the originals.",
+            f"Crop them with --size {usual.width}x{usual.height} --align box, or train on the "
+            "original photos.",
         )
     if settings.crop not in (None, cropped.kind):
         raise UsageError(
@@ -99,7 +100,7 @@ def read_photos(
     crops, failed = cache_crops(
         wanted.paths,
         geometry,
-        finder=finder_for(geometry, detect=rows.crop is None),
+        finder=finder_for(geometry) if rows.crop is None else AsCropped(geometry.size),
         folder=out,
         workers=workers,
         on_progress=lambda done, total: on_event(Reading(done, total)),

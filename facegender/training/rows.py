@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facegender.dataset.samples import Samples
-from facegender.dataset.sidecar import read_sidecar
+from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import fingerprint_of, verify_files, verify_splits
 from facegender.training.events import OnEvent, Warn
@@ -56,5 +56,5 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
         train=samples.rows_of("train"),
         val=samples.rows_of(validated_on),
         validated_on=validated_on,
-        crop=None if sidecar is None else sidecar.crop,
+        crop=read_crop(csv),
     )

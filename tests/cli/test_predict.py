@@ -94,6 +94,37 @@ def test_folders_written_to_are_not_read(run, holiday, finding_model, in_tmp):
     assert answers(run("predict", "holiday", *options)[0]) == first
 
 
+def test_reading_and_writing_one_folder_is_a_contradiction(run, holiday, finding_model, in_tmp):
+    options = ("-r", "-q", "--model", finding_model)
+    _, err = run("predict", "holiday", *options, "--sort", "holiday", code=2)
+    assert "both read and written" in err
+    (in_tmp / "sorted").mkdir()
+    for _ in range(2):
+        run("predict", "holiday", "sorted", *options, "--sort", "sorted", code=0)
+        run("predict", "**/*.jpg", *options, "--annotate", "marked")
+    assert "marked" not in {p.parts[-2] for p in (in_tmp / "marked").rglob("marked/*")}
+    assert len(files_in(in_tmp / "sorted")) == 3
+
+
+def test_a_malformed_address_costs_only_itself(run, holiday, finding_model):
+    names = "http://[bad\nholiday/a.jpg\n"
+    options = ("--jsonl", "--allow-url", "-q", "--model", finding_model)
+    out, _ = run("predict", "-", *options, stdin=names.encode(), code=3)
+    first, second = answers(out)
+    assert first["error"].startswith("cannot be fetched")
+    assert len(second["faces"]) == 1
+
+
+def test_names_with_carriage_returns_survive_csv(run, holiday, finding_model, in_tmp):
+    odd = in_tmp / "cr\rname.jpg"
+    try:
+        odd.write_bytes((holiday / "a.jpg").read_bytes())
+    except OSError:
+        pytest.skip("no such names here")
+    out, _ = run("predict", odd.name, "--csv", "-q", "--model", finding_model)
+    assert len(list(csv.reader(io.StringIO(out, newline="")))) == 2
+
+
 def test_copy_without_sort_is_a_contradiction(run, holiday):
     _, err = run("predict", "holiday", "--copy", code=2)
     assert "--sort" in err

@@ -12,7 +12,7 @@ from facegender.dataset.prepare import prepare
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.engines import default_engine
-from facegender.errors import DataError, UsageError
+from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.evaluation import evaluate
 from facegender.face import EYES, Geometry
 from facegender.finders import FaceFinder
@@ -81,8 +81,10 @@ def test_what_is_left_out_is_listed_with_the_photo(tree):
 def test_a_second_run_writes_over_its_own_crops_but_not_over_others(tree):
     run(tree)
     run(tree, format="png")
+    with pytest.raises(FaceGenderError, match="in the way"):
+        run(tree, geometry=Geometry("box", 64, 64))  # another table may list the other crops
     Path("crops/female/1.png").write_bytes(b"somebody's own")
-    with pytest.raises(Exception, match="in the way"):
+    with pytest.raises(FaceGenderError, match="in the way"):
         run(tree)
     assert Path("crops/female/1.png").read_bytes() == b"somebody's own"
 
@@ -119,13 +121,52 @@ def test_a_cropped_table_trains_and_is_judged_as_it_is(tree):
             assert whole.faces[0].probabilities[1] == pytest.approx(p_male, abs=1e-6)
 
 
+def test_an_edited_table_remembers_its_crops(tree, finding_model):
+    run(tree, geometry=Geometry("eyes", 64, 64))
+    table = Path("faces.csv")
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    settings = TrainSettings(epochs=1, batch_size=8, seed=0, init="none")
+    bundle = train(table, "m", settings, workers=1)
+    assert bundle.geometry == Geometry("eyes", 64, 64)
+    with pytest.raises(DataError, match="were cropped to"):
+        evaluate(table, Predictor(finding_model))
+
+
+def test_a_crop_of_another_size_is_not_taken_for_one(tree, finding_model):
+    run(tree, geometry=load_bundle(finding_model).geometry)
+    path = Path(read_table(Path("faces.csv")).paths[0])
+    with Image.open(path) as image:
+        larger = image.resize((141, 165))
+    larger.save(path)
+    result = evaluate("faces.csv", Predictor(finding_model), split="all")
+    assert result.unreadable == 1
+
+
+def test_crops_inside_the_photos_are_not_read_again(tree):
+    first = run(tree, folder="photos/male/crops", faces="single")
+    second = run(tree, folder="photos/male/crops", faces="single")
+    assert len(first.samples) == len(second.samples) == 13
+    for folder in ("photos", ".", "photos/female/.."):
+        with pytest.raises(UsageError, match="is where the photos are"):
+            run(tree, folder=folder)
+
+
+def test_no_two_photos_share_a_crop(tree):
+    for name in ("0.jpg.jpg", "0.webp"):
+        (tree / "male" / name).write_bytes((tree / "male/0.jpg").read_bytes())
+    samples = run(tree).samples
+    assert len(set(samples.paths)) == len(samples) == 16
+    settings = TrainSettings(epochs=1, batch_size=8, seed=0, arch="classic", init="none")
+    train(Path("faces.csv"), "m", settings, workers=1)  # and each crop is as prepare left it
+
+
 def test_crops_of_another_geometry_are_refused(tree, finding_model):
     run(tree)
     with pytest.raises(DataError, match="cropped to 141x165, but compact takes 64x64"):
         train(Path("faces.csv"), "m", TrainSettings(epochs=1))
     with pytest.raises(DataError, match="were cropped to"):
         evaluate("faces.csv", Predictor(finding_model))
-    run(tree, geometry=Geometry("box", 64, 64))
+    run(tree, geometry=Geometry("box", 64, 64), folder="others")
     with pytest.raises(UsageError, match="--crop eyes"):
         train(Path("faces.csv"), "m", TrainSettings(epochs=1, crop="eyes"))
 
