@@ -61,6 +61,29 @@ class Level:
         return asdict(self)
 
 
+def describe_certainty(
+    answers: Answers, threshold: float, target: float | None = None, *, seed: int = 0
+) -> dict[str, Any]:
+    """Return all that this module says of some answers, in plain JSON types.
+
+    Args:
+        answers: the photos.
+        threshold: below which a face is called uncertain.
+        target: accuracy to look for a threshold for, or None.
+        seed: of the draws by chance.
+    """
+    wanted = None if target is None else threshold_for(answers, target)
+    return {
+        "chance_ece": chance_ece(answers, seed=seed),
+        "reliability": [row.to_json() for row in reliability(answers)],
+        "coverage": [level.to_json() for level in coverage_curve(answers)],
+        "uncertain": coverage_curve(answers, (threshold,))[0].to_json(),
+        "target": None
+        if target is None
+        else {"accuracy": target, "level": None if wanted is None else wanted.to_json()},
+    }
+
+
 def reliability(answers: Answers) -> list[ReliabilityBin]:
     """Return `BINS` equal bins of the larger probability; those below one half are empty."""
     sure, right = _sure_and_right(answers)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.certainty import chance_ece, coverage_curve, reliability, threshold_for
+from facegender.certainty import describe_certainty
+from facegender.comparison import Comparison, compare_answers, read_answers
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop
 from facegender.dataset.table import read_table
@@ -21,6 +22,7 @@ from facegender.dataset.where import column_of, parse_condition
 from facegender.errors import DataError
 from facegender.judging import group_by, judge_stress, worst_and_gaps
 from facegender.labels import MALE
+from facegender.leakage import Leakage, find_leakage
 from facegender.metrics import Answers, Estimate, Judge, estimate
 from facegender.predictor import Predictor
 
@@ -38,8 +40,10 @@ class Evaluation:
         metrics: name -> estimate, every row counted.
         of_faces_found: the same metrics over photos with an answer.
         groups: column or columns -> value -> group.
-        calibration: reliability, the error of chance, coverage; see `_calibration`.
+        calibration: reliability, the error of chance, coverage; see `describe_certainty`.
         stress: condition -> what it is, accuracy under it, and how many answers it changed.
+        leakage: what the rows share with training rows, None where it was not looked for.
+        comparison: with another model's answers, or None.
         seconds: of reading and predicting.
         warnings: what a reader must know before believing the numbers.
     """
@@ -57,6 +61,8 @@ class Evaluation:
     groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     stress: dict[str, dict[str, Any]] = field(default_factory=dict)
+    leakage: Leakage | None = None
+    comparison: Comparison | None = None
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
@@ -89,6 +95,10 @@ class Evaluation:
             "extremes": {by: worst_and_gaps(groups) for by, groups in self.groups.items()},
             "calibration": self.calibration,
             "stress": {name: _group_json(found) for name, found in self.stress.items()},
+            "leakage": None if self.leakage is None else self.leakage.to_json(),
+            "comparison": None
+            if self.comparison is None
+            else self.comparison.to_json(self.samples),
             "seconds": round(self.seconds, 3),
             "warnings": self.warnings,
         }
@@ -103,6 +113,9 @@ def evaluate(
     by: list[str] | None = None,
     stress: bool = False,
     target_accuracy: float | None = None,
+    leaks: bool = True,
+    against: str | os.PathLike[str] | None = None,
+    compare: str | os.PathLike[str] | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -116,8 +129,11 @@ def evaluate(
         by: columns to break the result down by; ``race,gender`` crosses two.
         stress: repeat it under the conditions of `stress.CONDITIONS`.
         target_accuracy: also look for the least threshold that reaches it.
-        seed: of the bootstrap.
-        on_progress: called with (photos done, photos in all).
+        leaks: look for photos and persons of the rows among the training rows.
+        against: the table with the training rows; None means `csv`.
+        compare: a model folder, or a CSV ``path,p_male`` of another tool's answers.
+        seed: of the bootstrap and of the draws by chance.
+        on_progress: called with (photos done, photos in all), once for each pass over them.
 
     Raises:
         DataError: no such rows.
@@ -134,6 +150,9 @@ def evaluate(
     samples = _select(csv, table, split, where or [])
     columns = {name: _crossed(samples, name) for name in by or []}
     warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
+    leakage = None
+    if leaks:
+        leakage = _leakage(samples, split, table, against, predictor.workers, on_progress)
     start = time.perf_counter()
     p_male, no_face, unreadable = _predict(predictor, samples, crop is not None, on_progress)
     seconds = time.perf_counter() - start
@@ -158,10 +177,17 @@ def evaluate(
         if found.all()
         else estimate(answers.take(found), persons, seed=seed),
         groups={name: group_by(samples, answers, values, seed) for name, values in columns.items()},
-        calibration=_calibration(answers, target_accuracy, predictor, seed),
+        calibration={
+            "temperature": predictor.bundle.manifest["temperature"],
+            **describe_certainty(answers, predictor.threshold, target_accuracy, seed=seed),
+        },
         stress=judge_stress(predictor, samples, answers, crop is not None, seed, on_progress)
         if stress
         else {},
+        leakage=leakage,
+        comparison=_compared(compare, samples, answers, crop, predictor.workers, seed)
+        if compare is not None
+        else None,
         seconds=seconds,
         warnings=warnings,
     )
@@ -188,21 +214,39 @@ def _predict(
     return p_male, no_face, unreadable
 
 
-def _calibration(
-    answers: Answers, target: float | None, predictor: Predictor, seed: int
-) -> dict[str, Any]:
-    """What the probabilities are worth, in plain JSON types."""
-    wanted = None if target is None else threshold_for(answers, target)
-    return {
-        "temperature": predictor.bundle.manifest["temperature"],
-        "chance_ece": chance_ece(answers, seed=seed),
-        "reliability": [row.to_json() for row in reliability(answers)],
-        "coverage": [level.to_json() for level in coverage_curve(answers)],
-        "uncertain": coverage_curve(answers, (predictor.threshold,))[0].to_json(),
-        "target": None
-        if target is None
-        else {"accuracy": target, "level": None if wanted is None else wanted.to_json()},
-    }
+def _leakage(
+    samples: Samples,
+    split: str,
+    table: Samples,
+    against: str | os.PathLike[str] | None,
+    workers: int | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> Leakage | None:
+    """Look among the training rows of a table; None where there are none to look among."""
+    other = table if against is None else read_table(Path(against))
+    trained = other.take(other.rows_of("train"))
+    if not len(trained) or (against is None and split in ("train", "all")):
+        return None
+    return find_leakage(samples, trained, workers=workers, on_progress=on_progress)
+
+
+def _compared(
+    other: str | os.PathLike[str],
+    samples: Samples,
+    answers: Answers,
+    crop: dict[str, Any] | None,
+    workers: int | None,
+    seed: int,
+) -> Comparison:
+    """Compare with another model, or with the answers in a CSV."""
+    if Path(other).is_dir():
+        predictor = Predictor(other, workers=workers)
+        if crop is not None and crop != predictor.bundle.geometry.to_json():
+            raise DataError(f"{other} takes other crops than the table's", "")
+        theirs = Answers(samples.labels, _predict(predictor, samples, crop is not None, None)[0])
+    else:
+        theirs = read_answers(Path(other), samples)
+    return compare_answers(answers, theirs, samples.persons, seed=seed)
 
 
 def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:

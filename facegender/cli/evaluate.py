@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,26 +11,6 @@ from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
-    from facegender.metrics import Estimate
-
-TITLES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "recall_female": "recall of women",
-    "recall_male": "recall of men",
-    "precision_female": "precision of women",
-    "precision_male": "precision of men",
-    "f1_female": "F1 of women",
-    "f1_male": "F1 of men",
-    "mcc": "Matthews correlation",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision (men)",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error (15 bins)",
-}
-SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
-
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
 Split = Annotated[
@@ -48,7 +28,6 @@ By = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")]
 
-
 Stress = Annotated[
     bool,
     typer.Option(
@@ -58,6 +37,41 @@ Stress = Annotated[
     ),
 ]
 
+Target = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Also find the least threshold that reaches this accuracy."),
+]
+Compare = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="OTHER",
+        help="Compare with another model folder, or a CSV path,p_male of any tool's answers.",
+    ),
+]
+Predictions = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write path,label,p_male of every row as CSV.")
+]
+NoLeaks = Annotated[
+    bool,
+    typer.Option(
+        "--no-leaks", help="Do not look for copies and persons of these rows in the training rows."
+    ),
+]
+Against = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="The table with the training rows. Default: the same."),
+]
+MinAccuracy = Annotated[
+    float | None, typer.Option(metavar="P", help="Exit with 1 below this accuracy.")
+]
+MinGroup = Annotated[
+    float | None,
+    typer.Option(
+        "--min-group-accuracy",
+        metavar="P",
+        help="Exit with 1 where a group of --by with enough photos is below this accuracy.",
+    ),
+]
 Record = Annotated[
     str | None,
     typer.Option(metavar="TITLE", help="Add the result to the model's card, under this title."),
@@ -71,6 +85,13 @@ def evaluate_command(
     where: Where = None,
     by: By = None,
     stress: Stress = False,
+    target_accuracy: Target = None,
+    compare: Compare = None,
+    predictions: Predictions = None,
+    no_leaks: NoLeaks = False,
+    against: Against = None,
+    min_accuracy: MinAccuracy = None,
+    min_group_accuracy: MinGroup = None,
     record: Record = None,
     seed: Seed = 0,
     output: Output = None,
@@ -87,12 +108,15 @@ def evaluate_command(
 
     [cyan]facegender eval --split val --where 'age not in 0-2,3-9' --json[/cyan]
 
+    [cyan]facegender eval --compare ./older_model --min-accuracy .95[/cyan]
+
     Judges a model on photos it has not learned from: how good, for whom,
     with 95 % intervals. A photo without a face or that cannot be read
     counts as an error.
     """
     from facegender.card import record_evaluation
     from facegender.cli import console
+    from facegender.cli.evaluation_display import print_evaluation, write_predictions
     from facegender.errors import UsageError
     from facegender.evaluation import evaluate
     from facegender.predictor import Predictor
@@ -101,12 +125,15 @@ def evaluate_command(
         raise UsageError(f"unknown split {split!r}", "Choose test, val, train or all.")
     if output is not None and not json:
         raise UsageError("--output writes JSON", "Add --json.")
-    if output is not None and output.exists() and csv.exists() and output.samefile(csv):
-        raise UsageError(f"--output {output} is the table to judge on", "Choose another name.")
+    for written in (output, predictions):
+        if written is not None and written.exists() and csv.exists() and written.samefile(csv):
+            raise UsageError(f"{written} is the table to judge on", "Choose another name.")
+    if min_group_accuracy is not None and not by:
+        raise UsageError("--min-group-accuracy needs groups", "Add --by COLUMN.")
     predictor = Predictor(model, workers=workers)
     if not quiet:
         console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")
-    with console.progress("Predicting", quiet=quiet or json) as on_progress:
+    with console.progress("Judging", quiet=quiet or json) as on_progress:
         result = evaluate(
             csv,
             predictor,
@@ -114,6 +141,10 @@ def evaluate_command(
             where=where,
             by=by,
             stress=stress,
+            target_accuracy=target_accuracy,
+            leaks=not no_leaks,
+            against=against,
+            compare=compare,
             seed=seed,
             on_progress=on_progress,
         )
@@ -121,80 +152,30 @@ def evaluate_command(
         record_evaluation(predictor.bundle, result.to_json(), record)
     for warning in result.warnings:
         console.warn(warning + ".")
+    if predictions is not None:
+        write_predictions(predictions, result)
     if json:
         console.write_result(console.json_text(result.to_json()) + "\n", output)
     else:
-        _print(result)
+        print_evaluation(result)
+    _demand(result, min_accuracy, min_group_accuracy)
 
 
-def _print(result: Evaluation) -> None:
-    from facegender.cli import console
+def _demand(result: Evaluation, accuracy: float | None, of_groups: float | None) -> None:
+    """Fail where an accuracy that was asked for is not reached.
 
-    out = console.stdout()
-    model = result.model or {}
-    count = len(result.samples)
-    out.print(f"Model {console.plain(model['path'])} (fingerprint {model['fingerprint']})")
-    chosen = "".join(f", {text}" for text in result.where)
-    out.print(
-        f"Rows  {console.plain(str(result.csv))}, split {result.split}{console.plain(chosen)}: "
-        f"{count:,} photos, {result.no_face:,} without a face, {result.unreadable:,} unreadable; "
-        f"predicted in {result.seconds:.1f} s"
-    )
-    table = console.make_table("How good", "metric", ">value", ">95 % interval")
-    for name, estimate in result.metrics.items():
-        table.add_row(TITLES[name], *_cells(name, estimate))
-    if result.no_face or result.unreadable:
-        table.add_section()
-        found = result.of_faces_found["accuracy"]
-        table.add_row("accuracy of faces found", *_cells("accuracy", found))
-    console.print_table(table)
-    confusion = console.make_table(
-        "Photos", "label", ">called female", ">called male", ">no answer"
-    )
-    totals = [int((result.answers.labels == label).sum()) for label in (0, 1)]
-    for label, row in enumerate(result.confusion.tolist()):
-        cells = [f"{value:,}" for value in (*row, totals[label] - sum(row))]
-        confusion.add_row(("female", "male")[label], *cells)
-    console.print_table(confusion)
-    for by, groups in result.groups.items():
-        console.print_table(_group_table(by, groups))
-    if result.stress:
-        table = console.make_table(
-            "Under stress", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
-        )
-        for name, under in result.stress.items():
-            shown = _cells("accuracy", under["accuracy"])
-            table.add_row(name, under["what"], *shown, f"{under['flips']:,}")
-        console.print_table(table)
+    Raises:
+        FaceGenderError: it is not.
+    """
+    from facegender.errors import FaceGenderError
 
-
-def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Any:
-    """A table of groups, the worst first; groups too small to judge come last, without numbers."""
-    from facegender.cli import console
-
-    names = ("accuracy", "recall_female", "recall_male")
-    columns = (f">{title}" for name in names for title in (TITLES[name], "95 % interval"))
-    table = console.make_table(f"By {by}, worst first", by, ">photos", *columns)
-    order = sorted(
-        groups, key=lambda value: (groups[value]["too_small"], groups[value]["accuracy"].value)
-    )
-    for value in order:
-        group = groups[value]
-        cells = [cell for name in names for cell in _cells(name, group[name])]
-        if group["too_small"]:
-            cells = ["too few", "", "", "", "", ""]
-        table.add_row(console.plain(value or "(none)"), f"{group['photos']:,}", *cells)
-    return table
-
-
-def _cells(name: str, estimate: Estimate) -> tuple[str, str]:
-    """Value and interval as text: shares in percent, the rest as numbers."""
-    if estimate.value is None:
-        return "undefined", ""
-
-    def show(value: float) -> str:
-        return f"{100 * value:.1f} %" if name.startswith(SHARES) else f"{value:.4f}"
-
-    if estimate.low is None or estimate.high is None:
-        return show(estimate.value), ""
-    return show(estimate.value), f"{show(estimate.low)} to {show(estimate.high)}"
+    found = result.metrics["accuracy"].value
+    if accuracy is not None and not (found is not None and found >= accuracy):
+        raise FaceGenderError(f"the accuracy is {found}, below the {accuracy} asked for")
+    for by, groups in result.groups.items() if of_groups is not None else ():
+        for name, group in groups.items():
+            value = group["accuracy"].value
+            if not group["too_small"] and value < of_groups:
+                raise FaceGenderError(
+                    f"the accuracy of {by} {name} is {value}, below the {of_groups} asked for"
+                )

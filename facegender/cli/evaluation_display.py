@@ -1,0 +1,216 @@
+"""Evaluations as tables."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facegender.evaluation import Evaluation
+    from facegender.metrics import Estimate
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "recall_female": "recall of women",
+    "recall_male": "recall of men",
+    "precision_female": "precision of women",
+    "precision_male": "precision of men",
+    "f1_female": "F1 of women",
+    "f1_male": "F1 of men",
+    "mcc": "Matthews correlation",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision (men)",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error (15 bins)",
+}
+SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Print an evaluation to stdout: what a reader must know first, then the numbers."""
+    from facegender.cli import console
+
+    out = console.stdout()
+    _warn_of_leaks(result)
+    model = result.model or {}
+    out.print(f"Model {console.plain(model['path'])} (fingerprint {model['fingerprint']})")
+    chosen = "".join(f", {text}" for text in result.where)
+    out.print(
+        f"Rows  {console.plain(str(result.csv))}, split {result.split}{console.plain(chosen)}: "
+        f"{len(result.samples):,} photos, {result.no_face:,} without a face, "
+        f"{result.unreadable:,} unreadable; predicted in {result.seconds:.1f} s"
+    )
+    console.print_table(_metrics_table(result))
+    console.print_table(_confusion_table(result))
+    for by, groups in result.groups.items():
+        for sentence in _extremes(by, groups):
+            out.print(console.plain(sentence))
+        console.print_table(_group_table(by, groups))
+    if result.stress:
+        console.print_table(_stress_table(result))
+    for sentence in [*_certainty(result), *_comparison(result)]:
+        out.print(console.plain(sentence))
+
+
+def write_predictions(file: Path, result: Evaluation) -> None:
+    """Write path, label and probability of every row; an empty one where there is no answer."""
+    from facegender.dataset.table import relative_path
+    from facegender.files import write_csv_row, write_text
+
+    text = io.StringIO(newline="")
+    write_csv_row(text, ["path", "label", "p_male"])
+    folder = os.path.abspath(file.parent)
+    rows = zip(result.samples.paths, result.samples.labels, result.answers.p_male, strict=True)
+    for path, label, p_male in rows:
+        answer = "" if math.isnan(p_male) else f"{p_male:.7g}"
+        write_csv_row(text, [relative_path(path, folder), int(label), answer])
+    write_text(file, text.getvalue())
+
+
+def _warn_of_leaks(result: Evaluation) -> None:
+    """Say before any number what the rows share with the training rows."""
+    from facegender.cli import console
+
+    leaks = result.leakage
+    if leaks is None:
+        return
+    for found, what in (
+        (len(leaks.exact), "of these photos are among the training photos too, byte for byte"),
+        (len(leaks.near), "of these photos look the same as a training photo"),
+        (len(leaks.persons), "persons are in both"),
+    ):
+        if found:
+            console.warn(f"LEAK: {found:,} {what}: the numbers flatter the model.")
+
+
+def _metrics_table(result: Evaluation) -> Table:
+    from facegender.cli import console
+
+    table = console.make_table("How good", "metric", ">value", ">95 % interval")
+    for name, estimate in result.metrics.items():
+        value, interval = _cells(name, estimate)
+        chance = result.calibration.get("chance_ece")
+        if name == "ece" and chance is not None:
+            interval = f"by chance up to {100 * chance:.1f} %"
+        table.add_row(TITLES[name], value, interval)
+    if result.no_face or result.unreadable:
+        table.add_section()
+        found = result.of_faces_found["accuracy"]
+        table.add_row("accuracy of faces found", *_cells("accuracy", found))
+    return table
+
+
+def _confusion_table(result: Evaluation) -> Table:
+    from facegender.cli import console
+
+    table = console.make_table("Photos", "label", ">called female", ">called male", ">no answer")
+    totals = [int((result.answers.labels == label).sum()) for label in (0, 1)]
+    for label, row in enumerate(result.confusion.tolist()):
+        cells = [f"{value:,}" for value in (*row, totals[label] - sum(row))]
+        table.add_row(("female", "male")[label], *cells)
+    return table
+
+
+def _stress_table(result: Evaluation) -> Table:
+    from facegender.cli import console
+
+    table = console.make_table(
+        "Under stress", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
+    )
+    for name, under in result.stress.items():
+        shown = _cells("accuracy", under["accuracy"])
+        table.add_row(name, under["what"], *shown, f"{under['flips']:,}")
+    return table
+
+
+def _extremes(by: str, groups: dict[str, dict[str, Any]]) -> list[str]:
+    """Name the worst group and the largest gap."""
+    from facegender.judging import worst_and_gaps
+
+    found = worst_and_gaps(groups)
+    if found["worst"] is None:
+        return [f"By {by}: no group has enough photos to say anything."]
+    value, interval = _cells("accuracy", groups[found["worst"]]["accuracy"])
+    sentences = [f"Worst by {by}: {found['worst'] or '(none)'}, accuracy {value} ({interval})."]
+    if found["gaps"]:
+        metric, gap = max(found["gaps"].items(), key=lambda item: item[1]["gap"])
+        sentences.append(
+            f"Largest gap by {by}: {100 * gap['gap']:.1f} points of {TITLES[metric]}, between "
+            f"{gap['low'] or '(none)'} and {gap['high'] or '(none)'}."
+        )
+    return sentences
+
+
+def _certainty(result: Evaluation) -> list[str]:
+    """What the threshold does, and which one reaches a wanted accuracy."""
+    level, target = result.calibration["uncertain"], result.calibration["target"]
+    sentences = []
+    if level["accuracy"] is not None:
+        sentences.append(
+            f"At the threshold {level['threshold']:g}, {100 * level['coverage']:.1f} % of the "
+            f"photos get a sure answer, and {100 * level['accuracy']:.1f} % of these are right."
+        )
+    if target is not None and target["level"] is None:
+        sentences.append(f"No threshold reaches an accuracy of {target['accuracy']:g}.")
+    elif target is not None:
+        found = target["level"]
+        sentences.append(
+            f"An accuracy of {target['accuracy']:g} is reached at --threshold "
+            f"{found['threshold']:.4f}, which answers {100 * found['coverage']:.1f} % of them. "
+            "It was chosen on these photos: judge it on others."
+        )
+    return sentences
+
+
+def _comparison(result: Evaluation) -> list[str]:
+    found = result.comparison
+    if found is None:
+        return []
+    value, low, high = (
+        f"{100 * (v or 0.0):+.2f}"
+        for v in (found.difference.value, found.difference.low, found.difference.high)
+    )
+    return [
+        f"Against the other: {value} points ({low} to {high}); only this one is right on "
+        f"{found.only_first:,} photos, only the other on {found.only_second:,} "
+        f"(McNemar's exact test: p = {found.p_value:.3g})."
+    ]
+
+
+def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Table:
+    """A table of groups, the worst first; groups too small to judge come last, without numbers."""
+    from facegender.cli import console
+
+    names = ("accuracy", "recall_female", "recall_male")
+    columns = (f">{title}" for name in names for title in (TITLES[name], "95 % interval"))
+    table = console.make_table(f"By {by}, worst first", by, ">photos", *columns)
+    order = sorted(
+        groups, key=lambda value: (groups[value]["too_small"], groups[value]["accuracy"].value)
+    )
+    for value in order:
+        group = groups[value]
+        cells = [cell for name in names for cell in _cells(name, group[name])]
+        if group["too_small"]:
+            cells = ["too few", "", "", "", "", ""]
+        table.add_row(console.plain(value or "(none)"), f"{group['photos']:,}", *cells)
+    return table
+
+
+def _cells(name: str, estimate: Estimate) -> tuple[str, str]:
+    """Value and interval as text: shares in percent, the rest as numbers."""
+    if estimate.value is None:
+        return "undefined", ""
+
+    def show(value: float) -> str:
+        return f"{100 * value:.1f} %" if name.startswith(SHARES) else f"{value:.4f}"
+
+    if estimate.low is None or estimate.high is None:
+        return show(estimate.value), ""
+    return show(estimate.value), f"{show(estimate.low)} to {show(estimate.high)}"

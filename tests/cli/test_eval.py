@@ -1,0 +1,88 @@
+"""`facegender eval`: what it prints, demands and leaves behind."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def judged(run, toy_csv, toy_model):
+    def judge(*args, **options):
+        return run("eval", toy_csv, "--model", toy_model, "-q", *args, **options)
+
+    return judge
+
+
+def test_the_contract_has_everything(judged):
+    out, _ = judged("--json", "--by", "gender", "--stress", "--target-accuracy", "0.6")
+    result = json.loads(out)
+    assert set(result) >= {"calibration", "stress", "leakage", "comparison", "extremes", "groups"}
+    calibration = result["calibration"]
+    assert len(calibration["reliability"]) == 15
+    assert calibration["target"]["accuracy"] == 0.6
+    assert 0 <= calibration["chance_ece"] <= 1
+    assert result["extremes"]["gender"]["worst"] in ("female", "male", None)
+    assert result["comparison"] is None
+
+
+def test_predictions_come_back_as_another_tools(judged, in_tmp):
+    judged("--predictions", "mine.csv")
+    rows = list(csv.DictReader(open("mine.csv")))
+    assert len(rows) == 16
+    out, _ = judged("--json", "--compare", "mine.csv")
+    comparison = json.loads(out)["comparison"]
+    assert comparison["difference"]["value"] == 0
+    assert comparison["p_value"] == 1
+    with open("worse.csv", "w") as file:
+        file.write("path,p_male\n")
+        file.writelines(f"{row['path']},{1 - int(row['label'])}\n" for row in rows)
+    out, _ = judged("--compare", "worse.csv")
+    assert "Against the other: +" in out
+    assert "p = " in out
+
+
+def test_another_model_is_compared(judged, toy_model, in_tmp):
+    shutil.copytree(toy_model, "other")
+    out, _ = judged("--json", "--compare", "other")
+    assert json.loads(out)["comparison"]["photos"] == []
+    judged("--compare", "nothing", code=1)
+
+
+@pytest.mark.parametrize(
+    ("demands", "code"),
+    [
+        (("--min-accuracy", "0"), 0),
+        (("--min-accuracy", "1.01"), 1),
+        (("--min-group-accuracy", "1.01", "--by", "split"), 0),  # 16 photos are too few to say
+        (("--min-group-accuracy", "0.5"), 2),
+    ],
+)
+def test_demands_decide_the_exit_code(judged, demands, code):
+    _, err = judged(*demands, code=code)
+    assert ("asked for" in err) == (code == 1)
+
+
+def test_a_group_that_is_large_enough_is_demanded_of(judged):
+    _, err = judged("--split", "train", "--min-group-accuracy", "1.01", "--by", "split", code=1)
+    assert "accuracy of split train" in err
+
+
+def test_leaks_are_said_before_the_numbers(run, toy_csv, toy_model, in_tmp):
+    text = toy_csv.read_text().replace(",test", ",val")
+    leaking = toy_csv.with_name("leaking.csv")
+    leaking.write_text(text + toy_csv.read_text().split("\n", 1)[1].replace(",val", ",train"))
+    options = ("--split", "val", "--model", toy_model, "-q")
+    _, err = run("eval", leaking, *options)
+    assert "LEAK" in err
+    assert "byte for byte" in err
+    _, err = run("eval", leaking, *options, "--no-leaks")
+    assert "LEAK" not in err
+
+
+def test_a_result_is_recorded_in_the_card(run, toy_csv, toy_model, in_tmp):
+    shutil.copytree(toy_model, "model")
+    run("eval", toy_csv, "--model", "model", "-q", "--record", "Made photos")
+    out, _ = run("info", "model")
+    assert "## Made photos" in out
