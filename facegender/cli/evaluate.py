@@ -11,6 +11,7 @@ from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
+    from facegender.predictor import Predictor
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
 Split = Annotated[
@@ -72,6 +73,16 @@ MinGroup = Annotated[
         help="Exit with 1 where a group of --by with enough photos is below this accuracy.",
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a report as one HTML file: plots, groups, mistakes."),
+]
+Gallery = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="N", help="Thumbnails in each part of the report's gallery; 0: none."
+    ),
+]
 Record = Annotated[
     str | None,
     typer.Option(metavar="TITLE", help="Add the result to the model's card, under this title."),
@@ -92,6 +103,8 @@ def evaluate_command(
     against: Against = None,
     min_accuracy: MinAccuracy = None,
     min_group_accuracy: MinGroup = None,
+    report: Report = None,
+    gallery: Gallery = 60,
     record: Record = None,
     seed: Seed = 0,
     output: Output = None,
@@ -125,7 +138,7 @@ def evaluate_command(
         raise UsageError(f"unknown split {split!r}", "Choose test, val, train or all.")
     if output is not None and not json:
         raise UsageError("--output writes JSON", "Add --json.")
-    for written in (output, predictions):
+    for written in (output, predictions, report):
         if written is not None and written.exists() and csv.exists() and written.samefile(csv):
             raise UsageError(f"{written} is the table to judge on", "Choose another name.")
     if min_group_accuracy is not None and not by:
@@ -152,6 +165,8 @@ def evaluate_command(
         record_evaluation(predictor.bundle, result.to_json(), record)
     for warning in result.warnings:
         console.warn(warning + ".")
+    if report is not None:
+        _write_report(report, result, predictor, gallery)
     if predictions is not None:
         write_predictions(predictions, result)
     if json:
@@ -159,6 +174,25 @@ def evaluate_command(
     else:
         print_evaluation(result)
     _demand(result, min_accuracy, min_group_accuracy)
+
+
+def _write_report(file: Path, result: Evaluation, predictor: Predictor, gallery: int) -> None:
+    import shlex
+    import sys
+
+    from facegender.cli import console
+    from facegender.dataset.sidecar import read_crop
+    from facegender.files import write_text
+    from facegender.report.report import render_report
+
+    html = render_report(
+        result,
+        predictor,
+        shown=gallery,
+        cropped=read_crop(result.csv) is not None,
+        command=console.visible(shlex.join(["facegender", *sys.argv[1:]])),
+    )
+    write_text(file, html)
 
 
 def _demand(result: Evaluation, accuracy: float | None, of_groups: float | None) -> None:

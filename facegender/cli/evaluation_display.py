@@ -8,29 +8,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facegender.report.sections import TITLES, show_estimate
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from facegender.evaluation import Evaluation
-    from facegender.metrics import Estimate
-
-TITLES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "recall_female": "recall of women",
-    "recall_male": "recall of men",
-    "precision_female": "precision of women",
-    "precision_male": "precision of men",
-    "f1_female": "F1 of women",
-    "f1_male": "F1 of men",
-    "mcc": "Matthews correlation",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision (men)",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error (15 bins)",
-}
-SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
 
 
 def print_evaluation(result: Evaluation) -> None:
@@ -95,7 +78,7 @@ def _metrics_table(result: Evaluation) -> Table:
 
     table = console.make_table("How good", "metric", ">value", ">95 % interval")
     for name, estimate in result.metrics.items():
-        value, interval = _cells(name, estimate)
+        value, interval = show_estimate(name, estimate)
         chance = result.calibration.get("chance_ece")
         if name == "ece" and chance is not None:
             interval = f"by chance up to {100 * chance:.1f} %"
@@ -103,7 +86,7 @@ def _metrics_table(result: Evaluation) -> Table:
     if result.no_face or result.unreadable:
         table.add_section()
         found = result.of_faces_found["accuracy"]
-        table.add_row("accuracy of faces found", *_cells("accuracy", found))
+        table.add_row("accuracy of faces found", *show_estimate("accuracy", found))
     return table
 
 
@@ -125,7 +108,7 @@ def _stress_table(result: Evaluation) -> Table:
         "Under stress", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
     )
     for name, under in result.stress.items():
-        shown = _cells("accuracy", under["accuracy"])
+        shown = show_estimate("accuracy", under["accuracy"])
         table.add_row(name, under["what"], *shown, f"{under['flips']:,}")
     return table
 
@@ -137,7 +120,7 @@ def _extremes(by: str, groups: dict[str, dict[str, Any]]) -> list[str]:
     found = worst_and_gaps(groups)
     if found["worst"] is None:
         return [f"By {by}: no group has enough photos to say anything."]
-    value, interval = _cells("accuracy", groups[found["worst"]]["accuracy"])
+    value, interval = show_estimate("accuracy", groups[found["worst"]]["accuracy"])
     sentences = [f"Worst by {by}: {found['worst'] or '(none)'}, accuracy {value} ({interval})."]
     if found["gaps"]:
         metric, gap = max(found["gaps"].items(), key=lambda item: item[1]["gap"])
@@ -196,21 +179,8 @@ def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Table:
     )
     for value in order:
         group = groups[value]
-        cells = [cell for name in names for cell in _cells(name, group[name])]
+        cells = [cell for name in names for cell in show_estimate(name, group[name])]
         if group["too_small"]:
             cells = ["too few", "", "", "", "", ""]
         table.add_row(console.plain(value or "(none)"), f"{group['photos']:,}", *cells)
     return table
-
-
-def _cells(name: str, estimate: Estimate) -> tuple[str, str]:
-    """Value and interval as text: shares in percent, the rest as numbers."""
-    if estimate.value is None:
-        return "undefined", ""
-
-    def show(value: float) -> str:
-        return f"{100 * value:.1f} %" if name.startswith(SHARES) else f"{value:.4f}"
-
-    if estimate.low is None or estimate.high is None:
-        return show(estimate.value), ""
-    return show(estimate.value), f"{show(estimate.low)} to {show(estimate.high)}"

@@ -1,0 +1,1 @@
+"""An evaluation -> one HTML file."""

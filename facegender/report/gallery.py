@@ -1,0 +1,95 @@
+"""Thumbnails of the surest mistakes and of the most doubtful photos."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from facegender.crops import find_faces
+from facegender.errors import PhotoError
+from facegender.face import cut_out
+from facegender.finders import Finder, whole_photo
+from facegender.labels import LABELS
+from facegender.parallel import ordered_map
+from facegender.photo import decode_photo, read_bytes
+
+if TYPE_CHECKING:
+    from facegender.evaluation import Evaluation
+    from facegender.face import Geometry
+
+SIDE = 128
+MARGIN = 0.2
+"""What is shown around the finder's box, as a share of it."""
+
+
+class Entry(NamedTuple):
+    """A photo of the gallery."""
+
+    path: str
+    label: int
+    p_male: float
+
+
+def gallery(
+    result: Evaluation, geometry: Geometry, finder: Finder, count: int, workers: int | None = None
+) -> str:
+    """Return HTML with at most `count` surest mistakes and as many doubtful photos.
+
+    Args:
+        result: the evaluation.
+        geometry, finder: as its predictor has them, to show the face that was judged.
+        count: 0 shows none, for private photos.
+        workers: processes that read photos; None means one a core.
+    """
+    if count < 1:
+        return ""
+    p_male, labels = result.answers.p_male, result.answers.labels
+    right = np.where(labels == 1, p_male, 1 - p_male)
+    answered = np.flatnonzero(result.answers.answered)
+    wrong = answered[((p_male >= 0.5) != (labels == 1))[answered]]
+    surest = wrong[np.argsort(right[wrong], kind="stable")][:count]
+    doubtful = answered[np.argsort(np.abs(p_male - 0.5)[answered], kind="stable")][:count]
+    make = partial(_thumbnail, geometry=geometry, finder=finder)
+    parts = []
+    for heading, rows in (("The surest mistakes", surest), ("The most doubtful", doubtful)):
+        entries = [
+            Entry(result.samples.paths[row], int(labels[row]), float(p_male[row])) for row in rows
+        ]
+        pictures = ordered_map(make, [entry.path for entry in entries], workers=workers, chunk=8)
+        items = [_item(e, picture) for e, picture in zip(entries, pictures, strict=True)]
+        body = f'<ul class="gallery">{"".join(items)}</ul>' if items else "<p>None.</p>"
+        parts.append(f"<h3>{heading}</h3>{body}")
+    return "".join(parts)
+
+
+def _item(entry: Entry, picture: str) -> str:
+    answer = int(entry.p_male >= 0.5)
+    sure = entry.p_male if answer else 1 - entry.p_male
+    words = f"labelled {LABELS[entry.label]}, called {LABELS[answer]}, {100 * sure:.0f} %"
+    name = os.path.basename(entry.path).encode("utf-8", "backslashreplace").decode()
+    alt = escape(words, quote=True)
+    shown = f'<img src="{picture}" alt="{alt}" loading="lazy">' if picture else ""
+    return f"<li>{shown}{escape(words)}<br><span class='soft'>{escape(name)}</span></li>"
+
+
+def _thumbnail(path: str, geometry: Geometry, finder: Finder) -> str:
+    """Return the judged face as a data URL, "" where it cannot be read any more."""
+    try:
+        photo = decode_photo(read_bytes(path)).pixels
+    except PhotoError:
+        return ""
+    found = find_faces(photo, geometry, finder)
+    (face,) = found.faces[:1] or whole_photo(photo)
+    x, y, width, height = face.box
+    side = max(width, height) * (1 + (MARGIN if face.score is not None else 0.0))
+    box = (x + (width - side) / 2, y + (height - side) / 2, side, side)
+    data = io.BytesIO()
+    Image.fromarray(cut_out(photo, box, (SIDE, SIDE))).save(data, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()

@@ -1,0 +1,115 @@
+"""An evaluation -> one self-contained HTML file that anyone can open, print and read aloud."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from facegender import __version__
+from facegender.bundle import HISTORY, Bundle
+from facegender.card import LIMITS_OF_USE
+from facegender.finders import AsCropped, Finder
+from facegender.report import sections
+from facegender.report.curves import curves
+from facegender.report.gallery import gallery
+from facegender.report.page import figure, page, paragraph, table
+from facegender.report.plots import Axis, Line, line_plot
+
+if TYPE_CHECKING:
+    from facegender.evaluation import Evaluation
+    from facegender.predictor import Predictor
+
+
+def render_report(
+    result: Evaluation,
+    predictor: Predictor,
+    *,
+    shown: int = 60,
+    cropped: bool = False,
+    command: str = "",
+) -> str:
+    """Return the report as HTML.
+
+    Args:
+        result: the evaluation.
+        predictor: the model that was judged.
+        shown: photos in each part of the gallery; 0 for private photos.
+        cropped: the table's photos are crops.
+        command: how the report was made.
+    """
+    geometry = predictor.bundle.geometry
+    finder: Finder = AsCropped(geometry.size) if cropped else predictor.finder
+    lead = sections.verdict(result) + paragraph(
+        f"Model {predictor.bundle.folder}, fingerprint {predictor.bundle.fingerprint}", "soft"
+    )
+    parts = [
+        ("leaks", "Can the numbers be believed?", sections.leaks(result)),
+        ("data", "The photos", sections.data(result)),
+        ("numbers", "How good", sections.headline(result)),
+        ("groups", "For whom", sections.groups(result)),
+        ("curves", "How sure", curves(result)),
+        ("stress", "Under stress", sections.stress(result)),
+        ("comparison", "Against another model", sections.comparison(result)),
+        (
+            "gallery",
+            "Where it fails",
+            gallery(result, geometry, finder, shown, predictor.workers),
+        ),
+        ("learning", "How it was trained", learning_curve(predictor.bundle)),
+        ("use", "What it must not be used for", paragraph(LIMITS_OF_USE.replace("*", ""))),
+        ("made", "How this was made", _made(result, predictor, command)),
+    ]
+    return page("How good is this model, and for whom?", lead, parts)
+
+
+def learning_curve(bundle: Bundle) -> str:
+    """Return the losses of each epoch as a plot with its numbers; "" without a history."""
+    if HISTORY not in bundle.files:
+        return ""
+    with bundle.files[HISTORY].open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return ""
+    epochs = [float(row["epoch"]) for row in rows]
+    most = max(float(row[name]) for row in rows for name in ("loss", "val_loss"))
+    ticks = sorted({round(1 + (len(rows) - 1) * i / 4) for i in range(5)})
+    x = Axis("epoch", 1, max(len(rows), 2), tuple(map(float, ticks)), percent=False)
+    top = max(0.1, round(most + 0.05, 1))
+    y = Axis("loss", 0, top, tuple(round(top * i / 4, 3) for i in range(5)), percent=False)
+    lines = [
+        Line([(e, float(row[name])) for e, row in zip(epochs, rows, strict=True)], kind)
+        for name, kind in (("loss", "second"), ("val_loss", "main"))
+    ]
+    plot = line_plot("Losses on training and validation photos, epoch by epoch", x, y, lines)
+    heads = ("epoch", "training loss", "validation loss", "validation accuracy", "kept")
+    numbers = [
+        (
+            row["epoch"],
+            f"{float(row['loss']):.4f}",
+            f"{float(row['val_loss']):.4f}",
+            f"{100 * float(row['val_accuracy']):.2f} %",
+            "best so far" if row["best"] == "1" else "",
+        )
+        for row in rows
+    ]
+    caption = "Loss on validation (blue) and training photos (orange)"
+    return figure(caption, plot, table("Epochs", heads, numbers))
+
+
+def _made(result: Evaluation, predictor: Predictor, command: str) -> str:
+    manifest: dict[str, Any] = dict(predictor.bundle.manifest)
+    crop = ", ".join(f"{k} {v}" for k, v in predictor.bundle.geometry.to_json().items())
+    rows = [
+        ("command", command or "facegender.render_report"),
+        ("model fingerprint", predictor.bundle.fingerprint),
+        ("network", f"{predictor.bundle.arch}, crop {crop}"),
+        ("temperature, fitted on held-out photos", f"{manifest['temperature']:.3f}"),
+        ("threshold", f"{predictor.threshold:g}"),
+        ("seconds of reading and predicting", f"{result.seconds:.1f}"),
+        ("facegender", __version__),
+        ("Python", platform.python_version()),
+        *((name, version(name)) for name in ("numpy", "scikit-learn", "pillow")),
+    ]
+    return table("Versions and settings", ("", ""), rows)

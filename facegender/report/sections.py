@@ -1,0 +1,245 @@
+"""The sections of a report, each from an evaluation to HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facegender.judging import worst_and_gaps
+from facegender.labels import LABELS
+from facegender.report.page import figure, paragraph, table
+from facegender.report.plots import Axis, Interval, forest_plot
+
+if TYPE_CHECKING:
+    from facegender.evaluation import Evaluation
+    from facegender.metrics import Estimate
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "recall_female": "recall of women",
+    "recall_male": "recall of men",
+    "precision_female": "precision of women",
+    "precision_male": "precision of men",
+    "f1_female": "F1 of women",
+    "f1_male": "F1 of men",
+    "mcc": "Matthews correlation",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision (men)",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error (15 bins)",
+}
+_SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
+
+
+def verdict(result: Evaluation) -> str:
+    """Three sentences: how good, for whom worst, how sure."""
+    value, interval = show_estimate("accuracy", result.metrics["accuracy"])
+    first = (
+        f"Of {len(result.samples):,} photos {value} ({interval}) were called as they are labelled."
+    )
+    second = _for_whom(result)
+    level = result.calibration["uncertain"]
+    third = "No answer was sure."
+    if level["accuracy"] is not None:
+        third = (
+            f"{100 * level['coverage']:.1f} % of the photos got an answer of at least "
+            f"{100 * level['threshold']:g} % probability, and {100 * level['accuracy']:.1f} % of "
+            "these were right."
+        )
+    return paragraph(f"{first} {second} {third}", "verdict")
+
+
+def _for_whom(result: Evaluation) -> str:
+    for by, groups in result.groups.items():
+        worst = worst_and_gaps(groups)["worst"]
+        if worst is not None:
+            value, interval = show_estimate("accuracy", groups[worst]["accuracy"])
+            return f"The worst group by {by} is {worst or '(none)'} with {value} ({interval})."
+    recalls = (f"recall_{name}" for name in LABELS)
+    women, men = (show_estimate(name, result.metrics[name])[0] for name in recalls)
+    return f"Of the women {women} were called women, of the men {men} men."
+
+
+def leaks(result: Evaluation) -> str:
+    """What the rows share with the training rows, and other warnings."""
+    parts = [paragraph(f"{text}.", "alarm") for text in result.warnings]
+    found = result.leakage
+    if found is None:
+        return "".join(parts) + paragraph(
+            "Copies of training photos were not looked for: the table has no training rows, or "
+            "was not asked to look.",
+            "soft",
+        )
+    counts = (len(found.exact), len(found.near), len(found.persons))
+    if any(counts):
+        parts.append(
+            paragraph(
+                f"{counts[0]:,} of these photos are among the training photos byte for byte, "
+                f"{counts[1]:,} more look the same as one, and {counts[2]:,} persons are in both. "
+                "The numbers flatter the model.",
+                "alarm",
+            )
+        )
+    else:
+        parts.append(
+            paragraph(
+                f"None of these photos or persons is among {found.trained:,} training photos."
+            )
+        )
+    pairs = [*found.exact, *found.near][:50]
+    if pairs:
+        copies = table("Copies, at most 50", ("photo judged", "training photo"), pairs)
+        parts.append(f"<details><summary>Which photos</summary>{copies}</details>")
+    return "".join(parts)
+
+
+def data(result: Evaluation) -> str:
+    """Which rows were judged."""
+    labels = result.answers.labels
+    persons = len(set(result.samples.persons) - {""})
+    rows = [
+        ("table", str(result.csv)),
+        ("rows", f"split {result.split}" + "".join(f", {text}" for text in result.where)),
+        ("photos", f"{len(labels):,}"),
+        *((f"labelled {name}", f"{int((labels == i).sum()):,}") for i, name in enumerate(LABELS)),
+        ("persons", f"{persons:,}" if persons else "unknown: photos count as independent"),
+        ("without a face (errors)", f"{result.no_face:,}"),
+        ("unreadable (errors)", f"{result.unreadable:,}"),
+    ]
+    return table("The rows judged", ("", ""), rows)
+
+
+def headline(result: Evaluation) -> str:
+    """Every metric with its interval, and the confusion matrix."""
+    rows = [(TITLES[n], *show_estimate(n, value)) for n, value in result.metrics.items()]
+    chance = result.calibration["chance_ece"]
+    if chance is not None:
+        rows[-1] = (*rows[-1][:2], f"by chance up to {100 * chance:.1f} %")
+    if result.no_face or result.unreadable:
+        found = result.of_faces_found["accuracy"]
+        rows.append(("accuracy of faces found", *show_estimate("accuracy", found)))
+    counts = result.confusion.tolist()
+    totals = [int((result.answers.labels == i).sum()) for i in (0, 1)]
+    matrix = [
+        (f"labelled {LABELS[i]}", *(f"{v:,}" for v in (*row, totals[i] - sum(row))))
+        for i, row in enumerate(counts)
+    ]
+    heads = ("", *(f"called {name}" for name in LABELS), "no answer")
+    return table("Metrics, intervals of 95 %", ("metric", "value", "interval"), rows) + table(
+        "Confusion matrix, photos", heads, matrix
+    )
+
+
+def groups(result: Evaluation) -> str:
+    """A forest plot and a table for each grouping, the worst first."""
+    parts = []
+    for by, found in result.groups.items():
+        order = sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
+        rows, intervals = [], []
+        for value in order:
+            group = found[value]
+            estimates = [group[name] for name in ("accuracy", "recall_female", "recall_male")]
+            numbers_of = [cell for e in estimates for cell in show_estimate("accuracy", e)]
+            small = group["too_small"]
+            if small:
+                numbers_of = ["too few to say", *[""] * (len(numbers_of) - 1)]
+            name = value or "(none)"
+            rows.append((name, f"{group['photos']:,}", *numbers_of))
+            bare = estimates[0]
+            ends = (None, None, None) if small else (bare.value, bare.low, bare.high)
+            intervals.append(Interval(name, *ends))
+        heads = ("group", "photos", "accuracy", "interval", "women called women", "interval")
+        numbers = table(f"By {by}", (*heads, "men called men", "interval"), rows)
+        plot = forest_plot(
+            f"Accuracy by {by} with intervals of 95 %; the line is that of all rows",
+            _axis_for(intervals),
+            intervals,
+            result.metrics["accuracy"].value,
+        )
+        parts.append(f"<h3>By {escape(by)}</h3>{_gap(found)}{figure('Accuracy', plot, numbers)}")
+    return "".join(parts)
+
+
+def stress(result: Evaluation) -> str:
+    """Accuracy under each condition, beside that without."""
+    if not result.stress:
+        return ""
+    intervals = [Interval("as it is", *_ends(result.metrics["accuracy"]))]
+    rows = [("as it is", *show_estimate("accuracy", result.metrics["accuracy"]), "")]
+    for name, under in result.stress.items():
+        intervals.append(Interval(name, *_ends(under["accuracy"])))
+        rows.append(
+            (
+                f"{name}: {under['what']}",
+                *show_estimate("accuracy", under["accuracy"]),
+                f"{under['flips']:,}",
+            )
+        )
+    plot = forest_plot(
+        "Accuracy under stress with intervals of 95 %",
+        _axis_for(intervals),
+        intervals,
+        result.metrics["accuracy"].value,
+    )
+    heads = ("condition", "accuracy", "interval", "answers changed")
+    return figure("Accuracy under stress", plot, table("Under stress", heads, rows))
+
+
+def comparison(result: Evaluation) -> str:
+    """The paired difference to another model."""
+    found = result.comparison
+    if found is None:
+        return ""
+    value, low, high = (
+        f"{100 * (v or 0.0):+.2f} points"
+        for v in (found.difference.value, found.difference.low, found.difference.high)
+    )
+    rows = [
+        ("difference of accuracy", f"{value} ({low} to {high})"),
+        ("right here only", f"{found.only_first:,}"),
+        ("right there only", f"{found.only_second:,}"),
+        ("McNemar's exact test", f"p = {found.p_value:.3g}"),
+    ]
+    return table("Against the other model", ("", ""), rows)
+
+
+def show_estimate(name: str, estimate: Estimate) -> tuple[str, str]:
+    """Value and interval as text: shares in percent, the rest as numbers."""
+    if estimate.value is None:
+        return "undefined", ""
+
+    def show(value: float) -> str:
+        return f"{100 * value:.1f} %" if name.startswith(_SHARES) else f"{value:.4f}"
+
+    if estimate.low is None or estimate.high is None:
+        return show(estimate.value), ""
+    return show(estimate.value), f"{show(estimate.low)} to {show(estimate.high)}"
+
+
+def _gap(found: dict[str, dict[str, Any]]) -> str:
+    gaps = worst_and_gaps(found)["gaps"]
+    if not gaps:
+        return paragraph("No two groups have enough photos to compare.", "soft")
+    metric, gap = max(gaps.items(), key=lambda item: item[1]["gap"])
+    return paragraph(
+        f"Largest gap: {100 * gap['gap']:.1f} points of {TITLES[metric]}, between "
+        f"{gap['low'] or '(none)'} and {gap['high'] or '(none)'}."
+    )
+
+
+def _axis_for(rows: Sequence[Interval]) -> Axis:
+    """An axis in percent that begins a little below the lowest interval."""
+    lows = [row.low if row.low is not None else row.value for row in rows]
+    least = min((low for low in lows if low is not None), default=0.0)
+    base = max(0.0, float(np.floor(least * 10) / 10))
+    ticks = tuple(round(float(t), 3) for t in np.linspace(base, 1, 5))
+    return Axis("accuracy", base, 1.0, ticks)
+
+
+def _ends(estimate: Estimate) -> tuple[float | None, float | None, float | None]:
+    return estimate.value, estimate.low, estimate.high
