@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from facegender.cli.evaluate import evaluate_command
+from facegender.cli.explain import explain_command
 from facegender.cli.info import info_command
 from facegender.cli.options import Debug
 from facegender.cli.predict import predict_command
@@ -32,6 +33,7 @@ app.command("train", short_help="Train a model on faces.csv; keep the best; stop
 app.command("eval", short_help="Judge a model: how good, for whom, with intervals.")(
     evaluate_command
 )
+app.command("explain", short_help="Draw where the network looked.")(explain_command)
 app.command("info", short_help="Print a model's card; check its files.")(info_command)
 app.command("predict", short_help="Say female or male for photos, and how sure.")(predict_command)
 

@@ -1,0 +1,54 @@
+"""`facegender explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegender.cli.options import Debug, Model, Quiet
+
+Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="The photo.")]
+Out = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help="The picture to write, PNG or JPEG."),
+]
+Number = Annotated[
+    int, typer.Option("--face", min=1, metavar="N", help="Which face; the largest is 1.")
+]
+NoDetect = Annotated[bool, typer.Option("--no-detect", help="Take the photo as one face.")]
+
+
+def explain_command(
+    photo: Photo,
+    output: Out = Path("explained.png"),
+    face: Number = 1,
+    model: Model = None,
+    no_detect: NoDetect = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """[bold]Examples:[/bold]
+
+    [cyan]facegender explain photo.jpg[/cyan]
+
+    [cyan]facegender explain group.jpg --face 3 --output third.png[/cyan]
+
+    Draws where the network looked: each part of the face is hidden in turn,
+    and the parts that change the answer most are marked beside the crop.
+    """
+    from facegender.cli import console
+    from facegender.errors import UsageError
+    from facegender.explain import draw_explanation, explain
+    from facegender.pictures import JPEG, mark_of, save_picture
+    from facegender.predictor import Predictor
+
+    if output.suffix.lower() not in (*JPEG, ".png"):
+        raise UsageError(f"--output {output} is no picture", "Its name must end in .png or .jpg.")
+    predictor = Predictor(model, detect=not no_detect)
+    if not quiet:
+        console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")
+    picture = draw_explanation(explain(predictor, photo, face=face))
+    save_picture(picture, output, mark_of(photo, "explanation"))
+    console.stdout().print(f"Written: {console.plain(output)}")
