@@ -98,9 +98,8 @@ def main() -> None:
     result = evaluate(options.csv, predictor, split="all", leaks=False)
     model = str(choose_model(options.model)[0])
     first = [sys.executable, "-m", "facegender", "predict", samples.paths[0], "--model", model]
-    print(
-        "| | all | ages 10 and over | worst race and gender of these | ms a photo | cold start, s |"
-    )
+    heads = ("all", "ages 10 and over", "worst race and gender of these", "ms a photo", "first, s")
+    print("| | " + " | ".join(heads) + " |")
     print("| --- | ---: | ---: | --- | ---: | ---: |")
     speed = 1000 * result.seconds / len(samples)
     show("facegender", result.samples, result.answers, speed, seconds(first))
