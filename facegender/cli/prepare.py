@@ -11,7 +11,6 @@ from facegender.cli.options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.dataset.cropping import CropSettings
-    from facegender.dataset.preparation import Preparation
 
 
 Folder = Annotated[
@@ -157,6 +156,7 @@ def prepare_command(
     are listed in faces.rejected.csv with the reason.
     """
     from facegender.cli import console
+    from facegender.cli.preparation_display import print_preparation, warnings_of
     from facegender.dataset.preparation import PrepareSettings
     from facegender.dataset.prepare import prepare
 
@@ -178,12 +178,12 @@ def prepare_command(
         result = prepare(
             folder, out, settings, force=force, workers=workers, on_progress=on_progress
         )
-    for warning in _warnings(result, settings.drop_duplicates, settings.drop_conflicts):
+    for warning in warnings_of(result, settings.drop_duplicates, settings.drop_conflicts):
         console.warn(warning)
     if json:
         console.write_result(console.json_text(result.to_json()) + "\n", None)
     else:
-        _print(result)
+        print_preparation(result)
 
 
 def _crop_settings(
@@ -229,78 +229,3 @@ def _crop_settings(
                 "Give a --size, or --like a model that finds faces.",
             )
     return CropSettings(str(folder), geometry, faces or "largest", image_format or "png", min_face)
-
-
-def _print(result: Preparation) -> None:
-    from facegender.cli import console
-    from facegender.labels import LABELS
-
-    summary = result.to_json()
-    how = {
-        "person": "nobody is in two splits",
-        "photo": "by photo, persons unknown or ignored",
-        "folders": "as the folders or the file say",
-        "article": "as in the 2015 article, by photo",
-    }[result.method]
-    table = console.make_table(
-        f"Split: {how}", "split", *(f">{name}" for name in LABELS), ">photos"
-    )
-    totals = dict.fromkeys(LABELS, 0)
-    for name, counts in summary["splits"].items():
-        totals = {label: totals[label] + counts[label] for label in LABELS}
-        table.add_row(name, *(f"{counts[x]:,}" for x in LABELS), f"{sum(counts.values()):,}")
-    table.add_section()
-    table.add_row("all", *(f"{totals[x]:,}" for x in LABELS), f"{sum(totals.values()):,}")
-    console.print_table(table)
-    facts = console.make_table("Photos", "what", ">number")
-    facts.add_row("persons", f"{summary['persons']:,}" if summary["persons"] else "unknown")
-    facts.add_row("smallest, median, largest size", _sizes(result))
-    for reason, count in result.rejected.most_common():
-        facts.add_row(f"left out: {reason}", f"{count:,}")
-    for reason, count in result.dropped.most_common():
-        facts.add_row(f"dropped: {reason}", f"{count:,}")
-    facts.add_row("copies of another photo", f"{result.copies:,}")
-    console.print_table(facts)
-    out = console.stdout()
-    out.print(f"Written: {console.plain(result.csv)}")
-    if result.rejected:
-        out.print(f"Reasons: {console.plain(result.rejected_csv)}")
-    name = "" if str(result.csv) == "faces.csv" else f" {result.csv}"
-    out.print(f"Next:    [bold]facegender train{console.plain(name)}[/]")
-
-
-def _sizes(result: Preparation) -> str:
-    """Smallest, median and largest photo by area, as WIDTHxHEIGHT."""
-    ordered = sorted(result.sizes, key=lambda size: size[0] * size[1])
-    half, seen = sum(result.sizes.values()) / 2, 0
-    median = ordered[-1]
-    for size in ordered:
-        seen += result.sizes[size]
-        if seen >= half:
-            median = size
-            break
-    return ", ".join(f"{width}x{height}" for width, height in (ordered[0], median, ordered[-1]))
-
-
-def _warnings(result: Preparation, no_copies: bool, no_conflicts: bool) -> list[str]:
-    """What the user must know, in sentences."""
-    facts = [
-        (result.outside, "Files outside the gender folders, not looked at: {}."),
-        (sum(result.rejected.values()), "Photos left out: {}; the reasons are below."),
-        (0 if no_copies else result.copies, "Copies of another photo: {} (--drop-duplicates)."),
-        (
-            0 if no_conflicts else result.content_conflicts,
-            "Photos whose content lies under both genders: {} (--drop-conflicts).",
-        ),
-        (
-            0 if no_conflicts else result.person_conflicts,
-            "Photos of persons who lie under both genders: {} (--drop-conflicts).",
-        ),
-        (result.moved, "Photos moved to the split that holds their copy or person: {}."),
-        (
-            result.persons_in_two_splits,
-            "Persons in two splits: {}. The test will not be one on strangers.",
-        ),
-        (result.without_attributes, "Photos that the attribute file does not name: {}."),
-    ]
-    return [text.format(f"{count:,}") for count, text in facts if count]

@@ -77,20 +77,7 @@ def prepare(
     if settings.attributes:
         missing = join_attributes(found, Path(settings.attributes), roots)
     originals = found.paths
-    if settings.crop is None:
-        inspections = inspect_all(
-            originals, min_size=settings.min_size, workers=workers, on_progress=on_progress
-        )
-    else:
-        inspections, crops = crop_all(
-            originals,
-            folder,
-            settings.crop,
-            min_size=settings.min_size,
-            workers=workers,
-            on_progress=on_progress,
-        )
-        found = replace(found, paths=crops)
+    found, inspections = _inspect(found, folder, settings, workers, on_progress)
     good = [row for row, inspection in enumerate(inspections) if not inspection.reason]
     samples, kept = found.take(good), [inspections[row] for row in good]
     if not good:
@@ -108,6 +95,30 @@ def prepare(
     kept = _resolve_conflicts(result, kept, settings)
     _write(result, originals, inspections, kept, settings)
     return result
+
+
+def _inspect(
+    found: Samples,
+    folder: Path | None,
+    settings: PrepareSettings,
+    workers: int | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[Samples, list[Inspection]]:
+    """Decode or crop every photo; return the rows, now of the crops, and what became of each."""
+    if settings.crop is None:
+        least = settings.min_size
+        return found, inspect_all(
+            found.paths, min_size=least, workers=workers, on_progress=on_progress
+        )
+    inspections, crops = crop_all(
+        found.paths,
+        folder,
+        settings.crop,
+        min_size=settings.min_size,
+        workers=workers,
+        on_progress=on_progress,
+    )
+    return replace(found, paths=crops), inspections
 
 
 def _check_fractions(settings: PrepareSettings) -> None:

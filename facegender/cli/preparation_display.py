@@ -1,0 +1,84 @@
+"""What `prepare` found, as tables and sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facegender.dataset.preparation import Preparation
+
+
+def print_preparation(result: Preparation) -> None:
+    """Print the splits, the facts and what comes next."""
+    from facegender.cli import console
+    from facegender.labels import LABELS
+
+    summary = result.to_json()
+    how = {
+        "person": "nobody is in two splits",
+        "photo": "by photo, persons unknown or ignored",
+        "folders": "as the folders or the file say",
+        "article": "as in the 2015 article, by photo",
+    }[result.method]
+    table = console.make_table(
+        f"Split: {how}", "split", *(f">{name}" for name in LABELS), ">photos"
+    )
+    totals = dict.fromkeys(LABELS, 0)
+    for name, counts in summary["splits"].items():
+        totals = {label: totals[label] + counts[label] for label in LABELS}
+        table.add_row(name, *(f"{counts[x]:,}" for x in LABELS), f"{sum(counts.values()):,}")
+    table.add_section()
+    table.add_row("all", *(f"{totals[x]:,}" for x in LABELS), f"{sum(totals.values()):,}")
+    console.print_table(table)
+    facts = console.make_table("Photos", "what", ">number")
+    facts.add_row("persons", f"{summary['persons']:,}" if summary["persons"] else "unknown")
+    facts.add_row("smallest, median, largest size", _sizes(result))
+    for reason, count in result.rejected.most_common():
+        facts.add_row(f"left out: {reason}", f"{count:,}")
+    for reason, count in result.dropped.most_common():
+        facts.add_row(f"dropped: {reason}", f"{count:,}")
+    facts.add_row("copies of another photo", f"{result.copies:,}")
+    console.print_table(facts)
+    out = console.stdout()
+    out.print(f"Written: {console.plain(result.csv)}")
+    if result.rejected:
+        out.print(f"Reasons: {console.plain(result.rejected_csv)}")
+    name = "" if str(result.csv) == "faces.csv" else f" {result.csv}"
+    out.print(f"Next:    [bold]facegender train{console.plain(name)}[/]")
+
+
+def _sizes(result: Preparation) -> str:
+    """Smallest, median and largest photo by area, as WIDTHxHEIGHT."""
+    ordered = sorted(result.sizes, key=lambda size: size[0] * size[1])
+    half, seen = sum(result.sizes.values()) / 2, 0
+    median = ordered[-1]
+    for size in ordered:
+        seen += result.sizes[size]
+        if seen >= half:
+            median = size
+            break
+    return ", ".join(f"{width}x{height}" for width, height in (ordered[0], median, ordered[-1]))
+
+
+def warnings_of(result: Preparation, no_copies: bool, no_conflicts: bool) -> list[str]:
+    """What the user must know, in sentences."""
+    facts = [
+        (result.outside, "Files outside the gender folders, not looked at: {}."),
+        (sum(result.rejected.values()), "Photos left out: {}; the reasons are below."),
+        (0 if no_copies else result.copies, "Copies of another photo: {} (--drop-duplicates)."),
+        (
+            0 if no_conflicts else result.content_conflicts,
+            "Photos whose content lies under both genders: {} (--drop-conflicts).",
+        ),
+        (
+            0 if no_conflicts else result.person_conflicts,
+            "Photos of persons who lie under both genders: {} (--drop-conflicts).",
+        ),
+        (result.moved, "Photos moved to the split that holds their copy or person: {}."),
+        (
+            result.persons_in_two_splits,
+            "Persons in two splits: {}. The test will not be one on strangers.",
+        ),
+        (result.without_attributes, "Photos that the attribute file does not name: {}."),
+    ]
+    return [text.format(f"{count:,}") for count, text in facts if count]
