@@ -20,7 +20,7 @@ from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
 from facegender.training.photos import choose_geometry, default_init, initial_bundle, read_photos
 from facegender.training.rows import Rows, read_rows
-from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
+from facegender.training.settings import NONE, Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
 
 
@@ -66,6 +66,7 @@ def train(
             f"{out} already holds a model or an unfinished training",
             "Use --resume to go on with it, --force to replace it, or another --out.",
         )
+    resolve(settings, settings.init or NONE)  # refuses nonsense before anything is read
     rows = read_rows(csv, on_event)
     resolved = (
         state.settings
