@@ -70,7 +70,27 @@ def read_sidecar(table: Path) -> Sidecar | None:
     Raises:
         DataError: a damaged sidecar, or one of a newer facegender.
     """
-    file = sidecar_path(table)
+    content = _read(sidecar_path(table))
+    if content is None or content["table"].get("sha256") != sha256_of(table):
+        return None
+    photos = content["photos"]
+    return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])
+
+
+def read_crop(table: Path) -> dict[str, Any] | None:
+    """Return the geometry that a table's photos were cropped to, None for photos as they came.
+
+    It holds for a table that was edited since, too: an edit does not undo the cropping.
+
+    Raises:
+        DataError: as `read_sidecar`.
+    """
+    content = _read(sidecar_path(table))
+    return None if content is None else content["crop"]
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """Return a sidecar's content, None where there is none."""
     try:
         content = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -86,22 +106,7 @@ def read_sidecar(table: Path) -> Sidecar | None:
             f"{file} has schema {content['schema']}, this facegender reads {SCHEMA}",
             "Update facegender, or run prepare again.",
         )
-    if content["table"].get("sha256") != sha256_of(table):
-        return None
-    photos = content["photos"]
-    return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])
-
-
-def read_crop(table: Path) -> dict[str, Any] | None:
-    """Return the geometry that a table's photos were cropped to, None for photos as they came.
-
-    It holds for a table that was edited since, too: an edit does not undo the cropping.
-    """
-    try:
-        content = json.loads(sidecar_path(table).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content["crop"] if _is_ours(content) else None
+    return dict(content)
 
 
 def _is_ours(content: object) -> bool:

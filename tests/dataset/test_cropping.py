@@ -132,6 +132,13 @@ def test_an_edited_table_remembers_its_crops(tree, finding_model):
         evaluate(table, Predictor(finding_model))
 
 
+def test_a_damaged_sidecar_is_refused_not_forgotten(tree, finding_model):
+    run(tree, geometry=Geometry("eyes", 64, 64))
+    Path("faces.json").write_text("cut")
+    with pytest.raises(DataError, match="cannot read"):
+        evaluate("faces.csv", Predictor(finding_model))
+
+
 def test_a_crop_of_another_size_is_not_taken_for_one(tree, finding_model):
     run(tree, geometry=load_bundle(finding_model).geometry)
     path = Path(read_table(Path("faces.csv")).paths[0])
