@@ -88,6 +88,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     how = ", ".join(f"{key} {value}" for key, value in crop.items())
     init = training.get("init") or "none"
     start = "random weights" if init == "none" else f"the weights of {init}"
+    earlier = list(_earlier(training.get("started_from")))
     return [
         "## Training",
         "",
@@ -99,7 +100,19 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
         f"- Ended: {training['finished']}; epochs done: {training['epochs_done']}; the best is "
         f"number {training['best_epoch']}.",
         f"- Cost: {training['seconds']:,.0f} s.",
+        *earlier,
     ]
+
+
+def _earlier(origin: Mapping[str, Any] | None) -> Iterator[str]:
+    """The trainings that came before this one, the latest first."""
+    while origin:
+        yield (
+            f"- Before that, model {origin['fingerprint']}: crop {origin['crop']['kind']} of "
+            f"{origin['crop']['size']}, epochs done: {origin['epochs_done']}, the best is number "
+            f"{origin['best_epoch']}, cost: {origin['seconds']:,.0f} s."
+        )
+        origin = origin.get("started_from")
 
 
 def _validation(facts: Mapping[str, Any]) -> list[str]:

@@ -84,7 +84,23 @@ class Architecture:
     geometry: Geometry
     recipe: Recipe
     build: Callable[[Any, Any, int], Any]
-    """(keras, scaled-input tensor placeholder, seed) -> logits' input tensor; see `build`."""
+    """(keras, crops, seed) -> features: the layers between the input and the last dense layer."""
+    least_side: int | None = None
+    """Pixels of the smallest side that it takes besides its own size; None means only its own."""
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Refuse crops of a size that the network does not take.
+
+        Raises:
+            UsageError: what it takes instead.
+        """
+        if size == self.geometry.size or (self.least_side and min(size) >= self.least_side):
+            return
+        own = "x".join(map(str, self.geometry.size))
+        takes = own if self.least_side is None else f"any size from {self.least_side} pixels on"
+        raise UsageError(
+            f"{self.name} does not take crops of {size[0]}x{size[1]}", f"It takes {takes}."
+        )
 
 
 ARCHITECTURES: dict[str, Architecture] = {}
@@ -94,13 +110,13 @@ DEFAULT = "compact"
 
 
 def register(
-    geometry: Geometry, recipe: Recipe
+    geometry: Geometry, recipe: Recipe, least_side: int | None = None
 ) -> Callable[[Callable[[Any, Any, int], Any]], Callable[[Any, Any, int], Any]]:
     """Enter a function ``features(keras, crops, seed)`` in the registry under its own name."""
 
     def enter(features: Callable[[Any, Any, int], Any]) -> Callable[[Any, Any, int], Any]:
         name = features.__name__
-        ARCHITECTURES[name] = Architecture(name, geometry, recipe, features)
+        ARCHITECTURES[name] = Architecture(name, geometry, recipe, features, least_side)
         return features
 
     return enter
@@ -119,12 +135,17 @@ def architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def build(name: str, *, seed: int = 0) -> Any:
+def build(name: str, *, seed: int = 0, size: tuple[int, int] | None = None) -> Any:
     """Build a network with fresh weights.
 
     Args:
         name: a key of `ARCHITECTURES`.
         seed: of the weights and of dropout; equal seeds give equal networks.
+        size: width and height of the crops in pixels; None means the network's own. The weights
+            of a network that takes any size do not depend on it.
+
+    Raises:
+        UsageError: no such network, or a size that it does not take.
 
     Returns:
         an uncompiled ``keras.Model``: uint8 (batch, height, width, 3) -> float32 (batch, 2).
@@ -134,7 +155,9 @@ def build(name: str, *, seed: int = 0) -> Any:
     keras = import_keras()
     chosen = architecture(name)
     keras.utils.set_random_seed(seed % 2**32)
-    crops = keras.Input(chosen.geometry.shape, dtype="uint8", name="crops")
+    width, height = size or chosen.geometry.size
+    chosen.check_size((width, height))
+    crops = keras.Input((height, width, 3), dtype="uint8", name="crops")
     features = chosen.build(keras, crops, seed)
     logits = keras.layers.Dense(len(LABELS), name="logits", dtype="float32")(features)
     probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
@@ -177,10 +200,10 @@ def _adadelta(tuning: Tuning) -> Any:
     """Adadelta as Keras defaulted to in 2015."""
     from facegender.backend import import_keras
 
-    return import_keras().optimizers.Adadelta(learning_rate=_rate(tuning), rho=0.95, epsilon=1e-6)
+    return import_keras().optimizers.Adadelta(learning_rate=learning_rate(tuning), rho=0.95, epsilon=1e-6)
 
 
-def _rate(tuning: Tuning) -> Any:
+def learning_rate(tuning: Tuning) -> Any:
     """The learning rate, or its schedule."""
     from facegender.backend import import_keras
 
@@ -199,7 +222,7 @@ def _adamw(tuning: Tuning) -> Any:
     """AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019)."""
     from facegender.backend import import_keras
 
-    optimizer = import_keras().optimizers.AdamW(_rate(tuning), weight_decay=tuning.weight_decay)
+    optimizer = import_keras().optimizers.AdamW(learning_rate(tuning), weight_decay=tuning.weight_decay)
     # Decay pulls on kernels only: on scales and offsets of batch norm it would only hurt.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
@@ -254,9 +277,10 @@ def classic(keras: Any, crops: Any, seed: int) -> Any:
         label_smoothing=0.1,
         mirrored=True,
     ),
+    least_side=32,
 )
 def compact(keras: Any, crops: Any, seed: int) -> Any:
-    """Lay out our default: a residual network of 1,229,794 weights for crops of 64x64.
+    """Lay out our default: a residual network of 888,930 weights.
 
     Plain 3x3 convolutions with batch norm, since CPUs run them nearer to their peak than
     depthwise ones. Source of the block: He et al., "Deep residual learning for image

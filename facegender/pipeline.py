@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.crops import Crops
+from facegender.degrade import degrade
 from facegender.labels import LABELS
 
 TURN = math.radians(20)
@@ -45,7 +46,7 @@ class Feed:
         rows: int64, the photos to learn from.
         batch_size: photos a batch; the last of an epoch may be smaller.
         seed: of shuffling and augmentation.
-        augment: whether crops are varied.
+        augment: whether crops are varied, by `degrade` and `augment`.
         class_weights: weight of each label, or None for no weights.
         mixup: parameter of the beta distribution from which the shares of two mixed photos are
             drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
@@ -87,7 +88,10 @@ class Feed:
                 orders.clear()
                 orders[at_epoch] = self.order(at_epoch)
             rows = orders[at_epoch][at_step * self.batch_size : (at_step + 1) * self.batch_size]
-            return self.crops[rows], self.labels[rows]
+            crops = self.crops[rows]
+            if self.augment:
+                crops = degrade(crops, np.random.default_rng([self.seed, at_epoch, at_step]))
+            return crops, self.labels[rows]
 
         def load(position: Any) -> Any:
             crops, labels = tf.numpy_function(gather, [position], (tf.uint8, tf.int8))

@@ -115,6 +115,22 @@ def test_equal_seeds_give_equal_weights():
     )
 
 
+def test_compact_takes_other_sizes_with_the_same_weights():
+    usual, other = build("compact", seed=4), build("compact", seed=4, size=(40, 48))
+    assert other.input_shape == (None, 48, 40, 3)
+    for a, b in zip(usual.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sizes_that_a_network_does_not_take_are_refused():
+    with pytest.raises(UsageError, match="30x64") as caught:
+        build("compact", size=(30, 64))
+    assert "from 32" in caught.value.hint
+    with pytest.raises(UsageError, match="64x64") as caught:
+        build("classic", size=(64, 64))
+    assert "141x165" in caught.value.hint
+
+
 def test_an_unknown_network_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="resnet") as caught:
         build("resnet")

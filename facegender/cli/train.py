@@ -106,6 +106,15 @@ Crop = Annotated[
         show_default=False,
     ),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WIDTHxHEIGHT",
+        help="Size of the crops: larger ones show more and cost more time. Default: that of the "
+        "model that training starts from. compact 64x64 (any from 32 on), classic 141x165.",
+        show_default=False,
+    ),
+]
 Credit = Annotated[
     str,
     typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
@@ -130,6 +139,7 @@ def train_command(
     label_smoothing: LabelSmoothing = None,
     mixup: Mixup = None,
     crop: Crop = None,
+    size: Size = None,
     credit: Credit = "",
     resume: Resume = False,
     force: Force = False,
@@ -171,6 +181,7 @@ def train_command(
         label_smoothing=label_smoothing,
         mixup=mixup,
         crop=crop,
+        size=size,
     )
     stop = StopRequest(on_held=_say_stopping)
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:

@@ -130,6 +130,7 @@ def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float)
         "temperature": temperature,
         "training": {
             **settings.to_json(),
+            "started_from": state.started_from,
             "finished": why_over(state) or "no, it was interrupted",
             "epochs_done": state.epoch,
             "best_epoch": state.best_epoch,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from facegender.bundle import MANIFEST, Bundle, load_bundle
 from facegender.choice import BUNDLED as BUNDLED_FOLDER
 from facegender.crops import cache_crops
 from facegender.errors import DataError, FaceGenderError, UsageError
-from facegender.face import KINDS, Geometry
+from facegender.face import KINDS, Geometry, parse_size
 from facegender.finders import AsCropped, finder_for
 from facegender.model import architecture
 from facegender.pipeline import Feed, balanced_weights
@@ -43,8 +44,10 @@ def default_init(rows: Rows, settings: TrainSettings) -> str:
     if not (BUNDLED_FOLDER / MANIFEST).exists():
         return NONE
     bundle = load_bundle(BUNDLED_FOLDER)
+    own = bundle.geometry.to_json()
     fits = settings.arch == bundle.arch and settings.crop in (None, bundle.geometry.kind)
-    return BUNDLED if fits and rows.crop in (None, bundle.geometry.to_json()) else NONE
+    same = rows.crop is None or {**rows.crop, "size": own["size"]} == own  # any size will do
+    return BUNDLED if fits and same else NONE
 
 
 def initial_bundle(init: str) -> Bundle | None:
@@ -54,6 +57,19 @@ def initial_bundle(init: str) -> Bundle | None:
     return load_bundle(BUNDLED_FOLDER if init == BUNDLED else Path(init))
 
 
+def origin_of(bundle: Bundle | None) -> dict[str, Any] | None:
+    """Say what a model that training starts from cost and came from; None for random weights."""
+    if bundle is None:
+        return None
+    training = bundle.manifest["training"]
+    facts = ("epochs_done", "best_epoch", "seconds", "started_from")
+    return {
+        "fingerprint": bundle.fingerprint,
+        "crop": bundle.geometry.to_json(),
+        **{name: training.get(name) for name in facts},
+    }
+
+
 def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
     """Return the crop to train on: the table's, else the one asked for, else the network's.
 
@@ -61,21 +77,34 @@ def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
         DataError: the table's photos were cropped to something that the network does not take.
         UsageError: an unknown kind, or one that the table's photos do not have.
     """
-    usual = architecture(settings.arch).geometry
+    network = architecture(settings.arch)
+    usual = network.geometry
     init = initial_bundle(settings.init)
     if settings.crop is not None and settings.crop not in KINDS:
         raise UsageError(f"unknown crop {settings.crop!r}", f"Choose one of {', '.join(KINDS)}.")
+    size = parse_size(settings.size) if settings.size is not None else None
     if rows.crop is None:
+        chosen = Geometry(settings.crop or usual.kind, usual.width, usual.height)
         if settings.crop is None and init is not None:
-            return init.geometry
-        return Geometry(settings.crop or usual.kind, usual.width, usual.height)
+            chosen = init.geometry
+        chosen = replace(chosen, width=(size or chosen.size)[0], height=(size or chosen.size)[1])
+        network.check_size(chosen.size)
+        return chosen
     cropped = Geometry.from_json(rows.crop)
-    if cropped.size != usual.size:
+    try:
+        network.check_size(cropped.size)
+    except UsageError as error:
         raise DataError(
-            f"the photos of {rows.csv} were cropped to {cropped.width}x{cropped.height}, but "
-            f"{settings.arch} takes {usual.width}x{usual.height}",
+            f"the photos of {rows.csv} were cropped to {cropped.width}x{cropped.height}, which "
+            f"{settings.arch} does not take",
             f"Crop them with --size {usual.width}x{usual.height} --align box, or train on the "
             "original photos.",
+        ) from error
+    if size not in (None, cropped.size):
+        raise UsageError(
+            f"--size {settings.size}: the photos of {rows.csv} were cropped to "
+            f"{cropped.width}x{cropped.height}",
+            "Leave --size out, or train on the original photos.",
         )
     if settings.crop not in (None, cropped.kind):
         raise UsageError(

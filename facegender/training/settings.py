@@ -34,6 +34,8 @@ class TrainSettings:
         mixup: strength of mixing two photos and their labels (Zhang et al., "mixup", 2018);
             0 mixes none.
         crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
+        size: of the crops, such as "64x64"; None means the table's, that of `init`, or the
+            network's.
     """
 
     arch: str = DEFAULT
@@ -49,6 +51,7 @@ class TrainSettings:
     label_smoothing: float | None = None
     mixup: float | None = None
     crop: str | None = None
+    size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Resolved:
     label_smoothing: float
     mixup: float
     crop: str | None
+    size: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -100,6 +104,7 @@ def resolve(settings: TrainSettings, init: str) -> Resolved:
         label_smoothing=_given(settings.label_smoothing, recipe.label_smoothing),
         mixup=_given(settings.mixup, 0.0),
         crop=settings.crop,
+        size=settings.size,
     )
     for name in ("epochs", "batch_size", "patience"):
         if getattr(resolved, name) < 1:

@@ -39,6 +39,8 @@ class State:
         seconds: spent training, validating and saving, over all sittings.
         epoch_seconds: of these, spent on the unfinished epoch, and on its steps alone.
         finished: why training is over, or "" while it is not.
+        started_from: of the model whose weights it began with: fingerprint, crop, epochs done,
+            seconds and, where it began with another's, the same of that; None for random weights.
     """
 
     settings: Resolved
@@ -54,6 +56,7 @@ class State:
     seconds: float = 0.0
     epoch_seconds: tuple[float, float] = (0.0, 0.0)
     finished: str = ""
+    started_from: dict[str, Any] | None = None
 
     def begin_epoch(self, row: Epoch) -> None:
         """Record an epoch that ended and stand at the start of the next."""
@@ -125,6 +128,7 @@ def read_state(folder: Path) -> State:
             seconds=content["seconds"],
             epoch_seconds=tuple(content["epoch_seconds"]),
             finished=content["finished"],
+            started_from=content.get("started_from"),
         )
     except (KeyError, TypeError) as error:
         raise BundleError(f"{folder / LAST / 'state.json'} is damaged: {error}", _AGAIN) from None

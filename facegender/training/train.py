@@ -18,7 +18,13 @@ from facegender.pipeline import Feed
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
-from facegender.training.photos import choose_geometry, default_init, initial_bundle, read_photos
+from facegender.training.photos import (
+    choose_geometry,
+    default_init,
+    initial_bundle,
+    origin_of,
+    read_photos,
+)
 from facegender.training.rows import Rows, read_rows
 from facegender.training.settings import NONE, Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
@@ -116,6 +122,7 @@ def _train(
     model = _ready_model(settings, feed, fresh=state is None)
     if state is None:
         state = State(settings, rows.fingerprint, threads())
+        state.started_from = origin_of(initial_bundle(settings.init))
         with stop.held():
             save_state(out, state, model, best=False)
     else:
@@ -164,7 +171,8 @@ def _check_init(settings: Resolved) -> None:
 
 def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool) -> Any:
     """Build, initialise and compile; afterwards every variable that training changes exists."""
-    model = build(settings.arch, seed=settings.seed)
+    height, width = feed.crops.shape[1:3]
+    model = build(settings.arch, seed=settings.seed, size=(width, height))
     bundle = initial_bundle(settings.init) if fresh else None
     if bundle is not None:
         try:

@@ -12,6 +12,7 @@ from facegender.dataset.prepare import prepare
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError
+from facegender.face import Geometry
 from facegender.interrupt import StopRequest
 from facegender.networks import KerasNetwork, run_network
 from facegender.training.calibration import fit_temperature
@@ -224,6 +225,27 @@ def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
     with pytest.raises(FaceGenderError, match="holds the network 'compact'"):
         other = TrainSettings(arch="classic", epochs=1, init=str(quick[0]), crop="photo")
         train(toy_csv, tmp_path / "n", other, workers=1)
+
+
+def test_training_grows_to_larger_crops_from_a_models_weights(quick, toy_csv, tmp_path):
+    settings = TrainSettings(epochs=1, batch_size=16, seed=9, init=str(quick[0]), size="80x72")
+    bundle = train(toy_csv, tmp_path / "m", settings, workers=1)
+    assert bundle.geometry == Geometry("photo", 80, 72)
+    assert run_network(
+        KerasNetwork(bundle.load_keras()), np.zeros((2, 72, 80, 3), np.uint8)
+    ).shape == (2, 2)
+    assert load_bundle(tmp_path / "m").manifest["training"]["started_from"]["crop"] == {
+        "kind": "photo",
+        "size": "64x64",
+    }
+
+
+@pytest.mark.parametrize("size", ["16x16", "64", "64x9999"])
+def test_wrong_sizes_are_refused_before_anything_is_made(toy_csv, tmp_path, size):
+    settings = TrainSettings(crop="photo", init="none", size=size)
+    with pytest.raises(UsageError):
+        train(toy_csv, tmp_path / "m", settings, workers=1)
+    assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize(
