@@ -200,7 +200,9 @@ def _adadelta(tuning: Tuning) -> Any:
     """Adadelta as Keras defaulted to in 2015."""
     from facegender.backend import import_keras
 
-    return import_keras().optimizers.Adadelta(learning_rate=learning_rate(tuning), rho=0.95, epsilon=1e-6)
+    return import_keras().optimizers.Adadelta(
+        learning_rate=learning_rate(tuning), rho=0.95, epsilon=1e-6
+    )
 
 
 def learning_rate(tuning: Tuning) -> Any:
@@ -222,7 +224,9 @@ def _adamw(tuning: Tuning) -> Any:
     """AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019)."""
     from facegender.backend import import_keras
 
-    optimizer = import_keras().optimizers.AdamW(learning_rate(tuning), weight_decay=tuning.weight_decay)
+    optimizer = import_keras().optimizers.AdamW(
+        learning_rate(tuning), weight_decay=tuning.weight_decay
+    )
     # Decay pulls on kernels only: on scales and offsets of batch norm it would only hurt.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
