@@ -88,6 +88,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     how = ", ".join(f"{key} {value}" for key, value in crop.items())
     init = training.get("init") or "none"
     start = "random weights" if init == "none" else f"the weights of {init}"
+    worse = ", with blur, JPEG and dim light" if training.get("degrade", False) else ""
     earlier = list(_earlier(training.get("started_from")))
     return [
         "## Training",
@@ -96,7 +97,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
         f"- From {start}; at most {training['epochs']} epochs of batches of "
         f"{training['batch_size']}, learning rate {training['lr']:g}, patience "
         f"{training['patience']}, seed {training['seed']}, augmentation "
-        f"{'on' if training['augment'] else 'off'}.",
+        f"{'on' if training['augment'] else 'off'}{worse}.",
         f"- Ended: {training['finished']}; epochs done: {training['epochs_done']}; the best is "
         f"number {training['best_epoch']}.",
         f"- Cost: {training['seconds']:,.0f} s.",

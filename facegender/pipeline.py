@@ -46,7 +46,8 @@ class Feed:
         rows: int64, the photos to learn from.
         batch_size: photos a batch; the last of an epoch may be smaller.
         seed: of shuffling and augmentation.
-        augment: whether crops are varied, by `degrade` and `augment`.
+        augment: whether crops are varied by `augment`.
+        degrade: whether some of them are made worse by `degrade.degrade`.
         class_weights: weight of each label, or None for no weights.
         mixup: parameter of the beta distribution from which the shares of two mixed photos are
             drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
@@ -58,6 +59,7 @@ class Feed:
     batch_size: int
     seed: int
     augment: bool
+    degrade: bool = False
     class_weights: tuple[float, float] | None = None
     mixup: float = 0.0
 
@@ -89,7 +91,7 @@ class Feed:
                 orders[at_epoch] = self.order(at_epoch)
             rows = orders[at_epoch][at_step * self.batch_size : (at_step + 1) * self.batch_size]
             crops = self.crops[rows]
-            if self.augment:
+            if self.degrade:
                 crops = degrade(crops, np.random.default_rng([self.seed, at_epoch, at_step]))
             return crops, self.labels[rows]
 

@@ -47,12 +47,21 @@ def test_crops_keep_their_labels():
 
 @pytest.mark.parametrize("augmented", [False, True])
 def test_any_step_can_be_replayed(augmented):
-    whole = collect(feed(augment=augmented).batches(0, 0, 3))
-    rest = collect(feed(augment=augmented).batches(1, 2, 3))
+    options = {"augment": augmented, "degrade": augmented}
+    whole = collect(feed(**options).batches(0, 0, 3))
+    rest = collect(feed(**options).batches(1, 2, 3))
     assert len(rest) == 4
     for ours, theirs in zip(rest, whole[5:], strict=True):
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_some_crops_are_degraded_where_that_is_wanted():
+    (plain, _), (worse, _) = (
+        collect(feed(batch_size=23, degrade=on).batches(0, 0, 1))[0] for on in (False, True)
+    )
+    changed = sum(not np.array_equal(a, b) for a, b in zip(plain, worse, strict=True))
+    assert 0 < changed < 23
 
 
 def test_another_seed_gives_other_batches():

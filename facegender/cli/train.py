@@ -56,6 +56,15 @@ Augment = Annotated[
     ),
 ]
 RECIPE = "Recipe"
+Degrade = Annotated[
+    bool | None,
+    typer.Option(
+        "--degrade/--no-degrade",
+        help="Also blur, compress and dim some of the varied crops. On where --augment is.",
+        rich_help_panel=RECIPE,
+        show_default=False,
+    ),
+]
 Schedule = Annotated[
     str | None,
     typer.Option(
@@ -140,6 +149,7 @@ def train_command(
     mixup: Mixup = None,
     crop: Crop = None,
     size: Size = None,
+    degrade: Degrade = None,
     credit: Credit = "",
     resume: Resume = False,
     force: Force = False,
@@ -182,6 +192,7 @@ def train_command(
         mixup=mixup,
         crop=crop,
         size=size,
+        degrade=degrade,
     )
     stop = StopRequest(on_held=_say_stopping)
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:

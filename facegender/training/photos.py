@@ -171,6 +171,7 @@ def read_photos(
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=settings.augment,
+        degrade=settings.augment and settings.degrade,
         class_weights=weights,
         mixup=settings.mixup,
     )

@@ -26,6 +26,8 @@ class TrainSettings:
         patience: epochs without a better validation loss before stopping.
         seed: of weights, shuffling, augmentation and dropout.
         augment: whether training crops are varied.
+        degrade: whether some of them also become blurred, compressed or dim, as `degrade` says;
+            without `augment` none do.
         init: what to start from: `NONE` for random weights, `BUNDLED` for the bundled model's, or
             a model folder; None means the bundled model's where network and crop are the same.
         schedule: one of `model.SCHEDULES`.
@@ -52,6 +54,7 @@ class TrainSettings:
     mixup: float | None = None
     crop: str | None = None
     size: str | None = None
+    degrade: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Resolved:
     mixup: float
     crop: str | None
     size: str | None = None
+    degrade: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -105,6 +109,7 @@ def resolve(settings: TrainSettings, init: str) -> Resolved:
         mixup=_given(settings.mixup, 0.0),
         crop=settings.crop,
         size=settings.size,
+        degrade=_given(settings.degrade, True),
     )
     for name in ("epochs", "batch_size", "patience"):
         if getattr(resolved, name) < 1:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from facegender import Predictor, TrainSettings, degrade, evaluate, model, pipeline, train
+from facegender import Predictor, TrainSettings, evaluate, model, pipeline, train
 from facegender.backend import import_keras
 from facegender.bundle import Bundle
 from facegender.dataset.table import read_table, write_table
@@ -75,10 +75,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], list[Change]]] = {
     "no augmentation": ({"augment": False}, []),
     "no erasing": ({}, [lambda: constants(pipeline, ERASE=0.0)]),
     "no loss of colour": ({}, [lambda: constants(pipeline, GREY=0.0)]),
-    "no blur, JPEG and dim light": (
-        {},
-        [lambda: constants(degrade, SOFT=0.0, PACKED=0.0, DIM=0.0)],
-    ),
+    "no blur, JPEG and dim light": ({"degrade": False}, []),
     "moving average of weights": ({}, [lambda: recipe(optimizer=averaged)]),
     "crops of 80x80": ({"size": "80x80"}, []),
     "crops of 48x48 for the first half": ({"first": "48x48"}, []),
