@@ -76,6 +76,7 @@ def claim(target: Path) -> Claim:
 
 
 def key_of(target: Path) -> str:
+    """A short word that follows from a file's name, however long that is."""
     return hashlib.blake2b(os.fsencode(target.name), digest_size=6).hexdigest()
 
 

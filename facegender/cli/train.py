@@ -110,6 +110,13 @@ Credit = Annotated[
     str,
     typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
 ]
+OnChange = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT",
+        help="Where photos vanished or changed since prepare: refuse, or skip their rows.",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
 Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
 
@@ -131,6 +138,7 @@ def train_command(
     mixup: Mixup = None,
     crop: Crop = None,
     credit: Credit = "",
+    on_change: OnChange = "refuse",
     resume: Resume = False,
     force: Force = False,
     workers: Workers = None,
@@ -180,6 +188,7 @@ def train_command(
             settings,
             resume=resume,
             force=force,
+            on_change=on_change,
             workers=workers,
             credit=credit,
             stop=stop,
