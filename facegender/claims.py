@@ -18,6 +18,8 @@ TEMP_PREFIX = ".facegender-"
 _NT = os.name == "nt"
 _CROWD = 100
 """Processes that may write one file at the same moment."""
+_USUAL = 8
+"""As many names are always looked at: of several killed writers the first may be gone already."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ def claim(target: Path) -> Claim:
         path = target.with_name(f"{TEMP_PREFIX}{key_of(target)}.{number}.tmp")
         there = remove_stale(path)
         if mine is not None:
-            if not there:
+            if not there and number >= _USUAL:
                 break
         elif (handle := _create(path)) is not None:
             mine = Claim(target, path, handle)
