@@ -62,10 +62,13 @@ def _arm(step: int, folder: Path) -> None:
         nonlocal left
         if event not in EVENTS or not isinstance(arguments[0], (str, bytes, os.PathLike)):
             return
-        if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        path = os.fspath(os.fsdecode(arguments[0]))
+        if not path.startswith(str(folder)):
             return
-        if not os.fspath(os.fsdecode(arguments[0])).startswith(str(folder)):
-            return
+        if event == "open":
+            writes, makes = arguments[2] & (os.O_WRONLY | os.O_RDWR), arguments[2] & os.O_CREAT
+            if not writes or not (makes or os.path.exists(path)):
+                return
         left -= 1
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
