@@ -6,8 +6,7 @@ imports TensorFlow.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer than all the rest here
 if TYPE_CHECKING:
     from facegender.dataset.preparation import PrepareSettings
     from facegender.dataset.prepare import prepare
@@ -48,7 +47,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'facegender' has no attribute {name!r}")
     from importlib import import_module

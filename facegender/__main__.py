@@ -1,3 +1,23 @@
-from facegender.cli import main
+"""``python -m facegender`` and the installed command: a Ctrl-C while it starts ends it silently."""
 
-main()
+
+def main() -> None:
+    """Import the command line and run it."""
+    try:
+        import os
+        import signal
+
+        def leave(number: int, _frame: object) -> None:
+            os._exit(128 + number)  # nothing is begun yet, so nothing is to be cleared
+
+        signal.signal(signal.SIGTERM, leave)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, leave)
+        from facegender.cli import main as run
+    except KeyboardInterrupt:  # in the milliseconds before
+        raise SystemExit(130) from None
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any
 
 from facegender.errors import BundleError
 from facegender.face import Geometry
-from facegender.files import remove_leftovers, sha256_of, write_bytes, write_text
+from facegender.files import make_folder, remove_leftovers, sha256_of, write_text
+from facegender.generations import sweep, write_generation
 from facegender.labels import LABELS
 
 SCHEMA = 1
@@ -138,16 +139,8 @@ def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str,
     Returns:
         the new bundle, read back and checked.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder)
-    older = _named_files(folder)
-    generation = _free_generation(folder, contents)
-    entries = {role: _write_file(folder, role, generation, data) for role, data in contents.items()}
-    manifest = {"schema": SCHEMA, "labels": list(LABELS), **facts, "files": entries}
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
-    for path in older:
-        with suppress(OSError):
-            path.unlink()
+    make_folder(folder)
+    _replace(folder, contents, facts, {}, _named_files(folder))
     return load_bundle(folder)
 
 
@@ -162,25 +155,33 @@ def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes], facts: Mapping[s
     Returns:
         the bundle as it is now, read back and checked.
     """
-    entries, older = dict(bundle.manifest["files"]), []
-    generation = _free_generation(bundle.folder, contents)
-    for role, data in contents.items():
-        if role in bundle.files:
-            older.append(bundle.files[role])
-        entries[role] = _write_file(bundle.folder, role, generation, data)
-    manifest = {**bundle.manifest, **facts, "files": entries}
-    write_text(bundle.folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
-    for path in older:
-        with suppress(OSError):
-            path.unlink()
+    older = {role: path for role, path in bundle.files.items() if role in contents}
+    kept = {role: e for role, e in bundle.manifest["files"].items() if role not in contents}
+    _replace(bundle.folder, contents, {**bundle.manifest, **facts}, kept, older.values())
     return load_bundle(bundle.folder)
 
 
-def _write_file(folder: Path, role: str, generation: int, data: bytes) -> dict[str, Any]:
-    """Write a file of a new generation; return its entry in the manifest."""
-    path = folder / _generation_name(role, generation)
-    write_bytes(path, data)
-    return {"name": path.name, "sha256": sha256_of(path), "bytes": len(data)}
+def _replace(
+    folder: Path,
+    contents: Mapping[str, bytes],
+    facts: Mapping[str, Any],
+    kept: Mapping[str, Any],
+    older: Iterable[Path],
+) -> None:
+    """Write files, then a manifest of these and the `kept` ones, then remove the `older` ones."""
+    remove_leftovers(folder)
+    sweep(folder, _names_in_use(folder))
+    try:
+        written = write_generation(folder, contents, {p.name: sha256_of(p) for p in older})
+        manifest = {
+            "schema": SCHEMA,
+            "labels": list(LABELS),
+            **facts,
+            "files": {**kept, **written},
+        }
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    finally:
+        sweep(folder, _names_in_use(folder))
 
 
 def holds_model(folder: Path) -> bool:
@@ -252,19 +253,14 @@ def _checked(folder: Path, role: str, entry: Any) -> Path:
     return path
 
 
-def _generation_name(role: str, generation: int) -> str:
-    if generation == 1:
-        return role
-    stem, dot, suffix = role.partition(".")
-    return f"{stem}.{generation}{dot}{suffix}"
-
-
-def _free_generation(folder: Path, roles: Mapping[str, bytes]) -> int:
-    """The first generation of which no file lies in the folder."""
-    generation = 1
-    while any((folder / _generation_name(role, generation)).exists() for role in roles):
-        generation += 1
-    return generation
+def _names_in_use(folder: Path) -> set[str]:
+    """The names that the manifest in a folder gives its files."""
+    try:
+        entries = _read_manifest(folder).get("files")
+    except BundleError:
+        return set()
+    found = entries.values() if isinstance(entries, dict) else ()
+    return {str(entry.get("name")) for entry in found if isinstance(entry, dict)}
 
 
 def _named_files(folder: Path) -> list[Path]:

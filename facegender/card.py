@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from facegender.bundle import CARD, Bundle, amend_bundle
+from facegender.bundle import CARD, Bundle, amend_bundle, load_bundle
+from facegender.errors import BundleError
 from facegender.files import lock
 from facegender.labels import LABELS
 
@@ -55,10 +56,19 @@ def record_evaluation(bundle: Bundle, evaluation: Mapping[str, Any], title: str)
 
     Returns:
         the bundle with its new card.
+
+    Raises:
+        BundleError: another model was written to the folder meanwhile.
     """
     kept = ("data", "metrics", "of_faces_found", "groups", "stress", "warnings")
     entry = {"title": title, **{name: evaluation[name] for name in kept}}
     with lock(bundle.folder, "eval --record"):
+        judged, bundle = bundle.fingerprint, load_bundle(bundle.folder)
+        if bundle.fingerprint != judged:
+            raise BundleError(
+                f"{bundle.folder} holds another model than the one that was judged ({judged})",
+                "Judge the new one.",
+            )
         older = bundle.manifest.get("evaluations", [])
         facts = {"evaluations": [*(e for e in older if e["title"] != title), entry]}
         card = render_card({**bundle.manifest, **facts})
@@ -69,6 +79,8 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     data = facts["data"]
     credit = [str(facts["credit"]), ""] if facts.get("credit") else []
     without = sum(data.get("no_face", {}).values())
+    left_out = data.get("left_out", 0)
+    gone = f"{left_out:,} rows were left out: their photo had vanished or changed. "
     return [
         "## Data",
         "",
@@ -79,6 +91,7 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
         ),
         "",
         f"In {without:,} of these photos no face was found; nothing was learned from them. "
+        f"{gone if left_out else ''}"
         f"Table `{data['csv']}`, fingerprint `{data['fingerprint']}`.",
     ]
 

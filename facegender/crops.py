@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
+from facegender.files import cannot_write
 from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
 from facegender.parallel import ordered_map
 from facegender.photo import AtLeast, Decoded, Photo, decode_photo, read_bytes, refuse_small
@@ -163,9 +164,23 @@ def _allocate(shape: tuple[int, ...], folder: Path) -> Crops:
     size = int(np.prod(shape, dtype=np.int64))
     if size <= MEMORY_SHARE * _memory():
         return np.zeros(shape, np.uint8)
-    file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the array
-    file.truncate(size)
+    try:
+        file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the array
+        _reserve(file, size)
+    except OSError as error:
+        raise cannot_write(folder / "a cache of the crops", error) from error
     return np.memmap(file, np.uint8, "r+", shape=shape)
+
+
+def _reserve(file: Any, size: int) -> None:
+    """Take the disk space now: a map of a file that finds the disk full ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    zeros = bytes(1 << 20)
+    for at in range(0, size, len(zeros)):
+        file.write(zeros[: size - at])
+    file.flush()
 
 
 def _memory() -> float:

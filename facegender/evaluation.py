@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from facegender.certainty import describe_certainty
 from facegender.comparison import Comparison, compare_answers, read_answers
 from facegender.dataset.samples import Samples
-from facegender.dataset.sidecar import read_crop
+from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
-from facegender.dataset.verify import fingerprint_of
+from facegender.dataset.verify import find_changes, fingerprint_of
 from facegender.dataset.where import column_of, parse_condition
 from facegender.errors import DataError
 from facegender.judging import group_by, judge_stress, worst_and_gaps
@@ -150,6 +150,14 @@ def evaluate(
     samples = _select(csv, table, split, where or [])
     columns = {name: _crossed(samples, name) for name in by or []}
     warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
+    changes = find_changes(
+        samples, read_sidecar(csv), table=table, workers=predictor.workers, on_progress=on_progress
+    )
+    if changes.rows:
+        warnings.append(
+            f"{changes.sentence(samples)}; every row counts: those that cannot be read as errors, "
+            "the others as they are now"
+        )
     leakage = None
     if leaks:
         leakage = _leakage(samples, split, table, against, predictor.workers, on_progress)

@@ -6,15 +6,13 @@ import csv
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from facegender.claims import TEMP_PREFIX, claim, key_of, remove_stale
 from facegender.errors import FaceGenderError
-
-TEMP_PREFIX = ".facegender-"
 
 
 @contextmanager
@@ -22,6 +20,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`, moved over it only when the block succeeds.
 
     The file is flushed to disk before the rename, so a crash leaves the old file or the new one.
+    A temporary file that a killed run left for the same target is removed on the way.
     A symbolic link is followed; something that is not a regular file (a device, a pipe) is
     written in place, since it cannot be replaced.
 
@@ -33,21 +32,47 @@ def atomic_path(target: Path) -> Iterator[Path]:
         return
     target = Path(os.path.realpath(target))
     try:
-        handle, name = tempfile.mkstemp(prefix=TEMP_PREFIX, suffix=".tmp", dir=target.parent)
+        claimed = claim(target)
     except OSError as error:
         raise cannot_write(target, error) from error
-    temporary = Path(name)
-    os.close(handle)
     try:
-        yield temporary
-        _flush(temporary)
-        temporary.chmod(_mode_of(target))
-        temporary.replace(target)
+        yield claimed.path
+        claimed.flush()
+        claimed.move()
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        claimed.drop()
+
+
+def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files that belong together: all are on disk before the first takes its place.
+
+    Only a crash between two renames, which follow each other at once, leaves some of them old;
+    whoever needs to know reads them in this order. A target may come twice.
+
+    Raises:
+        FaceGenderError: one of them cannot be written; then none was.
+    """
+    with ExitStack() as stack:
+        claims = []
+        for target, data in contents:
+            if _is_special(target):
+                write_bytes(target, data)
+                continue
+            try:
+                claimed = claim(Path(os.path.realpath(target)))
+                stack.callback(claimed.drop)
+                claimed.path.write_bytes(data)
+                claimed.flush()
+            except OSError as error:
+                raise cannot_write(target, error) from error
+            claims.append(claimed)
+        for claimed in claims:
+            try:
+                claimed.move()
+            except OSError as error:
+                raise cannot_write(claimed.target, error) from error
 
 
 def write_bytes(target: Path, data: bytes) -> None:
@@ -58,7 +83,25 @@ def write_bytes(target: Path, data: bytes) -> None:
 
 def write_text(target: Path, text: str) -> None:
     """Write `text` to `target` atomically as UTF-8; undecodable file names keep their bytes."""
-    write_bytes(target, text.encode("utf-8", "surrogateescape"))
+    write_bytes(target, encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """Encode as UTF-8; undecodable file names keep their bytes."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        FaceGenderError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FaceGenderError(f"cannot make the folder {folder}: {why}") from error
 
 
 def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
@@ -84,10 +127,9 @@ def sha256_of(path: Path) -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed run left in `folder`; call it under `lock`."""
+    """Delete temporary files that killed runs left in `folder`; those in use stay."""
     for path in folder.glob(f"{TEMP_PREFIX}*.tmp"):
-        with suppress(OSError):
-            path.unlink()
+        remove_stale(path)
 
 
 @contextmanager
@@ -97,20 +139,40 @@ def lock(folder: Path, what: str) -> Iterator[None]:
     Raises:
         FaceGenderError: another process holds it.
     """
+    with _locked(folder / ".lock", folder, f"{folder} is in use by another {what}"):
+        yield
+
+
+@contextmanager
+def lock_target(target: Path, what: str) -> Iterator[None]:
+    """Keep others of our kind from writing `target`, and what lies beside it, meanwhile.
+
+    Raises:
+        FaceGenderError: another process holds it, or its folder cannot be written.
+    """
+    real = Path(os.path.realpath(target))
+    place = real.with_name(f"{TEMP_PREFIX}{key_of(real)}.lock")
+    with _locked(place, target, f"{target} is being written by another {what}"):
+        yield
+
+
+@contextmanager
+def _locked(place: Path, target: Path, refusal: str) -> Iterator[None]:
     import filelock
 
-    holder = filelock.FileLock(folder / ".lock")
+    holder = filelock.FileLock(place)
     try:
         holder.acquire(timeout=0)
     except filelock.Timeout:
-        raise FaceGenderError(
-            f"{folder} is in use by another {what}", "Wait until it ends, or choose another folder."
-        ) from None
+        raise FaceGenderError(refusal, "Wait until it ends, or choose another place.") from None
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise cannot_write(target, error) from error
     try:
         yield
     finally:
+        # Removed while it is held: whoever waits on a removed file notices and begins anew.
+        with suppress(OSError):
+            place.unlink()
         holder.release()
 
 
@@ -121,18 +183,3 @@ def _is_special(target: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _mode_of(target: Path) -> int:
-    """The permissions of the file that is replaced, or what a new file would get."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from facegender.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PAUSE = 0.02
+"""Seconds after which a signal whose exception was lost is sent again."""
+
+
+def handle(handler: Any) -> None:
+    """Receive the signals that ask for a stop; a Ctrl-C that the caller ignores stays ignored."""
+    for number in SIGNALS:
+        if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def leave(signal_number: int, _frame: object) -> None:
+    """Handle a signal by ending at once, without a word: where nothing is left to be cleared."""
+    os._exit(128 + signal_number)
+
+
+class FirstRaises:
+    """A signal handler that raises `Interrupted`; a second signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self._raised = False
+
+    def __call__(self, signal_number: int, frame: object) -> None:
+        """Receive a signal; pass the object itself to `handle`."""
+        if self._raised:
+            leave(signal_number, frame)
+        self._raised = True
+        raise Interrupted("stopped; what was written before is whole", "", signal_number)
+
+    def resend_lost(self) -> None:
+        """Send a signal again where its exception could not be raised.
+
+        Python prints and forgets an exception that a handler raises inside a destructor or a
+        callback, such as those of the import system, and the program would go on.
+        """
+        others = sys.unraisablehook
+
+        def hook(lost: Any) -> None:
+            error = lost.exc_value
+            if not isinstance(error, Interrupted):
+                others(lost)
+                return
+            self._raised = False
+            again = threading.Timer(_PAUSE, signal.raise_signal, [error.signal_number])
+            again.daemon = True
+            again.start()
+
+        sys.unraisablehook = hook
 
 
 class StopRequest:
@@ -49,10 +103,9 @@ class StopRequest:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Receive SIGINT and SIGTERM during the block."""
-        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        kept = {number: signal.getsignal(number) for number in SIGNALS}
         try:
-            for number in kept:
-                signal.signal(number, self)
+            handle(self)
             yield
         finally:
             for number, handler in kept.items():

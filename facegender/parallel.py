@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from typing import TypeVar
 
 from facegender.errors import FaceGenderError
+from facegender.interrupt import SIGNALS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -93,7 +94,14 @@ def _pool(workers: int) -> Executor:
         and "tensorflow" not in sys.modules
     ):
         context = multiprocessing.get_context("fork")
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_forked_worker)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_forked_worker)
+        # A worker would raise in its own way what stops the parent, until it is told not to.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            pool.submit(cores)  # starts all of them
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return pool
     import loky
 
     return loky.ProcessPoolExecutor(workers, initializer=_start_worker)  # type: ignore[no-any-return]
@@ -108,6 +116,7 @@ def _start_worker() -> None:
 def _start_forked_worker() -> None:
     """Also end when the parent is gone; loky's workers do that by themselves."""
     _start_worker()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

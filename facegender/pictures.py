@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image, PngImagePlugin
 
 from facegender.errors import FaceGenderError
-from facegender.files import write_bytes
+from facegender.files import make_folder, write_bytes
 
 JPEG: Final = (".jpg", ".jpeg")
 _MARK_WITHIN: Final = 4096
@@ -43,10 +43,7 @@ def save_picture(image: Image.Image, path: Path, mark: str) -> None:
     Raises:
         FaceGenderError: another file is in the way, or it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FaceGenderError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    make_folder(path.parent)
     if os.path.lexists(path) and not carries_mark(path, mark):
         raise FaceGenderError(
             f"{path} is in the way: it is another picture", "Choose another folder."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import Annotated
 
@@ -76,15 +75,28 @@ def main() -> None:
 
     Exit codes: 0 ok, 1 failed, 2 usage, 3 some inputs failed, 130 and 143 interrupted.
     """
-    from facegender.cli import console
-    from facegender.errors import FaceGenderError, Interrupted, UsageError
+    from facegender.interrupt import FirstRaises, handle, leave
 
     _open_closed_streams()
     _keep_odd_names()
-    signal.signal(signal.SIGTERM, _terminated)
+    stopper = FirstRaises()
+    stopper.resend_lost()
+    handle(stopper)
+    try:
+        _run()
+    finally:
+        handle(leave)
+
+
+def _run() -> None:
+    from facegender.cli import console
+    from facegender.errors import FaceGenderError, Interrupted, UsageError
+    from facegender.interrupt import handle, leave
+
     try:
         app()
     except Interrupted as error:
+        handle(leave)
         console.fail(error)
         sys.exit(128 + error.signal_number)
     except FaceGenderError as error:
@@ -115,12 +127,6 @@ def main() -> None:
             )
         )
         sys.exit(1)
-
-
-def _terminated(signal_number: int, _frame: object) -> None:
-    from facegender.errors import Interrupted
-
-    raise Interrupted("stopped; what was written before is whole", "", signal_number)
 
 
 def _open_closed_streams() -> None:

@@ -128,6 +128,13 @@ Credit = Annotated[
     str,
     typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
 ]
+OnChange = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT",
+        help="Where photos vanished or changed since prepare: refuse, or skip their rows.",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
 Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
 
@@ -151,6 +158,7 @@ def train_command(
     size: Size = None,
     degrade: Degrade = None,
     credit: Credit = "",
+    on_change: OnChange = "refuse",
     resume: Resume = False,
     force: Force = False,
     workers: Workers = None,
@@ -202,6 +210,7 @@ def train_command(
             settings,
             resume=resume,
             force=force,
+            on_change=on_change,
             workers=workers,
             credit=credit,
             stop=stop,

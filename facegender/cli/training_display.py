@@ -66,6 +66,8 @@ class TrainingDisplay:
             self._say(f"[yellow]Warning:[/] {console.plain(event.message)}")
         elif self._quiet:
             return
+        elif isinstance(event, events.Checking):
+            self._advance("Checking photos", event.done, event.total, "")
         elif isinstance(event, events.Reading):
             self._advance("Reading photos", event.done, event.total, "")
         elif isinstance(event, events.Started):

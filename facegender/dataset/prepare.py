@@ -20,7 +20,7 @@ from facegender.dataset.sidecar import (
     is_as_written,
     is_sidecar,
     sidecar_path,
-    write_sidecar,
+    write_with_table,
 )
 from facegender.dataset.splits import (
     choose_method,
@@ -29,9 +29,9 @@ from facegender.dataset.splits import (
     split_like_article,
     unite_groups,
 )
-from facegender.dataset.table import read_table, relative_path, write_table
+from facegender.dataset.table import read_table, relative_path, table_text
 from facegender.errors import DataError, UsageError
-from facegender.files import write_csv_row, write_text
+from facegender.files import encoded, lock, lock_target, make_folder, write_csv_row
 
 
 def prepare(
@@ -46,7 +46,9 @@ def prepare(
     """Read labels from folders or a file, check every photo, split, and write faces.csv.
 
     No photo is changed. Beside `out` are written its sidecar (``faces.json``) and the list of
-    rejects (``faces.rejected.csv``), each atomically.
+    rejects (``faces.rejected.csv``). Killed at any moment, it leaves the older table with its
+    sidecar, or the new one with its own. A second `prepare` of the same table, or into the same
+    folder of crops, is refused meanwhile.
 
     Args:
         folder: the tree of photos; with `settings.labels`, the folder its paths are relative to.
@@ -59,13 +61,26 @@ def prepare(
     Raises:
         DataError: a tree or file that cannot be read as labelled photos, or no good photo.
         UsageError: options that contradict each other.
+        FaceGenderError: another `prepare` is at it, or the place cannot be written.
     """
     folder, out = None if folder is None else Path(folder), Path(out)
     settings = settings or PrepareSettings()
     _check_fractions(settings)
     if settings.crop is not None:
         settings.crop.check()
-    _check_out(out, settings, force)
+    _check_place(out)
+    with lock_target(out, "prepare"):
+        _check_out(out, settings, force)
+        return _prepare(folder, out, settings, workers, on_progress)
+
+
+def _prepare(
+    folder: Path | None,
+    out: Path,
+    settings: PrepareSettings,
+    workers: int | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> Preparation:
     listing = _list_photos(folder, settings)
     found = listing.samples
     if settings.crop is not None:
@@ -110,14 +125,17 @@ def _inspect(
         return found, inspect_all(
             found.paths, min_size=least, workers=workers, on_progress=on_progress
         )
-    inspections, crops = crop_all(
-        found.paths,
-        folder,
-        settings.crop,
-        min_size=settings.min_size,
-        workers=workers,
-        on_progress=on_progress,
-    )
+    place = Path(settings.crop.folder)
+    make_folder(place)
+    with lock(place, "prepare"):
+        inspections, crops = crop_all(
+            found.paths,
+            folder,
+            settings.crop,
+            min_size=settings.min_size,
+            workers=workers,
+            on_progress=on_progress,
+        )
     return replace(found, paths=crops), inspections
 
 
@@ -130,12 +148,16 @@ def _check_fractions(settings: PrepareSettings) -> None:
         )
 
 
-def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
-    """Refuse, before any work, a place that cannot be written or that holds somebody's work."""
+def _check_place(out: Path) -> None:
+    """Refuse, before any work, what is no place for a table."""
     if not out.name or out.is_dir() or out.suffix in ("", ".json"):
         raise UsageError(f"--out {out} names no table", "For example --out faces.csv.")
     if not out.parent.is_dir():
         raise DataError(f"no such folder to write {out.name} to: {out.parent}", "Make it first.")
+
+
+def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
+    """Refuse, before any work, a place that holds somebody's work."""
     inputs = [Path(name) for name in (settings.labels, settings.attributes) if name]
     if out.exists() and any(name.exists() and out.samefile(name) for name in inputs):
         raise UsageError(f"--out {out} is one of the inputs", "Choose another --out.")
@@ -230,17 +252,16 @@ def _write(
         if inspection.reason:
             row = [relative_path(path, folder), inspection.reason, inspection.message]
             write_csv_row(text, row)
-    write_text(result.rejected_csv, text.getvalue())
-    write_table(result.csv, result.samples)
-    write_sidecar(
-        sidecar_path(result.csv),
+    write_with_table(
+        result.csv,
+        encoded(table_text(result.csv, result.samples)),
         Sidecar(
             settings=settings.to_json(),
             crop=None if settings.crop is None else settings.crop.geometry.to_json(),
             sizes=[inspection.size for inspection in kept],
             digests=[inspection.digest for inspection in kept],
         ),
-        result.csv,
+        [(result.rejected_csv, encoded(text.getvalue()))],
     )
 
 

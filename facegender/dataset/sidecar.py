@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from facegender.errors import DataError
-from facegender.files import sha256_of, write_text
+from facegender.files import sha256_of, write_together
 
 SCHEMA = 1
 
@@ -35,16 +37,35 @@ def sidecar_path(table: Path) -> Path:
     return table.with_suffix(".json")
 
 
-def write_sidecar(file: Path, sidecar: Sidecar, table: Path) -> None:
-    """Write a sidecar atomically, tied to the table's present content."""
-    content = {
+def write_with_table(
+    table: Path, text: bytes, sidecar: Sidecar, others: Sequence[tuple[Path, bytes]] = ()
+) -> None:
+    """Write a table and its sidecar so that at no moment one lies there without the other.
+
+    Two files cannot be exchanged at once. So the sidecar goes first, and holds that of the older
+    table too until the new table is in its place: a reader takes the one that belongs to the table
+    it finds.
+
+    Args:
+        table: where the table goes.
+        text: the table's bytes.
+        sidecar: what belongs to it.
+        others: further files to write with them.
+    """
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "settings": sidecar.settings,
         "crop": sidecar.crop,
-        "table": {"name": table.name, "sha256": sha256_of(table)},
+        "table": {"name": table.name, "sha256": hashlib.sha256(text).hexdigest()},
         "photos": {"bytes": sidecar.sizes, "blake2b": sidecar.digests},
     }
-    write_text(file, json.dumps(content, ensure_ascii=True) + "\n")
+    file, final = sidecar_path(table), _encoded(content)
+    if not table.exists():
+        write_together([(file, final), (table, text), *others])
+        return
+    replaces = {"table": {"sha256": sha256_of(table)}, "sidecar": _older(table)}
+    both = _encoded(content | {"replaces": replaces})
+    write_together([(file, both), (table, text), *others, (file, final)])
 
 
 def is_sidecar(file: Path) -> bool:
@@ -58,10 +79,10 @@ def is_sidecar(file: Path) -> bool:
 def is_as_written(table: Path) -> bool:
     """Tell whether a table is, byte for byte, what `prepare` wrote with its sidecar."""
     try:
-        content = json.loads(sidecar_path(table).read_text("utf-8"))
-    except (OSError, ValueError):
+        content = _of(table)
+    except (DataError, OSError):
         return False
-    return _is_ours(content) and content["table"].get("sha256") == sha256_of(table)
+    return content is not None and content["table"].get("sha256") == sha256_of(table)
 
 
 def read_sidecar(table: Path) -> Sidecar | None:
@@ -70,7 +91,7 @@ def read_sidecar(table: Path) -> Sidecar | None:
     Raises:
         DataError: a damaged sidecar, or one of a newer facegender.
     """
-    content = _read(sidecar_path(table))
+    content = _of(table)
     if content is None or content["table"].get("sha256") != sha256_of(table):
         return None
     photos = content["photos"]
@@ -85,8 +106,37 @@ def read_crop(table: Path) -> dict[str, Any] | None:
     Raises:
         DataError: as `read_sidecar`.
     """
-    content = _read(sidecar_path(table))
+    content = _of(table)
     return None if content is None else content["crop"]
+
+
+def _of(table: Path) -> dict[str, Any] | None:
+    """Return the content that belongs to a table as it lies there; see `write_with_table`."""
+    content = _read(sidecar_path(table))
+    replaces = None if content is None else content.pop("replaces", None)
+    if content is None or replaces is None or not table.exists():
+        return content
+    digest = sha256_of(table)
+    if digest == content["table"].get("sha256"):
+        return content
+    if digest == replaces["table"]["sha256"]:
+        return None if replaces["sidecar"] is None else dict(replaces["sidecar"])
+    raise DataError(
+        f"{table} was edited after a prepare that was to replace it had been stopped",
+        "Run prepare again, with --force to replace the edited table.",
+    )
+
+
+def _older(table: Path) -> dict[str, Any] | None:
+    """Return the sidecar of a table that is to be replaced, None where it has no good one."""
+    try:
+        return _of(table)
+    except DataError:
+        return None
+
+
+def _encoded(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, ensure_ascii=True) + "\n").encode()
 
 
 def _read(file: Path) -> dict[str, Any] | None:

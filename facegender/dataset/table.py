@@ -68,7 +68,12 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
 
 
 def write_table(file: Path, samples: Samples) -> None:
-    """Write faces.csv atomically: `HEADER`, then the attributes; paths relative where below it."""
+    """Write a table such as faces.csv atomically; see `table_text`."""
+    write_text(file, table_text(file, samples))
+
+
+def table_text(file: Path, samples: Samples) -> str:
+    """Return `HEADER`, then the attributes, as CSV; paths are relative where below the folder."""
     text = io.StringIO(newline="")
     write_csv_row(text, [*HEADER, *samples.attributes])
     folder = os.path.abspath(file.parent)
@@ -77,7 +82,7 @@ def write_table(file: Path, samples: Samples) -> None:
         row = [relative_path(path, folder), int(samples.labels[i])]
         row += [samples.persons[i], samples.splits[i]]
         write_csv_row(text, [*row, *(column[i] for column in extra)])
-    write_text(file, text.getvalue())
+    return text.getvalue()
 
 
 def relative_path(path: str, folder: str) -> str:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -13,29 +17,89 @@ from facegender.dataset.sidecar import Sidecar
 from facegender.dataset.table import relative_path
 from facegender.errors import DataError
 from facegender.labels import LABELS
+from facegender.parallel import ordered_map
+
+CHUNK = 128
+"""Photos sent to a process at once."""
+
+MISSING: Final = "no longer there"
+UNREADABLE: Final = "no longer readable"
+CHANGED: Final = "changed since prepare"
 
 
-def verify_files(samples: Samples, sidecar: Sidecar | None) -> None:
-    """Refuse rows whose photo vanished or, where the sidecar knows its size, changed.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Rows whose photo is not what it was when `prepare` read it.
 
-    Raises:
-        DataError: it names how many and the first.
+    Attributes:
+        found: `MISSING`, `UNREADABLE` or `CHANGED` -> rows; kinds without rows are not in it.
+        total: rows looked at.
     """
-    missing, changed = [], []
-    for row, path in enumerate(samples.paths):
-        try:
-            size = os.stat(path).st_size
-        except OSError:
-            missing.append(path)
-            continue
-        if sidecar is not None and size != sidecar.sizes[row]:
-            changed.append(path)
-    for paths, what in ((missing, "no longer there"), (changed, "changed since prepare")):
-        if paths:
-            raise DataError(
-                f"{len(paths):,} of {len(samples):,} photos are {what}, the first is {paths[0]}",
-                "Run facegender prepare again, or put them back.",
-            )
+
+    found: dict[str, list[int]]
+    total: int
+
+    @property
+    def rows(self) -> list[int]:
+        """All of them, in order."""
+        return sorted(row for rows in self.found.values() for row in rows)
+
+    def sentence(self, samples: Samples) -> str:
+        """Say of each kind how many there are, and which is the first."""
+        return "; ".join(
+            f"{len(rows):,} of {self.total:,} photos are {what}, the first is "
+            f"{samples.paths[rows[0]]}"
+            for what, rows in self.found.items()
+        )
+
+
+def find_changes(
+    samples: Samples,
+    sidecar: Sidecar | None,
+    *,
+    table: Samples | None = None,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Changes:
+    """Compare the photos of rows with what `prepare` read: their size, then their digest.
+
+    Args:
+        samples: the rows.
+        sidecar: of the table; without one only missing photos are found.
+        table: all rows of the table, where `samples` are some of them.
+        workers: processes that read; None means one a core.
+        on_progress: called with (photos done, photos in all).
+    """
+    known: dict[str, tuple[int, str]] = {}
+    if sidecar is not None:
+        rows = (samples if table is None else table).paths
+        known = dict(zip(rows, zip(sidecar.sizes, sidecar.digests, strict=True), strict=True))
+    jobs = ((path, known.get(path)) for path in samples.paths)
+    found: dict[str, list[int]] = {}
+    for row, what in enumerate(ordered_map(_compare, jobs, workers=workers, chunk=CHUNK)):
+        if what:
+            found.setdefault(what, []).append(row)
+        if on_progress is not None:
+            on_progress(row + 1, len(samples))
+    return Changes(found, len(samples))
+
+
+def _compare(job: tuple[str, tuple[int, str] | None]) -> str:
+    path, known = job
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        return MISSING
+    if known is None:
+        return ""
+    if size != known[0]:
+        return CHANGED
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16))
+    except OSError:
+        return UNREADABLE
+    return "" if digest.hexdigest() == known[1] else CHANGED
 
 
 def verify_splits(samples: Samples, wanted: tuple[str, ...]) -> None:

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Checking:
+    """Photos are compared with what `prepare` read: `done` of `total`."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Photos are read and cropped: `done` of `total`."""
 
@@ -99,7 +107,7 @@ class Warn:
     message: str
 
 
-Event = Reading | Started | Step | Epoch | Finishing | Warn
+Event = Checking | Reading | Started | Step | Epoch | Finishing | Warn
 OnEvent = Callable[[Event], None]
 
 

@@ -139,6 +139,7 @@ def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float)
         "data": {
             "csv": str(rows.csv),
             "fingerprint": rows.fingerprint,
+            "left_out": rows.skipped,
             "no_face": {"train": photos.no_face[0], rows.validated_on: photos.no_face[1]},
             "splits": {s: {n: c[i] for i, n in enumerate(LABELS)} for s, c in counts.items()},
         },

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
-from facegender.dataset.verify import fingerprint_of, verify_files, verify_splits
-from facegender.training.events import OnEvent, Warn
+from facegender.dataset.verify import Changes, find_changes, fingerprint_of, verify_splits
+from facegender.errors import DataError, UsageError
+from facegender.training.events import Checking, OnEvent, Warn
+
+REFUSE: Final = "refuse"
+SKIP: Final = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +23,10 @@ class Rows:
 
     Attributes:
         csv: the table.
-        samples: all of its rows.
-        fingerprint: of them.
+        samples: its rows, without those left out.
+        fingerprint: of all its rows.
+        learned: fingerprint of `samples`; the same where none was left out.
+        skipped: rows left out, since their photo vanished or changed.
         train, val: numbers of the rows to learn from and to validate on.
         validated_on: the split of `val`.
         crop: the geometry that the photos were cropped to, None for photos as they came.
@@ -29,19 +35,42 @@ class Rows:
     csv: Path
     samples: Samples
     fingerprint: str
+    learned: str
+    skipped: int
     train: list[int]
     val: list[int]
     validated_on: str
     crop: dict[str, Any] | None
 
 
-def read_rows(csv: Path, on_event: OnEvent) -> Rows:
-    """Read and check the table; nothing slow happens before this has passed."""
+def read_rows(
+    csv: Path, on_event: OnEvent, *, on_change: str = REFUSE, workers: int | None = None
+) -> Rows:
+    """Read and check the table; nothing slow happens before this has passed.
+
+    Args:
+        csv: the table.
+        on_event: told of progress, and of what is left out.
+        on_change: `REFUSE` photos that vanished or changed since `prepare`, or `SKIP` their rows.
+        workers: processes that read; None means one a core.
+    """
+    if on_change not in (REFUSE, SKIP):
+        raise UsageError(f"unknown --on-change {on_change!r}", f"Choose {REFUSE} or {SKIP}.")
     samples, sidecar = read_table(csv), read_sidecar(csv)
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
     verify_splits(samples, ("train", validated_on))
-    verify_files(samples, sidecar)
+    fingerprint = learned = fingerprint_of(samples, csv.parent)
+    changes = find_changes(
+        samples,
+        sidecar,
+        workers=workers,
+        on_progress=lambda done, total: on_event(Checking(done, total)),
+    )
+    if changes.rows:
+        samples = _without(samples, changes, on_change, on_event)
+        verify_splits(samples, ("train", validated_on))
+        learned = fingerprint_of(samples, csv.parent)
     if like_article:
         on_event(
             Warn(
@@ -52,9 +81,28 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
     return Rows(
         csv=csv,
         samples=samples,
-        fingerprint=fingerprint_of(samples, csv.parent),
+        fingerprint=fingerprint,
+        learned=learned,
+        skipped=len(changes.rows),
         train=samples.rows_of("train"),
         val=samples.rows_of(validated_on),
         validated_on=validated_on,
         crop=read_crop(csv),
     )
+
+
+def _without(samples: Samples, changes: Changes, on_change: str, on_event: OnEvent) -> Samples:
+    """Leave out the rows whose photo is not what it was.
+
+    Raises:
+        DataError: they are not to be left out.
+    """
+    what = changes.sentence(samples)
+    if on_change == REFUSE:
+        raise DataError(
+            what,
+            "Put them back, run facegender prepare again, or leave them out: --on-change skip",
+        )
+    on_event(Warn(f"{what}; these rows are left out"))
+    gone = set(changes.rows)
+    return samples.take([row for row in range(len(samples)) if row not in gone])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from contextlib import suppress
@@ -13,7 +14,7 @@ import numpy as np
 
 from facegender.bundle import LAST
 from facegender.errors import BundleError
-from facegender.files import remove_leftovers, sha256_of, write_bytes, write_text
+from facegender.files import make_folder, remove_leftovers, sha256_of, write_bytes, write_text
 from facegender.training.events import Epoch
 from facegender.training.settings import Resolved
 
@@ -86,24 +87,31 @@ def save_state(folder: Path, state: State, model: Any, *, best: bool) -> None:
         best: whether its weights are the best so far.
     """
     last = folder / LAST
-    last.mkdir(parents=True, exist_ok=True)
-    names = {"state": f"state-{state.epoch}-{state.step}.npz"}
+    make_folder(last)
+    files = {}
     if best:
-        write_bytes(last / f"best-{state.best_epoch}.npz", _packed(_weights(model)))
-    if state.best_epoch:
-        names["best"] = f"best-{state.best_epoch}.npz"
+        files["best"] = _write(last, f"best-{state.best_epoch}", _weights(model))
+    elif state.best_epoch:
+        files["best"] = _read_json(folder)["files"]["best"]
     values = {name: np.asarray(variable) for name, variable in variables_of(model).items()}
-    write_bytes(last / names["state"], _packed(values))
-    content = asdict(state) | {
-        "schema": SCHEMA,
-        "files": {k: {"name": n, "sha256": sha256_of(last / n)} for k, n in names.items()},
-    }
+    files["state"] = _write(last, f"state-{state.epoch}-{state.step}", values)
+    content = asdict(state) | {"schema": SCHEMA, "files": files}
     write_text(last / "state.json", json.dumps(content) + "\n")
-    for path in last.glob("*.npz"):
-        if path.name not in names.values():
+    names = {entry["name"] for entry in files.values()}
+    for path in (*last.glob("state-*.npz"), *last.glob("best-*.npz")):
+        if path.name not in names:
             with suppress(OSError):
                 path.unlink()
     remove_leftovers(last)
+
+
+def _write(last: Path, name: str, arrays: dict[str, Any]) -> dict[str, str]:
+    """Write arrays; their digest in the name keeps them off a file that state.json still names."""
+    data = _packed(arrays)
+    digest = hashlib.sha256(data).hexdigest()
+    file = f"{name}-{digest[:8]}.npz"
+    write_bytes(last / file, data)
+    return {"name": file, "sha256": digest}
 
 
 def read_state(folder: Path) -> State:

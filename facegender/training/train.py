@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from facegender.bundle import (
     Bundle,
     holds_model,
 )
 from facegender.errors import DataError, FaceGenderError, Interrupted
-from facegender.files import lock
+from facegender.files import lock, make_folder
 from facegender.interrupt import StopRequest
 from facegender.model import Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
@@ -25,7 +25,7 @@ from facegender.training.photos import (
     origin_of,
     read_photos,
 )
-from facegender.training.rows import Rows, read_rows
+from facegender.training.rows import REFUSE, Rows, read_rows
 from facegender.training.settings import NONE, Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
 
@@ -37,6 +37,7 @@ def train(
     *,
     resume: bool = False,
     force: bool = False,
+    on_change: str = REFUSE,
     workers: int | None = None,
     credit: str = "",
     stop: StopRequest | None = None,
@@ -53,6 +54,8 @@ def train(
         settings: see `TrainSettings`; with `resume`, only what must be as it was.
         resume: go on with the training that `out` holds.
         force: train anew over a model that `out` holds.
+        on_change: what to do about photos that vanished or changed since `prepare`: ``refuse``
+            them, or ``skip`` their rows.
         workers: processes that read photos; None means one a core.
         credit: whose photos they are and under which licence, for the model card.
         stop: asks for a stop; the state is saved first.
@@ -66,14 +69,9 @@ def train(
     """
     csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
-    state = _resumed(out, settings) if resume else None
-    if not resume and not force and holds_model(out):
-        raise FaceGenderError(
-            f"{out} already holds a model or an unfinished training",
-            "Use --resume to go on with it, --force to replace it, or another --out.",
-        )
+    state = _standing(out, settings, resume=resume, force=force)
     resolve(settings, settings.init or NONE)  # refuses nonsense before anything is read
-    rows = read_rows(csv, on_event)
+    rows = read_rows(csv, on_event, on_change=on_change, workers=workers)
     resolved = (
         state.settings
         if state
@@ -81,28 +79,42 @@ def train(
     )
     if state is None:
         _check_init(resolved)
-    if state and state.data != rows.fingerprint:
-        raise DataError(
-            f"{csv} is not the table that the training in {out} began with",
-            "Give that table, or train anew with --force.",
-        )
+    if state and state.data != rows.learned:
+        _refuse_other_rows(rows, out)
     choose_geometry(rows, resolved)  # refuse what does not fit before anything slow happens
-    _make_folder(out)
+    make_folder(out)
     with lock(out, "train"):
-        return _train(rows, out, resolved, state, workers, credit, stop, on_event)
+        # Read again: another run may have written there until a moment ago.
+        now = _standing(out, settings, resume=resume, force=force)
+        if state and now and (now.settings, now.data) != (state.settings, state.data):
+            raise FaceGenderError(f"another training began in {out} meanwhile")
+        return _train(rows, out, resolved, now, workers, credit, stop, on_event)
 
 
-def _resumed(out: Path, settings: TrainSettings) -> State:
-    state = read_state(out)
-    check_same(state.settings, settings)
-    return state
+def _refuse_other_rows(rows: Rows, out: Path) -> NoReturn:
+    what = "is not the table" if not rows.skipped else "without the rows left out is not what"
+    raise DataError(
+        f"{rows.csv} {what} that the training in {out} began with",
+        "Give that table and its photos, or train anew with --force.",
+    )
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FaceGenderError(f"cannot make the folder {out}: {error.strerror}") from error
+def _standing(out: Path, settings: TrainSettings, *, resume: bool, force: bool) -> State | None:
+    """Return where the training in a folder stands, None for a new one.
+
+    Raises:
+        FaceGenderError: there is nothing to resume, or something that may not be replaced.
+    """
+    if resume:
+        state = read_state(out)
+        check_same(state.settings, settings)
+        return state
+    if not force and holds_model(out):
+        raise FaceGenderError(
+            f"{out} already holds a model or an unfinished training",
+            "Use --resume to go on with it, --force to replace it, or another --out.",
+        )
+    return None
 
 
 def _train(
@@ -121,7 +133,7 @@ def _train(
 
     model = _ready_model(settings, feed, fresh=state is None)
     if state is None:
-        state = State(settings, rows.fingerprint, threads())
+        state = State(settings, rows.learned, threads())
         state.started_from = origin_of(initial_bundle(settings.init))
         with stop.held():
             save_state(out, state, model, best=False)

@@ -1,0 +1,352 @@
+"""Kill a piece of work at every single step that it takes on disk; run as a program.
+
+``python -m tests.faults.crash SCENARIO FOLDER`` forks a child for every step. The child kills
+itself (SIGKILL) just before the step, which is a file opened, renamed, removed, or half written
+below the folder. What it leaves is checked, then the work is done once more without a kill, which
+must succeed and leave nothing but its own files. Prints the number of kills.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from facegender.bundle import CARD, KERAS, MANIFEST, TWIN, amend_bundle, load_bundle, save_bundle
+from facegender.dataset.preparation import PrepareSettings
+from facegender.dataset.prepare import prepare
+from facegender.dataset.sidecar import (
+    Sidecar,
+    is_as_written,
+    read_crop,
+    read_sidecar,
+    write_with_table,
+)
+from facegender.files import write_text
+from facegender.training.events import Epoch
+from facegender.training.settings import TrainSettings, resolve
+from facegender.training.state import State, read_state, restore, restore_best, save_state
+from tests.conftest import make_tree
+
+EVENTS = ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir")
+
+
+def killed_at(step: int, folder: Path, work: Callable[[Path], Any]) -> bool:
+    """Do the work in a child that dies before the given step; False where it ended before."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _arm(step, folder)
+            work(folder)
+        except BaseException:  # noqa: BLE001 - the parent asserts
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status in (0, -signal.SIGKILL), f"the work itself failed at step {step}"
+    return status != 0
+
+
+def _arm(step: int, folder: Path) -> None:
+    left = step
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        if event not in EVENTS or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+            return
+        path = os.fspath(os.fsdecode(arguments[0]))
+        if not path.startswith(str(folder)):
+            return
+        if event == "open":
+            writes, makes = arguments[2] & (os.O_WRONLY | os.O_RDWR), arguments[2] & os.O_CREAT
+            if not writes or not (makes or os.path.exists(path)):
+                return
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def in_halves(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+            file.flush()
+            count("open", (path, "", os.O_WRONLY))
+            return file.write(data[len(data) // 2 :])
+
+    Path.write_bytes = in_halves  # type: ignore[assignment,method-assign]
+    sys.addaudithook(count)
+
+
+def run(scenario: Any, folder: Path) -> int:
+    """Kill a scenario's work at every step; return how many there are."""
+    step = 0
+    while True:
+        place = folder / "at"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        scenario.before(place)
+        died = killed_at(step, place, scenario.work)
+        try:
+            scenario.check(place)
+            if died:
+                scenario.work(place)
+                scenario.check(place)
+            assert scenario.is_new(place)
+            there = {str(p.relative_to(place)) for p in place.rglob("*") if p.is_file()}
+            left = there - scenario.files(place)
+            assert not left, f"left over: {sorted(left)}"
+        except BaseException:
+            print(f"after a kill before step {step}:", sorted(p.name for p in place.rglob("*")))
+            raise
+        if not died:
+            return step
+        step += 1
+
+
+class NewTable:
+    """`prepare` where there is no table yet."""
+
+    def before(self, place: Path) -> None:
+        make_tree(place / "photos", persons=3, photos=1)
+
+    def work(self, place: Path) -> None:
+        prepare(place / "photos", place / "faces.csv", workers=1)
+
+    def check(self, place: Path) -> None:
+        if (place / "faces.csv").exists():
+            assert is_as_written(place / "faces.csv")
+            assert read_sidecar(place / "faces.csv").sizes  # type: ignore[union-attr]
+
+    def is_new(self, place: Path) -> bool:
+        return (place / "faces.csv").exists()
+
+    def files(self, place: Path) -> set[str]:
+        photos = {str(p.relative_to(place)) for p in (place / "photos").rglob("*.jpg")}
+        return photos | {"faces.csv", "faces.json", "faces.rejected.csv"}
+
+
+class TableOverCrops(NewTable):
+    """`prepare` of whole photos over a table of crops: the crop state must follow the table."""
+
+    CROP: ClassVar = {"kind": "box", "size": "64x64", "margin": 0.2}
+    OLD = b"path,label,person,split\ncrops/0.png,0,,train\n"
+
+    def before(self, place: Path) -> None:
+        super().before(place)
+        old = Sidecar({"seed": 9}, self.CROP, [7], ["0" * 32])
+        write_with_table(place / "faces.csv", self.OLD, old)
+        (place / "faces.rejected.csv").write_text("path,reason,message\n")
+
+    def check(self, place: Path) -> None:
+        table = place / "faces.csv"
+        sidecar, old = read_sidecar(table), table.read_bytes() == self.OLD
+        assert sidecar is not None
+        assert is_as_written(table)
+        assert len(sidecar.sizes) == table.read_text().count("\n") - 1
+        assert sidecar.crop == read_crop(table) == (self.CROP if old else None)
+
+    def is_new(self, place: Path) -> bool:
+        return (place / "faces.csv").read_bytes() != self.OLD
+
+
+class TableOverEdits(TableOverCrops):
+    """`prepare --force` over a table of crops that was edited: it stays a table of crops."""
+
+    EDITED = TableOverCrops.OLD.replace(b"train", b"test")
+
+    def before(self, place: Path) -> None:
+        super().before(place)
+        (place / "faces.csv").write_bytes(self.EDITED)
+
+    def work(self, place: Path) -> None:
+        settings = PrepareSettings(seed=1)
+        prepare(place / "photos", place / "faces.csv", settings, force=True, workers=1)
+
+    def check(self, place: Path) -> None:
+        table = place / "faces.csv"
+        edited = table.read_bytes() == self.EDITED
+        assert is_as_written(table) != edited
+        assert (read_sidecar(table) is None) == edited
+        assert read_crop(table) == (self.CROP if edited else None)
+
+    def is_new(self, place: Path) -> bool:
+        return (place / "faces.csv").read_bytes() != self.EDITED
+
+
+def _facts(fingerprint: str) -> dict[str, Any]:
+    return {
+        "arch": "compact",
+        "fingerprint": fingerprint,
+        "crop": {"kind": "photo", "size": "64x64"},
+        "threshold": 0.7,
+        "temperature": 1.0,
+    }
+
+
+class NewModel:
+    """A first save, into a folder with files of the user's under the names of ours."""
+
+    MINE: ClassVar = {"README.md": "my notes", "history.2020.csv": "mine too"}
+    CONTENTS: ClassVar = {KERAS: b"new" * 999, TWIN: b"twin" * 999, CARD: b"# card\n"}
+
+    def before(self, place: Path) -> None:
+        for name, text in self.MINE.items():
+            (place / name).write_text(text)
+
+    def work(self, place: Path) -> None:
+        save_bundle(place, self.CONTENTS, _facts("new"))
+
+    def check(self, place: Path) -> None:
+        if (place / MANIFEST).exists():
+            assert load_bundle(place).fingerprint in ("old", "new")
+        for name, text in self.MINE.items():
+            assert (place / name).read_text() == text
+
+    def is_new(self, place: Path) -> bool:
+        return load_bundle(place).fingerprint == "new"
+
+    def files(self, place: Path) -> set[str]:
+        names = {path.name for path in load_bundle(place).files.values()}
+        return names | {MANIFEST, *self.MINE}
+
+
+class ModelOverModel(NewModel):
+    """A save over an older model."""
+
+    def before(self, place: Path) -> None:
+        super().before(place)
+        save_bundle(place, {KERAS: b"old" * 999, TWIN: b"old twin"}, _facts("old"))
+
+    def check(self, place: Path) -> None:
+        assert (place / MANIFEST).exists()
+        super().check(place)
+
+
+class NewCard(ModelOverModel):
+    """`eval --record`: one file of a model is replaced."""
+
+    def before(self, place: Path) -> None:
+        super().before(place)
+        save_bundle(place, self.CONTENTS, _facts("old"))
+
+    def work(self, place: Path) -> None:
+        amend_bundle(load_bundle(place), {CARD: b"# another card\n"}, {"evaluations": [1]})
+
+    def check(self, place: Path) -> None:
+        super().check(place)
+        bundle = load_bundle(place)
+        new = bundle.files[CARD].read_bytes() == b"# another card\n"
+        assert (bundle.manifest.get("evaluations") == [1]) == new
+
+    def is_new(self, place: Path) -> bool:
+        return load_bundle(place).files[CARD].read_bytes() == b"# another card\n"
+
+
+class _Variable(np.ndarray):
+    def assign(self, values: Any) -> None:
+        self[...] = values
+
+
+def _network(value: float) -> Any:
+    weights = [np.full(500, value).view(_Variable)]
+    network = SimpleNamespace(variables=weights, optimizer=SimpleNamespace(variables=weights))
+    network.get_weights = lambda: weights
+    network.set_weights = lambda new: weights[0].assign(new[0])
+    return network
+
+
+def _state(data: str, epoch: int) -> State:
+    settings = resolve(TrainSettings(seed=1, init="none"), "none")
+    state = State(settings, data, {"intra": 1})
+    for number in range(1, epoch + 1):
+        state.begin_epoch(Epoch(number, 1.0, 0.5, 1 / number, 0.5, 0.1, 1.0, 1.0, True))
+    return state
+
+
+class NewState:
+    """The state of a training, at its start and after an epoch, saved again and again."""
+
+    def before(self, place: Path) -> None:
+        save_state(place, _state("new", 0), _network(0.0), best=False)
+
+    def work(self, place: Path) -> None:
+        for epoch in (1, 2):
+            save_state(place, _state("new", epoch), _network(float(epoch)), best=True)
+
+    def check(self, place: Path) -> None:
+        state, network = read_state(place), _network(-1.0)
+        restore(place, network)
+        assert network.variables[0][0] == state.epoch
+        if state.best_epoch:
+            restore_best(place, network)
+            assert network.variables[0][0] == state.best_epoch
+
+    def is_new(self, place: Path) -> bool:
+        return read_state(place).epoch == 2
+
+    def files(self, place: Path) -> set[str]:
+        names = [p.name for p in (place / "last").glob("*-2*.npz")]
+        assert len(names) == 2
+        return {"last/state.json", *(f"last/{name}" for name in names)}
+
+
+class StateOverState(NewState):
+    """`train --force` begins over a training that was killed at its own beginning."""
+
+    def before(self, place: Path) -> None:
+        save_state(place, _state("old", 0), _network(7.0), best=False)
+
+    def work(self, place: Path) -> None:
+        save_state(place, _state("new", 0), _network(0.0), best=False)
+        super().work(place)
+
+    def check(self, place: Path) -> None:
+        if read_state(place).data == "new":
+            super().check(place)
+            return
+        network = _network(-1.0)
+        restore(place, network)
+        assert network.variables[0][0] == 7.0
+
+
+class Text:
+    """One file, such as a report or the answers of `predict`, at the end of a link."""
+
+    def before(self, place: Path) -> None:
+        (place / "deep").mkdir()
+        (place / "deep" / "real.html").write_text("old")
+        (place / "report.html").symlink_to("deep/real.html")
+
+    def work(self, place: Path) -> None:
+        write_text(place / "report.html", "new" * 9999)
+
+    def check(self, place: Path) -> None:
+        assert (place / "report.html").is_symlink()
+        assert (place / "report.html").read_text() in ("old", "new" * 9999)
+
+    def is_new(self, place: Path) -> bool:
+        return (place / "report.html").read_text() != "old"
+
+    def files(self, place: Path) -> set[str]:
+        return {"report.html", "deep/real.html"}
+
+
+SCENARIOS = {
+    scenario.__name__: scenario
+    for scenario in (
+        *(NewTable, TableOverCrops, TableOverEdits),
+        *(NewModel, ModelOverModel, NewCard),
+        *(NewState, StateOverState, Text),
+    )
+}
+
+if __name__ == "__main__":
+    os.fsync = lambda _handle: None  # a killed process loses nothing that it gave to the system
+    print(run(SCENARIOS[sys.argv[1]](), Path(sys.argv[2])))

@@ -1,0 +1,90 @@
+"""kill -9 of whole commands at random moments."""
+
+import os
+import random
+
+import pytest
+
+from facegender.bundle import load_bundle
+from facegender.errors import FaceGenderError
+from facegender.training.settings import TrainSettings
+from facegender.training.train import train
+from tests.faults.kills import Crops, Predict, Prepare, Train, finish, start, temporary
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs POSIX")
+
+
+def weights(folder):
+    return load_bundle(folder).load_keras().get_weights()
+
+
+def whole_run(csv, folder, epochs):
+    """The training of `Train`, never stopped."""
+    settings = TrainSettings(
+        seed=3, crop="photo", init="none", batch_size=16, epochs=epochs, patience=epochs
+    )
+    train(csv, folder, settings, workers=1)
+    return weights(folder)
+
+
+def assert_cleared(case):
+    """A run that ends leaves no temporary file, whoever left it."""
+    finish(*case.arguments(), cwd=case.folder)
+    assert not temporary(case.written)
+
+
+def test_a_killed_prepare_leaves_the_old_pair_or_the_new_one(tmp_path):
+    case = Prepare(tmp_path / "prepare")
+    for i in range(4):
+        case.kill(random.Random(i), early=i == 0)
+    assert_cleared(case)
+
+
+def test_a_killed_predict_leaves_the_old_answers_or_the_new_ones(tmp_path, toy_model):
+    case = Predict(tmp_path / "predict", toy_model)
+    for i in range(3):
+        case.kill(random.Random(i), early=i == 0)
+    assert_cleared(case)
+
+
+def test_a_killed_training_is_whole_refuses_a_second_and_ends_with_the_same_weights(
+    tmp_path, toy_csv
+):
+    expected = whole_run(toy_csv, tmp_path / "whole", 3)
+    case = Train(tmp_path / "train", toy_csv, 3)
+    running = start(*case.arguments(), cwd=case.folder)
+    while not (case.written / "last" / "state.json").exists():
+        assert running.poll() is None
+    with pytest.raises(FaceGenderError, match="in use by another train"):
+        train(toy_csv, case.written, TrainSettings(crop="photo", init="none"), force=True)
+    running.kill()
+    running.wait()
+    assert case.judge() == "a newer whole state"
+    train(toy_csv, case.written, resume=True, workers=1)
+    for ours, theirs in zip(weights(case.written), expected, strict=True):
+        assert (ours == theirs).all()
+
+
+@pytest.mark.slow
+def test_many_kills(tmp_path, toy_csv, toy_model, astronaut, capsys):
+    """At least 50 in all and 40 after the first write; prints the table."""
+    draws = random.Random(20)
+    prepare, predict = Prepare(tmp_path / "prepare"), Predict(tmp_path / "predict", toy_model)
+    crops = Crops(tmp_path / "crops", astronaut)
+    training = Train(tmp_path / "train", toy_csv, 60)
+    cases = {prepare: 24, predict: 18, crops: 14, training: 12}
+    for case, times in cases.items():
+        for i in range(times):
+            case.kill(draws, early=i % 6 == 5)
+    for case in (prepare, predict, crops):
+        assert_cleared(case)
+    training.end()
+    expected = whole_run(toy_csv, tmp_path / "whole", 60)
+    for ours, theirs in zip(weights(training.written), expected, strict=True):
+        assert (ours == theirs).all()
+    with capsys.disabled():
+        print(f"\n{'fault':<36} {'tried':>5} {'after a write':>6}  what was left")
+        for case in cases:
+            print(case.row())
+    assert sum(case.tries for case in cases) >= 50
+    assert sum(case.after_write for case in cases) >= 40
