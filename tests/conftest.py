@@ -40,10 +40,10 @@ def encoded(pixels: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
 
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, and no model chosen from outside."""
+    """An empty current folder, and no model or option chosen from outside."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FACEGENDER_MODEL", raising=False)
-    monkeypatch.delenv("FACEGENDER_DEBUG", raising=False)
+    for name in (*(n for n in os.environ if n.startswith("FACEGENDER_")), "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 

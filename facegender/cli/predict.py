@@ -61,10 +61,22 @@ MinScore = Annotated[
     float | None,
     typer.Option(metavar="P", help="Least score of a face, 0 to 1. Default: 0.6."),
 ]
+
+
+def _in_range(threshold: float | None) -> float | None:
+    """Refuse a threshold here too, where the variable that it came from is known."""
+    if threshold is not None and not 0.5 <= threshold <= 1:
+        raise typer.BadParameter(f"the threshold is {threshold}; it must be 0.5 to 1")
+    return threshold
+
+
 Threshold = Annotated[
     float | None,
     typer.Option(
-        metavar="P", help="Below this probability a face is uncertain. Default: the model's."
+        metavar="P",
+        envvar="FACEGENDER_THRESHOLD",
+        callback=_in_range,
+        help="Below this probability a face is uncertain. Default: the model's.",
     ),
 ]
 Jsonl = Annotated[
