@@ -99,7 +99,9 @@ def print_table(table: Table, stream: TextIO | None = None) -> None:
 
     to = sys.stdout if stream is None else stream
     colors: Any = "auto" if to is sys.stdout else None
-    size = {} if to.isatty() else {"width": 200, "height": 60}  # both, or Rich keeps neither
+    size: dict[str, Any] = (
+        {} if to.isatty() else {"width": 200, "height": 60}
+    )  # both, or Rich keeps neither
     Console(file=to, highlight=False, color_system=colors, **size).print(table)
 
 
