@@ -107,6 +107,15 @@ def astronaut() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def repo() -> Path:
+    """The repository, or skip: the tests may run on an installed wheel, away from it."""
+    root = Path(__file__).parents[1]
+    if not (root / "facegender" / "__init__.py").is_file():
+        pytest.skip("needs the repository")
+    return root
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real faces, or skip."""
     given = os.environ.get("FACEGENDER_TEST_DATA")
