@@ -108,23 +108,34 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: no such folder, no model in it, a file missing, cut or exchanged, another
             label order, an unknown crop, or a newer schema.
     """
-    manifest = _read_manifest(folder)
-    _check_manifest(folder, manifest)
-    try:
-        geometry = Geometry.from_json(manifest.get("crop"))
-    except BundleError as error:
-        raise BundleError(f"{folder / MANIFEST}: {error.message}", error.hint) from None
-    files = {role: _checked(folder, role, entry) for role, entry in manifest["files"].items()}
-    if KERAS not in files:
-        raise BundleError(f"{folder / MANIFEST} names no {KERAS}", _AGAIN)
+    manifest = load_manifest(folder)
+    files = {role: check_file(folder, role, entry) for role, entry in manifest["files"].items()}
     return Bundle(
         folder=folder,
-        geometry=geometry,
+        geometry=Geometry.from_json(manifest["crop"]),
         threshold=float(manifest["threshold"]),
         arch=str(manifest.get("arch", "")),
         files=files,
         manifest=manifest,
     )
+
+
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check facegender.json; the files that it names are not looked at.
+
+    Raises:
+        BundleError: no such folder, no model in it, another label order, an unknown crop, or a
+            newer schema.
+    """
+    manifest = _read_manifest(folder)
+    _check_manifest(folder, manifest)
+    try:
+        Geometry.from_json(manifest.get("crop"))
+    except BundleError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error.message}", error.hint) from None
+    if KERAS not in manifest["files"]:
+        raise BundleError(f"{folder / MANIFEST} names no {KERAS}", _AGAIN)
+    return manifest
 
 
 def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> Bundle:
@@ -234,8 +245,12 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         raise BundleError(f"{file} names no files", _AGAIN)
 
 
-def _checked(folder: Path, role: str, entry: Any) -> Path:
-    """Return the path of a file that the manifest names, if it is that very file."""
+def check_file(folder: Path, role: str, entry: Any) -> Path:
+    """Return the path of a file that the manifest names, if it is that very file.
+
+    Raises:
+        BundleError: it is missing, cut, exchanged or unreadable, or lies outside the folder.
+    """
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or Path(name).name != name or name in (".", ".."):
         raise BundleError(f"{folder / MANIFEST} names the file {name!r} for {role}", _AGAIN)
@@ -272,5 +287,5 @@ def _named_files(folder: Path) -> list[Path]:
     found = []
     for role, entry in entries.items() if isinstance(entries, dict) else ():
         with suppress(BundleError):
-            found.append(_checked(folder, role, entry))
+            found.append(check_file(folder, role, entry))
     return found

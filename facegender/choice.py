@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from facegender.bundle import MANIFEST
+from facegender.bundle import MANIFEST, load_manifest
 from facegender.errors import BundleError
 
 BUNDLED = Path(__file__).parent / "models" / "default"
@@ -19,12 +19,12 @@ def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str
     The order is: `model`, ``$FACEGENDER_MODEL``, ``./gender_model`` if it holds one, the bundled.
 
     Raises:
-        BundleError: none of them exists.
+        BundleError: none of them exists, or the variable names no model.
     """
     if model is not None:
         return Path(model), "given"
     if os.environ.get(ENVIRONMENT):
-        return Path(os.environ[ENVIRONMENT]), f"${ENVIRONMENT}"
+        return _from_environment(Path(os.environ[ENVIRONMENT])), f"${ENVIRONMENT}"
     if (USUAL / MANIFEST).exists():
         return USUAL, "in this folder"
     if (BUNDLED / MANIFEST).exists():
@@ -33,3 +33,12 @@ def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str
         "there is no model: none given, none in ./gender_model, none bundled",
         "Train one with: facegender train",
     )
+
+
+def _from_environment(folder: Path) -> Path:
+    """Name the variable where what it names is no model: nobody typed that folder."""
+    try:
+        load_manifest(folder)
+    except BundleError as error:
+        raise BundleError(f"{error.message} (${ENVIRONMENT} names it)", error.hint) from None
+    return folder

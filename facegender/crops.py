@@ -18,7 +18,7 @@ from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
 from facegender.files import cannot_write
 from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
-from facegender.parallel import ordered_map
+from facegender.parallel import Ready, ordered_map
 from facegender.photo import AtLeast, Decoded, Photo, decode_photo, read_bytes, refuse_small
 
 Crops = NDArray[np.uint8]
@@ -82,10 +82,11 @@ def find_faces_in(
     *,
     finder: Finder = whole_photo,
     workers: int | None = None,
+    ready: Ready | None = None,
 ) -> Iterator[Found]:
     """Yield `find_faces` of every source, in order, computed on all cores in bounded memory."""
     return ordered_map(
-        partial(find_faces, geometry=geometry, finder=finder), sources, workers=workers
+        partial(find_faces, geometry=geometry, finder=finder), sources, workers=workers, ready=ready
     )
 
 

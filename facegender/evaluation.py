@@ -18,7 +18,7 @@ from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import find_changes, fingerprint_of
-from facegender.dataset.where import column_of, parse_condition
+from facegender.dataset.where import column_name, column_of, parse_condition
 from facegender.errors import DataError
 from facegender.judging import group_by, judge_stress, worst_and_gaps
 from facegender.labels import MALE
@@ -148,7 +148,7 @@ def evaluate(
             "Judge the model on the original photos.",
         )
     samples = _select(csv, table, split, where or [])
-    columns = {name: _crossed(samples, name) for name in by or []}
+    columns = dict(_crossed(samples, names) for names in by or [])
     warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
     changes = find_changes(
         samples, read_sidecar(csv), table=table, workers=predictor.workers, on_progress=on_progress
@@ -274,10 +274,12 @@ def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
     return samples
 
 
-def _crossed(samples: Samples, names: str) -> list[str]:
-    """A column, or several joined: ``race,gender`` gives values such as ``Black, female``."""
-    columns = [column_of(samples, name.strip()) for name in names.split(",")]
-    return [", ".join(cells) for cells in zip(*columns, strict=True)]
+def _crossed(samples: Samples, names: str) -> tuple[str, list[str]]:
+    """A column, or several joined: ``Race,gender`` gives values such as ``Black, female``; and
+    what to call it: the columns as the table writes them."""
+    known = [column_name(samples, name.strip()) for name in names.split(",")]
+    cells = zip(*(column_of(samples, name) for name in known), strict=True)
+    return ",".join(known), [", ".join(row) for row in cells]
 
 
 def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:

@@ -21,6 +21,9 @@ from facegender.interrupt import SIGNALS
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+Ready = Callable[[], bool]
+"""Tells whether the next item can be had without waiting for whoever makes them."""
+
 CHUNK = 32
 CHUNKS_AHEAD = 4
 """Chunks that wait per worker: enough to keep it busy, few enough to keep memory flat."""
@@ -37,6 +40,7 @@ def ordered_map(
     *,
     workers: int | None = None,
     chunk: int = CHUNK,
+    ready: Ready | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, in order, computed by `workers` processes.
 
@@ -48,24 +52,34 @@ def ordered_map(
         items: picklable arguments.
         workers: number of processes; None means one a core.
         chunk: items sent to a worker at once.
+        ready: where given, items that are not at hand are waited for only when every result of
+            those before them has been handed out.
 
     Raises:
         FaceGenderError: a worker process was killed.
     """
     workers = cores() if workers is None else workers
     iterator = iter(items)
-    first = list(islice(iterator, chunk))
-    if workers <= 1 or len(first) < chunk:
-        yield from map(function, first)
+    if workers <= 1:
         yield from map(function, iterator)
         return
+    while len(first := _part(iterator, chunk, ready)) < chunk:
+        if not first:
+            return
+        yield from map(function, first)
     pool = _pool(workers)
     pending: deque[Future[list[Result]]] = deque()
     try:
         pending.append(pool.submit(_apply, function, first))
-        while pending:
-            while len(pending) < workers * CHUNKS_AHEAD and (part := list(islice(iterator, chunk))):
+        while True:
+            while len(pending) < workers * CHUNKS_AHEAD and (
+                not pending or ready is None or ready()
+            ):
+                if not (part := _part(iterator, chunk, ready)):
+                    break
                 pending.append(pool.submit(_apply, function, part))
+            if not pending:
+                return
             yield from pending.popleft().result()
     except BrokenProcessPool as error:
         raise FaceGenderError(
@@ -76,6 +90,19 @@ def ordered_map(
         for future in pending:
             future.cancel()
         pool.shutdown(wait=True)
+
+
+def _part(items: Iterator[Item], size: int, ready: Ready | None) -> list[Item]:
+    """The next items, `size` at most; none is waited for but the first, where `ready` is given."""
+    if ready is None:
+        return list(islice(items, size))
+    part: list[Item] = []
+    while len(part) < size and (not part or ready()):
+        one = list(islice(items, 1))
+        if not one:
+            break
+        part += one
+    return part
 
 
 def _apply(function: Callable[[Item], Result], part: list[Item]) -> list[Result]:

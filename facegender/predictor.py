@@ -19,6 +19,7 @@ from facegender.face import Face
 from facegender.finders import AsCropped, FaceFinder, Finder, finder_for
 from facegender.labels import LABELS
 from facegender.networks import BATCH, Probabilities, load_network, run_network
+from facegender.parallel import Ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +169,20 @@ class Predictor:
             raise _unusable(sources)
         return list(self.stream(sources))
 
-    def stream(self, sources: Iterable[Source], *, cropped: bool = False) -> Iterator[Prediction]:
+    def stream(
+        self,
+        sources: Iterable[Source],
+        *,
+        cropped: bool = False,
+        ready: Ready | None = None,
+    ) -> Iterator[Prediction]:
         """Predict any number of photos, in order, in bounded memory.
 
         Args:
             sources: as for `predict`.
             cropped: the photos were cropped to the model's geometry before.
+            ready: tells whether the next source is at hand; where it is not, all photos before it
+                are answered before it is waited for. Without it they are answered in groups.
 
         Raises:
             UsageError: a single photo instead of several, or something that is no photo.
@@ -184,11 +193,14 @@ class Predictor:
         faces = 0
         names, opened = _named(sources)
         finder = AsCropped(self.bundle.geometry.size) if cropped else self.finder
-        crops = find_faces_in(opened, self.bundle.geometry, finder=finder, workers=self.workers)
+        crops = find_faces_in(
+            opened, self.bundle.geometry, finder=finder, workers=self.workers, ready=ready
+        )
         for found in crops:
             waiting.append((names.pop(0), found))
             faces += len(found.faces)
-            if faces >= BATCH or len(waiting) >= 4 * BATCH:
+            starved = ready is not None and not ready()
+            if starved or faces >= BATCH or len(waiting) >= 4 * BATCH:
                 yield from self._answer(waiting)
                 waiting, faces = [], 0
         yield from self._answer(waiting)

@@ -40,10 +40,10 @@ def encoded(pixels: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
 
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, and no model chosen from outside."""
+    """An empty current folder, and no model or option chosen from outside."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FACEGENDER_MODEL", raising=False)
-    monkeypatch.delenv("FACEGENDER_DEBUG", raising=False)
+    for name in (*(n for n in os.environ if n.startswith("FACEGENDER_")), "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -104,6 +104,15 @@ def finding_model(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def astronaut() -> np.ndarray:
     """A photo of one person, 512x512, in the public domain."""
     return pytest.importorskip("skimage.data").astronaut()
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    """The repository, or skip: the tests may run on an installed wheel, away from it."""
+    root = Path(__file__).parents[1]
+    if not (root / "facegender" / "__init__.py").is_file():
+        pytest.skip("needs the repository")
+    return root
 
 
 @pytest.fixture(scope="session")

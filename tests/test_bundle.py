@@ -158,6 +158,11 @@ def test_the_model_is_chosen_in_order(in_tmp, model, monkeypatch):
     bundled = choose_model(None)[1] if (in_tmp / "nothing").exists() else None
     shutil.copytree(model, "gender_model")
     assert choose_model(None)[1] == "in this folder"
-    monkeypatch.setenv("FACEGENDER_MODEL", "y")
-    assert choose_model(None) == (__import__("pathlib").Path("y"), "$FACEGENDER_MODEL")
+    monkeypatch.setenv("FACEGENDER_MODEL", str(model))
+    assert choose_model(None) == (model, "$FACEGENDER_MODEL")
+    monkeypatch.setenv("FACEGENDER_MODEL", "")
+    assert choose_model(None)[1] == "in this folder"
+    monkeypatch.setenv("FACEGENDER_MODEL", "nowhere")
+    with pytest.raises(BundleError, match=r"no model folder at nowhere \(\$FACEGENDER_MODEL names"):
+        choose_model(None)
     assert bundled is None

@@ -70,3 +70,9 @@ def test_rows_that_trained_or_chose_the_model_are_warned_of(toy_csv, toy_model):
     assert evaluate(toy_csv, predictor).warnings == []
     assert "trained on these rows" in evaluate(toy_csv, predictor, split="train").warnings[0]
     assert "chose the model's best epoch" in evaluate(toy_csv, predictor, split="val").warnings[0]
+
+
+def test_columns_are_found_in_any_case_and_called_as_the_table_calls_them(toy_csv, toy_model):
+    result = evaluate(toy_csv, Predictor(toy_model), by=["GENDER", "Split, gender"], leaks=False)
+    assert list(result.groups) == ["gender", "split,gender"]
+    assert set(result.groups["split,gender"]) == {"test, female", "test, male"}

@@ -53,3 +53,32 @@ def test_a_script_without_a_main_guard_works_after_threads_began(tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout == "5050\n"
+
+
+class Drips:
+    """Items of which only some are at hand; the next ones come when these are answered."""
+
+    def __init__(self, groups):
+        self.groups, self.at_hand, self.answered, self.given = list(groups), [], [], 0
+
+    def __iter__(self):
+        while self.at_hand or self.groups:
+            if not self.at_hand:
+                assert len(self.answered) == self.given, "waited for more with answers owed"
+                self.at_hand = self.groups.pop(0)
+            self.given += 1
+            yield self.at_hand.pop(0)
+
+    def ready(self):
+        return bool(self.at_hand)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("sizes", [[1] * 5, [3, 40, 1, 1, 64, 2], [100, 1], [32, 32], []])
+def test_nothing_is_waited_for_while_answers_are_owed(workers, sizes):
+    items = list(range(sum(sizes)))
+    queue = iter(items)
+    drips = Drips([[next(queue) for _ in range(size)] for size in sizes])
+    for result in ordered_map(double, drips, workers=workers, ready=drips.ready):
+        drips.answered.append(result)
+    assert drips.answered == [2 * item for item in items]

@@ -11,7 +11,7 @@ import typer
 from facegender.cli.evaluate import evaluate_command
 from facegender.cli.explain import explain_command
 from facegender.cli.info import info_command
-from facegender.cli.options import Debug
+from facegender.cli.options import Debug, debugging
 from facegender.cli.predict import predict_command
 from facegender.cli.prepare import prepare_command
 from facegender.cli.train import train_command
@@ -100,14 +100,14 @@ def _run() -> None:
         console.fail(error)
         sys.exit(128 + error.signal_number)
     except FaceGenderError as error:
-        if os.environ.get("FACEGENDER_DEBUG"):
+        if debugging():
             raise
         console.fail(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        if os.environ.get("FACEGENDER_DEBUG"):
+        if debugging():
             raise
         name = f" ({error.filename})" if error.filename else ""
         console.fail(
@@ -118,7 +118,7 @@ def _run() -> None:
         )
         sys.exit(1)
     except Exception as error:
-        if os.environ.get("FACEGENDER_DEBUG"):
+        if debugging():
             raise
         console.fail(
             FaceGenderError(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +37,12 @@ def stderr() -> Console:
     if _shown:
         return _shown[-1]
     return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def live() -> bool:
+    """Whether a bar can be drawn on stderr; FORCE_COLOR makes no terminal of a pipe."""
+    console = stderr()
+    return sys.stderr.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 def plain(text: str | os.PathLike[str]) -> str:
@@ -86,12 +92,17 @@ def write_result(text: str, output: Path | None) -> None:
     write_text(output, text)
 
 
-def print_table(table: Table) -> None:
-    """Print a table to stdout; piped, at a width that cuts nothing."""
+def print_table(table: Table, stream: TextIO | None = None) -> None:
+    """Print a table to stdout, or to a file, which stays plain even where FORCE_COLOR is set;
+    piped, at a width that cuts nothing."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 200
-    Console(file=sys.stdout, highlight=False, width=width).print(table)
+    to = sys.stdout if stream is None else stream
+    colors: Any = "auto" if to is sys.stdout else None
+    size: dict[str, Any] = (
+        {} if to.isatty() else {"width": 200, "height": 60}
+    )  # both, or Rich keeps neither
+    Console(file=to, highlight=False, color_system=colors, **size).print(table)
 
 
 def make_table(title: str, *columns: str) -> Table:
@@ -110,10 +121,10 @@ def make_table(title: str, *columns: str) -> Table:
 @contextmanager
 def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
     """Show a bar with rate and time left on stderr; nothing where it is no terminal."""
-    console = stderr()
-    if quiet or not console.is_terminal:
+    if quiet or not live():
         yield None
         return
+    console = stderr()
     from rich import progress as rich_progress
 
     bar = rich_progress.Progress(

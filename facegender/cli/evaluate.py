@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.cli import completion
 from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
@@ -15,16 +16,27 @@ if TYPE_CHECKING:
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
 Split = Annotated[
-    str, typer.Option(metavar="NAME", help="Rows to judge on: test, val, train or all.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=completion.one_of(completion.SPLITS),
+        help="Rows to judge on: test, val, train or all.",
+    ),
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option(metavar="CONDITION", help="Only rows such as 'age not in 0-2,3-9'. Repeatable."),
+    typer.Option(
+        metavar="CONDITION",
+        autocompletion=completion.columns,
+        help="Only rows such as 'age not in 0-2,3-9'. Repeatable.",
+    ),
 ]
 By = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN", help="Break down by a column; race,gender crosses two. Repeatable."
+        metavar="COLUMN",
+        autocompletion=completion.columns,
+        help="Break down by a column; race,gender crosses two. Repeatable.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")]

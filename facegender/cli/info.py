@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facegender.cli.options import Debug, Json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facegender.inspection import Inspection
 
 Folder = Annotated[
     Path | None,
@@ -27,40 +32,55 @@ def info_command(model: Folder = None, json: Json = False, debug: Debug = False)
     [cyan]facegender info ./gender_model --json[/cyan]
 
     Prints a model's card: data, training, how good it is and for whom, what
-    it must not be used for. Its files are checked first; a damaged one is
-    named and the exit code is 1.
+    it must not be used for. Each of its files is checked and listed with its
+    size; where one is missing or damaged the exit code is 1.
     """
-    from facegender.bundle import CARD, load_bundle
     from facegender.choice import choose_model
     from facegender.cli import console
+    from facegender.errors import BundleError
+    from facegender.inspection import inspect_bundle
 
     folder, chosen = choose_model(model)
-    bundle = load_bundle(folder)
+    found = inspect_bundle(folder)
     if json:
-        head = {"path": str(bundle.folder), "fingerprint": bundle.fingerprint, "chosen": chosen}
-        facts = {"schema": 1, "model": head, "whole": True, **_facts(bundle.manifest)}
+        head = {"path": str(found.folder), "fingerprint": found.fingerprint, "chosen": chosen}
+        facts = {"schema": 1, "model": head, **found.to_json()}
         console.write_result(console.json_text(facts) + "\n", None)
+    else:
+        _print_card(found.card)
+        console.stdout().print(
+            f"Model: {console.plain(found.folder)} ({chosen}, fingerprint {found.fingerprint})"
+        )
+        console.print_table(_file_table(found))
+    if not found.whole:
+        problems = "; ".join(file.problem for file in found.files if file.problem)
+        raise BundleError(
+            problems, "Train or copy the model again; a model folder must stay whole."
+        )
+
+
+def _print_card(text: str) -> None:
+    """Print a card, rendered where people read it."""
+    from facegender.cli import console
+
+    if not text:
         return
-    table = console.make_table("Files, all whole", "file", ">bytes", "sha-256")
-    for role, entry in bundle.manifest["files"].items():
-        table.add_row(console.plain(role), f"{entry['bytes']:,}", entry["sha256"][:16] + "…")
-    total = sum(entry["bytes"] for entry in bundle.manifest["files"].values())
+    if sys.stdout.isatty():
+        from rich.markdown import Markdown
+
+        console.stdout().print(Markdown(text))
+    else:
+        console.write_result(text + "\n", None)
+
+
+def _file_table(found: Inspection) -> Table:
+    from facegender.cli import console
+
+    title = "Files, all whole" if found.whole else "Files, NOT all whole"
+    table = console.make_table(title, "file", ">bytes", "sha-256", "state")
+    for file in found.files:
+        digest = console.plain(file.sha256[:16]) + "…"
+        table.add_row(console.plain(file.name), f"{file.bytes:,}", digest, file.state)
     table.add_section()
-    table.add_row("all", f"{total:,}", "")
-    card = bundle.files.get(CARD)
-    if card is not None:
-        text = card.read_text("utf-8")
-        if sys.stdout.isatty():
-            from rich.markdown import Markdown
-
-            console.stdout().print(Markdown(text))
-        else:
-            console.write_result(text + "\n", None)
-    out = console.stdout()
-    out.print(f"Model: {console.plain(bundle.folder)} ({chosen}, fingerprint {bundle.fingerprint})")
-    console.print_table(table)
-
-
-def _facts(manifest: object) -> dict[str, object]:
-    assert isinstance(manifest, dict)
-    return {key: value for key, value in manifest.items() if key not in ("schema", "fingerprint")}
+    table.add_row("all", f"{sum(file.bytes for file in found.files):,}", "", "")
+    return table

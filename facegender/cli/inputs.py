@@ -6,10 +6,11 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
+from facegender.cli.names import StdinNames
 from facegender.crops import Source
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
@@ -62,6 +63,7 @@ class Inputs:
         stdin_image: stdin is one image's bytes.
         limits: of downloads; None refuses addresses.
         skip: folders that are written to, and hence not read.
+        listed: the names on stdin.
     """
 
     recursive: bool = False
@@ -69,6 +71,7 @@ class Inputs:
     stdin_image: bool = False
     limits: Limits | None = None
     skip: tuple[Path, ...] = ()
+    listed: StdinNames = field(default_factory=StdinNames)
 
 
 OnEmpty = Callable[[str, str], None]
@@ -100,7 +103,7 @@ def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator
         raise UsageError("- (stdin) is given twice", "Give it once.")
     for name in names:
         if name == "-":
-            for listed in _listed(how.nul):
+            for listed in how.listed.read(b"\0" if how.nul else b"\n"):
                 yield _single(listed, how)
         elif name and Path(name).is_dir():
             if _is_within(name, how.skip):
@@ -145,23 +148,6 @@ def _place_of(address: str, data: bytes) -> PurePath:
 def _is_within(path: str, folders: tuple[Path, ...]) -> bool:
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
-
-
-def _listed(nul: bool) -> Iterator[str]:
-    """Names from stdin, read as they come."""
-    stream = sys.stdin.buffer
-    if not nul:
-        for line in stream:
-            name = os.fsdecode(line.rstrip(b"\r\n"))
-            if name:
-                yield name
-        return
-    rest = b""
-    while chunk := os.read(stream.fileno(), 65536):
-        *whole, rest = (rest + chunk).split(b"\0")
-        yield from (os.fsdecode(name) for name in whole if name)
-    if rest:
-        yield os.fsdecode(rest)
 
 
 def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:

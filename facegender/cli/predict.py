@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facegender.cli.console import OnProgress
     from facegender.cli.inputs import Inputs, Named
     from facegender.keep import Job, Keep
+    from facegender.parallel import Ready
     from facegender.predictor import Prediction, Predictor
 
 
@@ -61,14 +62,26 @@ MinScore = Annotated[
     float | None,
     typer.Option(metavar="P", help="Least score of a face, 0 to 1. Default: 0.6."),
 ]
+
+
+def _in_range(threshold: float | None) -> float | None:
+    """Refuse a threshold here too, where the variable that it came from is known."""
+    if threshold is not None and not 0.5 <= threshold <= 1:
+        raise typer.BadParameter(f"the threshold is {threshold}; it must be 0.5 to 1")
+    return threshold
+
+
 Threshold = Annotated[
     float | None,
     typer.Option(
-        metavar="P", help="Below this probability a face is uncertain. Default: the model's."
+        metavar="P",
+        envvar="FACEGENDER_THRESHOLD",
+        callback=_in_range,
+        help="Below this probability a face is uncertain. Default: the model's.",
     ),
 ]
 Jsonl = Annotated[
-    bool, typer.Option("--jsonl", help="Print a line of JSON a photo, in groups as they are done.")
+    bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a face.")]
 Annotate = Annotated[
@@ -178,8 +191,8 @@ def predict_command(
     # Lines that come one by one on the same terminal would tear the bar apart.
     no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
     with writers.opened(output) as stream:
-        jobs = _jobs(_spared(chain([first], named), output), predictor)
-        kept = _reported(_kept(jobs, wanted, workers), failed)
+        jobs = _jobs(_spared(chain([first], named), output), predictor, how.listed.ready)
+        kept = _reported(_kept(jobs, wanted, workers, how.listed.ready), failed)
         write(_counted(kept, photos or [], how, no_bar), predictor, stream)
     if failed.count:
         raise typer.Exit(3)
@@ -210,7 +223,7 @@ def _spared(photos: Iterable[Named], output: Path | None) -> Iterator[Named]:
         yield photo
 
 
-def _jobs(photos: Iterable[Named], predictor: Predictor) -> Iterator[Job]:
+def _jobs(photos: Iterable[Named], predictor: Predictor, ready: Ready) -> Iterator[Job]:
     """Predict; every answer is joined with the photo that it belongs to."""
     from dataclasses import replace
 
@@ -223,7 +236,7 @@ def _jobs(photos: Iterable[Named], predictor: Predictor) -> Iterator[Job]:
             waiting.append(photo)
             yield photo.source
 
-    for prediction in predictor.stream(sources()):
+    for prediction in predictor.stream(sources(), ready=ready):
         photo = waiting.popleft()
         yield Job(photo.source, photo.place, replace(prediction, path=photo.name))
 
@@ -252,7 +265,7 @@ def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> in
     return sum(1 for _ in inputs.expand(photos, how, lambda _name, _why: None))
 
 
-def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None) -> Iterator[Any]:
+def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready) -> Iterator[Any]:
     """Write what is to be kept of each photo, on all cores."""
     from functools import partial
 
@@ -261,7 +274,7 @@ def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None) -> Iterator[An
 
     if not wanted.wanted:
         return (Kept(job.prediction) for job in jobs)
-    return ordered_map(partial(keep, wanted=wanted), jobs, workers=workers)
+    return ordered_map(partial(keep, wanted=wanted), jobs, workers=workers, ready=ready)
 
 
 def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:

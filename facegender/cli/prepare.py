@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.cli import completion
 from facegender.cli.options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ Split = Annotated[
     str,
     typer.Option(
         metavar="HOW",
+        autocompletion=completion.one_of(completion.METHODS),
         help="auto, person, photo, folders or article. auto: the data set's own train/ val/ "
         "test/ folders, else by person, else by photo.",
     ),
@@ -68,6 +70,7 @@ Align = Annotated[
     str | None,
     typer.Option(
         metavar="KIND",
+        autocompletion=completion.one_of(completion.ALIGNMENTS),
         help="With --size: eyes (turned so that the eyes lie level; the default) or box.",
         rich_help_panel=CROP,
         show_default=False,
@@ -85,6 +88,7 @@ Faces = Annotated[
     str | None,
     typer.Option(
         metavar="WHICH",
+        autocompletion=completion.one_of(completion.FACES),
         help="largest (the default), or single: leave out photos with several faces.",
         rich_help_panel=CROP,
         show_default=False,
@@ -95,6 +99,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
+        autocompletion=completion.one_of(completion.FORMATS),
         help="png (the default) or jpeg.",
         rich_help_panel=CROP,
         show_default=False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.cli import completion
 from facegender.cli.options import Debug, Quiet, Workers
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Arch = Annotated[
     str,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.one_of(completion.ARCHITECTURES),
         help="compact (small and fast) or classic (the 2015 article's network, exact).",
     ),
 ]
@@ -69,6 +71,7 @@ Schedule = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.one_of(completion.SCHEDULES),
         help="Learning rate: constant, or cosine (warm-up, then down to zero). compact cosine, "
         "classic constant.",
         rich_help_panel=RECIPE,
@@ -101,6 +104,7 @@ Init = Annotated[
     str | None,
     typer.Option(
         metavar="WHAT",
+        autocompletion=completion.one_of(completion.STARTS),
         help="Start from the weights of: bundled, a model FOLDER, or none (from scratch). Default: "
         "bundled, where network and crop are the bundled model's.",
         show_default=False,
@@ -110,6 +114,7 @@ Crop = Annotated[
     str | None,
     typer.Option(
         metavar="KIND",
+        autocompletion=completion.one_of(completion.CROPS),
         help="box (a square around the face found), eyes (turned so that the eyes lie level) or "
         "photo (each photo is one face). compact box, classic photo.",
         show_default=False,

@@ -26,7 +26,7 @@ class TrainingDisplay:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = console.stderr()
-        self._live = self._console.is_terminal and not quiet
+        self._live = console.live() and not quiet
         self._progress: Any = None
         self._task: Any = None
         self._throttle = console._Throttle()

@@ -95,8 +95,6 @@ def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: 
 
 def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
     """Write a table for people."""
-    from rich.console import Console
-
     from facegender.cli import console
 
     table = console.make_table(
@@ -118,8 +116,7 @@ def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream
             table.add_row(name, str(number), where, face.name, female, male, sure)
             name = ""
     if table.row_count:
-        width = None if stream.isatty() else 200
-        Console(file=stream, highlight=False, width=width).print(table)
+        console.print_table(table, stream)
 
 
 def _face_cells(face: dict[str, Any] | None, number: int) -> list[Any]:

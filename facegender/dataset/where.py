@@ -30,12 +30,13 @@ class Condition:
         Raises:
             UsageError: no such column, or a value that no row has.
         """
-        cells = column_of(samples, self.column)
+        name = column_name(samples, self.column)
+        cells = column_of(samples, name)
         unknown = [value for value in self.values if value not in set(cells)]
         if unknown:
             known = ", ".join(sorted(set(cells))[:20])
             raise UsageError(
-                f"no row has {self.column} {', '.join(unknown)}", f"The column holds: {known}."
+                f"no row has {name} {', '.join(unknown)}", f"The column holds: {known}."
             )
         return np.array([(cell in self.values) == self.wanted for cell in cells], dtype=bool)
 
@@ -59,14 +60,28 @@ def parse_condition(text: str) -> Condition:
     return Condition(match["column"], values, operator[0] not in ("!=", "not"))
 
 
-def column_of(samples: Samples, name: str) -> list[str]:
-    """Return a column as text.
+def column_name(samples: Samples, name: str) -> str:
+    """Return a column's name as the table writes it; upper and lower case count only where two
+    columns differ by them alone.
 
     Raises:
-        UsageError: no such column.
+        UsageError: no such column, or several.
     """
-    cells = samples.column(name)
-    if cells is None:
-        known = ", ".join(["gender", "person", "split", *samples.attributes])
-        raise UsageError(f"no column {name!r} in the table", f"It has: {known}.")
-    return cells
+    known = list(dict.fromkeys(["gender", "person", "split", *samples.attributes]))
+    fits = [column for column in known if column.casefold() == name.casefold()]
+    if name in known or len(fits) == 1:
+        return name if name in known else fits[0]
+    if fits:
+        raise UsageError(
+            f"the column {name!r} may be {' or '.join(fits)}", "Write it as it stands."
+        )
+    raise UsageError(f"no column {name!r} in the table", f"It has: {', '.join(known)}.")
+
+
+def column_of(samples: Samples, name: str) -> list[str]:
+    """Return a column as text; see `column_name`.
+
+    Raises:
+        UsageError: no such column, or several.
+    """
+    return samples.column(column_name(samples, name)) or []

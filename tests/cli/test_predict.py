@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import select
 import subprocess
 import sys
 
@@ -170,3 +171,22 @@ def test_a_terminal_sees_a_bar(holiday, finding_model):
     assert process.wait() == 0
     assert b"Predicting" in seen
     assert b"3/3" in seen
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_who_waits_for_each_answer_gets_it(holiday, finding_model, workers):
+    command = [sys.executable, "-m", "facegender", "predict", "-", "--jsonl", "-q"]
+    options = ["--model", str(finding_model), "--workers", workers, "--crops", "kept"]
+    process = subprocess.Popen(
+        [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    answer = process.stdout.readline
+    with process:
+        for size in (1, 2, 40, 1, 1):  # 40 start the processes that read photos
+            process.stdin.write(b"holiday/a.jpg\n" * size)
+            assert select.select([process.stdout], [], [], 60)[0], f"no answer to {size} names"
+            found = [json.loads(answer()) for _ in range(size)]
+            assert [len(photo["faces"]) for photo in found] == [1] * size
+        process.stdin.close()
+        assert answer() == b""
+    assert process.returncode == 0

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegender.dataset.samples import Samples
-from facegender.dataset.where import column_of, parse_condition
+from facegender.dataset.where import column_name, column_of, parse_condition
 from facegender.errors import UsageError
 
 SAMPLES = Samples(
@@ -45,6 +45,20 @@ def test_unknown_columns_and_values_say_what_there_is():
     with pytest.raises(UsageError, match="no row has age 3-9") as caught:
         parse_condition("age in 3-9").rows(SAMPLES)
     assert "more than 70" in caught.value.hint
+
+
+def test_upper_and_lower_case_count_only_where_columns_differ_by_them():
+    assert column_name(SAMPLES, "AGE") == "age"
+    assert column_of(SAMPLES, "Gender") == ["female", "male", "male"]
+    assert parse_condition("Age in 0-2").rows(SAMPLES).tolist() == [True, False, False]
+    with pytest.raises(UsageError, match="no row has age 3"):
+        parse_condition("AGE=3").rows(SAMPLES)
+    both = SAMPLES.take([0, 1])
+    both.attributes["Age"] = ["young", "old"]
+    assert column_of(both, "Age") == ["young", "old"]
+    assert column_of(both, "age") == ["0-2", "20-29"]
+    with pytest.raises(UsageError, match="may be age or Age"):
+        column_of(both, "AGE")
 
 
 WORD = st.text("abcxyz0123456789-_", min_size=1, max_size=8).filter(
