@@ -34,6 +34,8 @@ MAX_PIXELS = 178_000_000
 MAX_BYTES = 1 << 30
 MIN_SIDE = 16
 """Photos with a shorter side below this, in pixels, hold no face that anyone could judge."""
+KILLED = "damaged: reading it killed its process twice (a fault of the decoder, or no memory left)"
+"""Said of a photo that no process survives; see `parallel.ordered_map`."""
 _BAND = 1 << 24
 """Pixels converted at once: what conversion needs beside the photo stays small."""
 

@@ -258,10 +258,16 @@ def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None) -> Iterator[An
 
     from facegender.keep import Kept, keep
     from facegender.parallel import ordered_map
+    from facegender.photo import KILLED
 
     if not wanted.wanted:
         return (Kept(job.prediction) for job in jobs)
-    return ordered_map(partial(keep, wanted=wanted), jobs, workers=workers)
+    return ordered_map(
+        partial(keep, wanted=wanted),
+        jobs,
+        workers=workers,
+        on_death=lambda job: Kept(job.prediction, error=KILLED),
+    )
 
 
 def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:
