@@ -19,7 +19,15 @@ from facegender.face import Face, Geometry, crop_face
 from facegender.files import cannot_write
 from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
 from facegender.parallel import Ready, ordered_map
-from facegender.photo import AtLeast, Decoded, Photo, decode_photo, read_bytes, refuse_small
+from facegender.photo import (
+    KILLED,
+    AtLeast,
+    Decoded,
+    Photo,
+    decode_photo,
+    read_bytes,
+    refuse_small,
+)
 
 Crops = NDArray[np.uint8]
 """Crops: uint8, shape (number, height, width, 3)."""
@@ -70,10 +78,14 @@ def find_faces(source: Source, geometry: Geometry, finder: Finder = whole_photo)
             faces = [_in_whole(face, photo) for face in faces]
             photo = whole
     except PhotoError as error:
-        return Found([], np.zeros((0, *geometry.shape), np.uint8), error)
+        return _without_faces(geometry, error)
     crops = [crop_face(photo.pixels, face, geometry) for face in faces]
     faces = [_in_whole(face, photo) for face in faces]
     return Found(faces, np.array(crops, np.uint8).reshape(-1, *geometry.shape))
+
+
+def _without_faces(geometry: Geometry, error: PhotoError) -> Found:
+    return Found([], np.zeros((0, *geometry.shape), np.uint8), error)
 
 
 def find_faces_in(
@@ -85,9 +97,12 @@ def find_faces_in(
     ready: Ready | None = None,
 ) -> Iterator[Found]:
     """Yield `find_faces` of every source, in order, computed on all cores in bounded memory."""
-    return ordered_map(
-        partial(find_faces, geometry=geometry, finder=finder), sources, workers=workers, ready=ready
-    )
+
+    def died(_source: Source) -> Found:
+        return _without_faces(geometry, PhotoError("unreadable", KILLED))
+
+    find = partial(find_faces, geometry=geometry, finder=finder)
+    return ordered_map(find, sources, workers=workers, ready=ready, on_death=died)
 
 
 def cache_crops(

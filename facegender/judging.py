@@ -40,9 +40,10 @@ def judge_stress(
     finder = AsCropped(geometry.size) if cropped else predictor.finder
     crops_of = partial(stressed_crops, geometry=geometry, finder=finder)
     p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
-    for row, crops in enumerate(
-        ordered_map(crops_of, samples.paths, workers=predictor.workers, chunk=8)
-    ):
+    stressed = ordered_map(
+        crops_of, samples.paths, workers=predictor.workers, chunk=8, on_death=lambda _path: None
+    )
+    for row, crops in enumerate(stressed):
         if crops is not None:
             p_male[:, row] = predictor.classify(crops)[:, MALE]
         if on_progress is not None:

@@ -75,7 +75,8 @@ def find_leakage(
     """
     total = len(judged) + len(trained)
     found: list[Hashes | None] = []
-    for hashes in ordered_map(hash_photo, chain(judged.paths, trained.paths), workers=workers):
+    paths = chain(judged.paths, trained.paths)
+    for hashes in ordered_map(hash_photo, paths, workers=workers, on_death=lambda _path: None):
         found.append(hashes)
         if on_progress is not None:
             on_progress(len(found), total)

@@ -8,10 +8,10 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -41,6 +41,7 @@ def ordered_map(
     workers: int | None = None,
     chunk: int = CHUNK,
     ready: Ready | None = None,
+    on_death: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, in order, computed by `workers` processes.
 
@@ -54,6 +55,7 @@ def ordered_map(
         chunk: items sent to a worker at once.
         ready: where given, items that are not at hand are waited for only when every result of
             those before them has been handed out.
+        on_death: answers for an item that kills its process, even when it is alone; None raises.
 
     Raises:
         FaceGenderError: a worker process was killed.
@@ -67,25 +69,48 @@ def ordered_map(
         if not first:
             return
         yield from map(function, first)
+    ahead = workers * CHUNKS_AHEAD
+    parts = chain([first], iter(lambda: _part(iterator, chunk, ready), []))
+    while unanswered := (yield from _mapped(function, parts, workers, ahead=ahead, ready=ready)):
+        if on_death is None:
+            raise FaceGenderError(
+                "a worker process was killed, often because memory ran out",
+                "Try again with --workers 1.",
+            )
+        yield from _one_by_one(function, unanswered, workers, on_death)
+
+
+def _mapped(
+    function: Callable[[Item], Result],
+    parts: Iterator[list[Item]],
+    workers: int,
+    *,
+    ahead: int,
+    ready: Ready | None = None,
+) -> Generator[Result, None, list[Item]]:
+    """Yield results until all are there or a worker dies; return the items left unanswered.
+
+    At most `ahead` parts are in flight, and lost when one of them kills its worker.
+    A part that is not `ready` is waited for only when none is in flight.
+    """
     pool = _pool(workers)
+    waiting: deque[list[Item]] = deque()
     pending: deque[Future[list[Result]]] = deque()
     try:
-        pending.append(pool.submit(_apply, function, first))
         while True:
-            while len(pending) < workers * CHUNKS_AHEAD and (
-                not pending or ready is None or ready()
-            ):
-                if not (part := _part(iterator, chunk, ready)):
+            while len(pending) < ahead and (not pending or ready is None or ready()):
+                if not (part := next(parts, [])):
                     break
+                waiting.append(part)
                 pending.append(pool.submit(_apply, function, part))
             if not pending:
-                return
-            yield from pending.popleft().result()
-    except BrokenProcessPool as error:
-        raise FaceGenderError(
-            "a worker process was killed, often because memory ran out",
-            "Try again with --workers 1.",
-        ) from error
+                return []
+            results = pending[0].result()
+            pending.popleft()
+            waiting.popleft()
+            yield from results
+    except BrokenProcessPool:
+        return [item for part in waiting for item in part]
     finally:
         for future in pending:
             future.cancel()
@@ -103,6 +128,23 @@ def _part(items: Iterator[Item], size: int, ready: Ready | None) -> list[Item]:
             break
         part += one
     return part
+
+
+def _one_by_one(
+    function: Callable[[Item], Result],
+    items: list[Item],
+    workers: int,
+    on_death: Callable[[Item], Result],
+) -> Iterator[Result]:
+    """Answer items of which one killed a worker: few at a time, and when one dies, those alone.
+
+    What dies even then has no neighbour to blame.
+    """
+    parts = iter([[item] for item in items])
+    while suspects := (yield from _mapped(function, parts, workers, ahead=workers)):
+        for item in suspects:
+            if (yield from _mapped(function, iter([[item]]), 1, ahead=1)):
+                yield on_death(item)
 
 
 def _apply(function: Callable[[Item], Result], part: list[Item]) -> list[Result]:

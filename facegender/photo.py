@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import logging
 import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from facegender.errors import PhotoError
+from facegender.guards import refuse_many_parts, refuse_scans
 
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
@@ -30,9 +34,17 @@ MAX_PIXELS = 178_000_000
 MAX_BYTES = 1 << 30
 MIN_SIDE = 16
 """Photos with a shorter side below this, in pixels, hold no face that anyone could judge."""
+KILLED = "damaged: reading it killed its process twice (a fault of the decoder, or no memory left)"
+"""Said of a photo that no process survives; see `parallel.ordered_map`."""
+_BAND = 1 << 24
+"""Pixels converted at once: what conversion needs beside the photo stays small."""
+
+# Without any handler Python prints Pillow's log lines on stderr, beside the error that it raises.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
+_DRAFTED = ("JPEG", "MPO")
 _TURNED = (5, 6, 7, 8)
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -104,12 +116,16 @@ def decode_photo(data: bytes, *, at_least: AtLeast | None = None) -> Decoded:
         PhotoError: not a photo, truncated, damaged, absurdly large, or below `MIN_SIDE`.
     """
     with _opened(data) as image:
-        size = _upright_size(image)
-        refuse_small(size)
-        if at_least is not None:
+        refuse_small(_upright_size(image))
+        own = image.size
+        # Only a JPEG can be drafted, and its orientation is known before it is decoded.
+        if at_least is not None and (image.format or "") in _DRAFTED:
+            size = _upright_size(image)
             least = at_least(size)
             image.draft(None, least[::-1] if _orientation(image) in _TURNED else least)
-        return Decoded(np.asarray(_to_rgb(_upright(image))), size)
+        reduced = image.size != own
+        pixels = _to_rgb(_upright(image))
+        return Decoded(pixels, size if reduced else (pixels.shape[1], pixels.shape[0]))
 
 
 def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
@@ -123,11 +139,12 @@ def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
         PhotoError: as `decode_photo`, or the photo is smaller than `min_size`.
     """
     with _opened(data) as image:
-        width, height = _upright_size(image)
-        refuse_small((width, height), max(min_size, MIN_SIDE))
+        refuse_small(_upright_size(image), max(min_size, MIN_SIDE))
+        own = image.size
         # The whole file is still read, so a cut one is still noticed, at a fraction of the work.
         image.draft(None, (32, 32))
         image.load()
+        width, height = own[::-1] if _orientation(image) in _TURNED else own
     return PhotoFacts(width, height)
 
 
@@ -160,17 +177,31 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         _register_heif()
         formats = ("HEIF",)
+    refuse_many_parts(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and of size; we decide on both
         try:
             image = Image.open(io.BytesIO(data), formats=formats)
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError("too large", f"too large: {image.width}x{image.height} pixels")
+            if image.info.get("progressive"):
+                refuse_scans(data, image.width * image.height)
+            if image.format == "TIFF":
+                _quiet_libtiff()
             yield image
         except PhotoError:
             raise
         except Exception as error:  # noqa: BLE001 - decoders raise nearly every type there is
             raise _photo_error(error) from None
+
+
+@cache
+def _quiet_libtiff() -> None:
+    """Keep libtiff from printing on stderr what Pillow raises anyhow, once in a process."""
+    with suppress(OSError, AttributeError):  # built into Pillow, or no libtiff: nothing to quiet
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
 
 
 def _photo_error(error: Exception) -> PhotoError:
@@ -195,37 +226,71 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Upright (width, height) as far as it is known before decoding.
+
+    Pillow itself turns TIFFs while it decodes them, and a PNG may state its orientation at its end.
+    """
     width, height = image.size
-    return (height, width) if _orientation(image) in _TURNED else (width, height)
+    turned = _orientation(image) in _TURNED and image.format != "TIFF"
+    return (height, width) if turned else (width, height)
 
 
 def _upright(image: Image.Image) -> Image.Image:
     image.load()
     method = _TRANSPOSE.get(_orientation(image))
-    return image if method is None else image.transpose(method)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _to_eight_bits(image)
-    if image.mode == "RGB" and "transparency" not in image.info:
+    if method is None:
         return image
+    turned = image.transpose(method)
+    image.close()  # frees the pixels, which would lie in memory twice
+    return turned
+
+
+def _to_rgb(image: Image.Image) -> Photo:
+    """Return an image's pixels as RGB; a large image is converted a band of rows at a time."""
+    deep = image.mode.startswith("I") or image.mode == "F"
+    convert = partial(_to_eight_bits, top=_largest(image)) if deep else _band_to_rgb
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    if rows >= height:
+        return convert(image)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        pixels[top : top + rows] = convert(_band(image, top, rows))
+    return pixels
+
+
+def _band(image: Image.Image, top: int, rows: int) -> Image.Image:
+    return image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _band_to_rgb(image: Image.Image) -> Photo:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        image = Image.alpha_composite(white, rgba)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image, top: float) -> Photo:
     """Scale 16-bit and floating-point grey to 0..255; Pillow's own conversion would clip."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
-    top = values.max(initial=0.0)
+    values = _finite(image)
     if image.mode == "F" and top <= 1.0:
         values = values * 255.0
     elif top > 255.0:
         values = values * (255.0 / 65535.0)
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+
+
+def _largest(image: Image.Image) -> float:
+    """The largest value of a grey image, 0 at least; what is no number counts as 0."""
+    rows = max(1, _BAND // image.width)
+    tops = (_finite(_band(image, top, rows)).max() for top in range(0, image.height, rows))
+    return max(0.0, *(float(top) for top in tops))
+
+
+def _finite(image: Image.Image) -> NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def _register_heif() -> None:

@@ -1,6 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
+import threading
+from functools import partial
 
 import pytest
 
@@ -15,6 +18,12 @@ def double(x):
 def die(x):
     if x == 150:
         os._exit(9)
+    return x
+
+
+def die_of(x, deadly):
+    if x in deadly:
+        os.kill(os.getpid(), signal.SIGSEGV)
     return x
 
 
@@ -82,3 +91,25 @@ def test_nothing_is_waited_for_while_answers_are_owed(workers, sizes):
     for result in ordered_map(double, drips, workers=workers, ready=drips.ready):
         drips.answered.append(result)
     assert drips.answered == [2 * item for item in items]
+
+
+@pytest.mark.parametrize("deadly", [{150}, {0}, {31, 32, 33}, {499}, set(range(0, 500, 100))])
+def test_what_kills_its_worker_costs_only_itself(deadly):
+    results = ordered_map(
+        partial(die_of, deadly=deadly), range(500), workers=2, on_death=lambda item: f"lost {item}"
+    )
+    assert list(results) == [f"lost {i}" if i in deadly else i for i in range(500)]
+
+
+def test_what_kills_its_worker_costs_only_itself_after_threads_began():
+    """Threads keep the pool from forking, so that other workers than above die."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        die = partial(die_of, deadly={40})
+        results = ordered_map(die, range(70), workers=2, on_death=lambda item: -item)
+        assert list(results) == [-i if i == 40 else i for i in range(70)]
+    finally:
+        done.set()
+        thread.join()

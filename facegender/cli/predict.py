@@ -271,10 +271,17 @@ def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready) 
 
     from facegender.keep import Kept, keep
     from facegender.parallel import ordered_map
+    from facegender.photo import KILLED
 
     if not wanted.wanted:
         return (Kept(job.prediction) for job in jobs)
-    return ordered_map(partial(keep, wanted=wanted), jobs, workers=workers, ready=ready)
+    return ordered_map(
+        partial(keep, wanted=wanted),
+        jobs,
+        workers=workers,
+        ready=ready,
+        on_death=lambda job: Kept(job.prediction, error=KILLED),
+    )
 
 
 def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
 from facegender.parallel import ordered_map
-from facegender.photo import MIN_SIDE, check_photo, read_bytes
+from facegender.photo import KILLED, MIN_SIDE, check_photo, read_bytes
 
 CHUNK = 128
 """Photos sent to a process at once; a check takes a tenth of a millisecond."""
@@ -49,6 +49,11 @@ def inspect_photo(path: str, min_size: int = MIN_SIDE) -> Inspection:
     return Inspection("", "", facts.width, facts.height, len(data), digest)
 
 
+def inspection_of_killed(_item: object) -> Inspection:
+    """What is said of a photo that killed the process that read it."""
+    return Inspection("unreadable", KILLED)
+
+
 def inspect_all(
     paths: list[str],
     *,
@@ -59,7 +64,9 @@ def inspect_all(
     """Inspect photos on all cores, in order; `on_progress` gets (done, total)."""
     results: list[Inspection] = []
     inspect = partial(inspect_photo, min_size=min_size)
-    for inspection in ordered_map(inspect, paths, workers=workers, chunk=CHUNK):
+    for inspection in ordered_map(
+        inspect, paths, workers=workers, chunk=CHUNK, on_death=inspection_of_killed
+    ):
         results.append(inspection)
         if on_progress is not None:
             on_progress(len(results), len(paths))

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from facegender.crops import find_faces
-from facegender.dataset.checks import Inspection, inspect_photo
+from facegender.dataset.checks import Inspection, inspect_photo, inspection_of_killed
 from facegender.errors import UsageError
 from facegender.face import Geometry
 from facegender.finders import finder_for
@@ -112,7 +112,8 @@ def crop_all(
     targets = _targets(paths, root, settings)
     crop = partial(_crop_one, settings=settings, min_size=min_size)
     results: list[Inspection] = []
-    for inspection in ordered_map(crop, zip(paths, targets, strict=True), workers=workers):
+    jobs = zip(paths, targets, strict=True)
+    for inspection in ordered_map(crop, jobs, workers=workers, on_death=inspection_of_killed):
         results.append(inspection)
         if on_progress is not None:
             on_progress(len(results), len(paths))

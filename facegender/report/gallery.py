@@ -62,7 +62,8 @@ def gallery(
         entries = [
             Entry(result.samples.paths[row], int(labels[row]), float(p_male[row])) for row in rows
         ]
-        pictures = ordered_map(make, [entry.path for entry in entries], workers=workers, chunk=8)
+        paths = [entry.path for entry in entries]
+        pictures = ordered_map(make, paths, workers=workers, chunk=8, on_death=lambda _path: "")
         items = [_item(e, picture) for e, picture in zip(entries, pictures, strict=True)]
         body = f'<ul class="gallery">{"".join(items)}</ul>' if items else "<p>None.</p>"
         parts.append(f"<h3>{heading}</h3>{body}")

@@ -1,0 +1,72 @@
+"""Photos that would cost their decoder far more than a photo may, told by their bytes alone.
+
+Pixels are bounded elsewhere. These are the ways around that bound that the decoders leave open: a
+small file that makes them go over a photo thousands of times, or keep millions of parts.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Final
+
+from facegender.errors import PhotoError
+
+MAX_SCANNED: Final = 1 << 32
+"""Pixels of a progressive JPEG times its scans; 20 scans of a photo of 200 million stay below."""
+MAX_STRIPS: Final = 1_000_000
+"""Strips or tiles of a TIFF; a photo of 30,000 rows has at most 90,000."""
+MAX_COMMENTS: Final = 1000
+"""Comments in a PPM written as text."""
+
+_SCAN: Final = b"\xff\xda"
+_MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_OFFSETS: Final = (273, 324)  # of strips, of tiles
+
+
+def refuse_scans(data: bytes, pixels: int) -> None:
+    """Refuse a progressive JPEG whose scans would go over its pixels too often.
+
+    A scan that says "nothing new" for the whole photo takes 200 bytes, and as long as any.
+    """
+    most = max(1, MAX_SCANNED // pixels)
+    if data.count(_SCAN) <= most:  # further ones may lie in a thumbnail or a film behind the photo
+        return
+    scans = _scans(data)
+    if scans > most:
+        raise PhotoError("too large", f"too large: {scans:,} scans of {pixels:,} pixels")
+
+
+def refuse_many_parts(data: bytes) -> None:
+    """Refuse a TIFF of very many strips, and a text PPM of very many comments."""
+    if data[:2] in (b"II", b"MM") and (strips := _strips(data)) > MAX_STRIPS:
+        raise PhotoError("too large", f"too large: {strips:,} strips")
+    if data[:2] in (b"P1", b"P2", b"P3") and (notes := data.count(b"#")) > MAX_COMMENTS:
+        raise PhotoError("too large", f"too large: {notes:,} comments")
+
+
+def _scans(data: bytes) -> int:
+    """Count the scans of the first picture in a JPEG file."""
+    scans, place = 0, 2
+    while (found := _MARKER.search(data, place)) and found[1] != b"\xd9":
+        scans += found[1] == b"\xda"
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return scans
+
+
+def _strips(data: bytes) -> int:
+    """The largest number of strips or tiles that the first directory of a TIFF states."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\0", b"\0+")
+    count, number, entry = ("Q", "Q", 20) if big else ("H", "L", 12)
+    try:
+        (start,) = struct.unpack_from(order + number, data, 8 if big else 4)
+        (entries,) = struct.unpack_from(order + count, data, start)
+        start += struct.calcsize(order + count)
+        most = 0
+        for place in range(start, start + min(entries, 1 << 16) * entry, entry):
+            tag, _, values = struct.unpack_from(f"{order}HH{number}", data, place)
+            most = max(most, values if tag in _OFFSETS else 0)
+    except struct.error:  # cut: the decoder says so
+        return 0
+    return most
