@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from facegender.dataset.prepare import prepare
     from facegender.errors import FaceGenderError
     from facegender.evaluation import evaluate
+    from facegender.exporting.export import export
     from facegender.labels import LABELS
     from facegender.predictor import FacePrediction, Prediction, Predictor
     from facegender.training.settings import TrainSettings
@@ -29,6 +30,7 @@ __all__ = [
     "TrainSettings",
     "__version__",
     "evaluate",
+    "export",
     "prepare",
     "train",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "PrepareSettings": "dataset.preparation",
     "TrainSettings": "training.settings",
     "evaluate": "evaluation",
+    "export": "exporting.export",
     "prepare": "dataset.prepare",
     "train": "training.train",
 }

@@ -32,8 +32,7 @@ class Claim:
 
     def flush(self) -> None:
         """Bring it to disk, with the permissions of the file that it replaces."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush_file(self.path)
         self.path.chmod(_mode_of(self.target))
 
     def move(self) -> None:
@@ -75,6 +74,12 @@ def claim(target: Path) -> Claim:
     if mine is None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     return mine
+
+
+def flush_file(path: Path) -> None:
+    """Bring a file's bytes to disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def key_of(target: Path) -> str:

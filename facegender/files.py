@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import shutil
 import stat
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from facegender.claims import TEMP_PREFIX, claim, key_of, remove_stale
+from facegender.claims import TEMP_PREFIX, claim, flush_file, key_of, remove_stale
 from facegender.errors import FaceGenderError
 
 
@@ -73,6 +75,53 @@ def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
                 claimed.move()
             except OSError as error:
                 raise cannot_write(claimed.target, error) from error
+
+
+@contextmanager
+def atomic_folder(target: Path, may_replace: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield a temporary folder beside `target` that takes its place when the block succeeds.
+
+    An older folder is moved aside, and removed only when the new one is in its place. Renaming
+    both takes microseconds; a process killed in between leaves both whole, in the temporary one.
+
+    Args:
+        target: a folder that need not exist; a symbolic link is followed.
+        may_replace: raises where what lies at `target` must stay. It is asked before the block,
+            and again after it, since the block may take minutes.
+
+    Raises:
+        FaceGenderError: the parent folder does not exist or cannot be written, or the disk is full.
+    """
+    target = Path(os.path.realpath(target))
+    may_replace(target)
+    try:
+        holder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, suffix=".tmp", dir=target.parent))
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    new = holder / "new"
+    try:
+        new.mkdir()
+        yield new
+        for path in new.rglob("*"):
+            if path.is_file():
+                flush_file(path)
+        may_replace(target)
+        _exchange(new, target, holder / "old")
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+def _exchange(new: Path, target: Path, aside: Path) -> None:
+    """Put `new` in the place of `target`; whatever stops it, `target` is the old or the new one."""
+    try:
+        if target.exists():
+            target.rename(aside)
+        new.rename(target)
+    finally:
+        if aside.exists() and not target.exists():
+            aside.rename(target)
 
 
 def write_bytes(target: Path, data: bytes) -> None:

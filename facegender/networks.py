@@ -107,13 +107,23 @@ def load_network(bundle: Bundle) -> Network:
         network = twin
     else:
         network = KerasNetwork(bundle.load_keras())
-    answer = network(np.full((1, *bundle.geometry.shape), 128, np.uint8))
-    if not (np.isfinite(answer).all() and abs(float(answer.sum()) - 1) < 1e-3):
+    check_answers(bundle, network(np.full((1, *bundle.geometry.shape), 128, np.uint8)))
+    return network
+
+
+def check_answers(bundle: Bundle, answers: Probabilities) -> None:
+    """Refuse a network whose answers are not two probabilities.
+
+    Raises:
+        BundleError: one of them is not.
+    """
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.abs(answers.sum(axis=1) - 1) < 1e-3)
+    if bad.any():
         raise BundleError(
-            f"{bundle.folder}: its network gives {answer[0].tolist()}, not two probabilities",
+            f"{bundle.folder}: its network gives {answers[bad][0].tolist()}, not two probabilities",
             "Its weights are damaged; train it again.",
         )
-    return network
 
 
 def run_network(network: Network, crops: Crops, *, batch: int = BATCH) -> Probabilities:
@@ -122,22 +132,42 @@ def run_network(network: Network, crops: Crops, *, batch: int = BATCH) -> Probab
     return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)), np.float32)
 
 
-def convert_twin(model: Any) -> bytes:
-    """Convert a Keras model to the bytes of a LiteRT file of the same float32 weights.
+def convert_twin(model: Any, calibration: Crops | None = None) -> bytes:
+    """Convert a Keras model to the bytes of a LiteRT file.
+
+    Args:
+        model: the Keras model.
+        calibration: None keeps the float32 weights. Crops make weights and activations int8, of
+            the ranges that these crops show; crops stay uint8 and probabilities float32.
 
     Raises:
         FaceGenderError: the conversion failed.
     """
+    options = {} if calibration is None else _int8(calibration)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.tflite"
         try:
             with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
-                model.export(str(file), format="litert", verbose=False)
+                model.export(str(file), format="litert", verbose=False, **options)
             return file.read_bytes()
         except Exception as error:
             raise FaceGenderError(
                 f"the model cannot be converted to LiteRT: {error}", "Predict through Keras."
             ) from error
+
+
+def _int8(crops: Crops) -> dict[str, Any]:
+    """The converter's options for int8 weights and activations."""
+    from facegender.backend import import_keras
+
+    import_keras()
+    import tensorflow as tf
+
+    return {
+        "optimizations": [tf.lite.Optimize.DEFAULT],
+        "representative_dataset": lambda: ([crop[None]] for crop in crops),
+        "target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+    }
 
 
 def compare(ours: Probabilities, other: Probabilities) -> tuple[float, int]:

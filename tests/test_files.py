@@ -2,11 +2,13 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from facegender.errors import FaceGenderError
 from facegender.files import (
+    atomic_folder,
     atomic_path,
     lock,
     lock_target,
@@ -161,3 +163,74 @@ def test_a_locked_target_leaves_no_lock_behind(tmp_path):
             ):
                 pass
     assert [p.name for p in tmp_path.iterdir()] == ["link.csv"]
+
+
+def free(_folder):
+    """Anything may be replaced."""
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "a"
+    with atomic_folder(target, free) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "x").write_text("1")
+        assert not target.exists()
+    assert (target / "inner" / "x").read_text() == "1"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+    with pytest.raises(ValueError), atomic_folder(target, free) as folder:
+        (folder / "half").write_text("2")
+        raise ValueError
+    assert [p.name for p in target.iterdir()] == ["inner"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_takes_the_place_of_an_older_one_and_follows_links(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "x").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "old")
+    with atomic_folder(tmp_path / "link", free) as folder:
+        (folder / "y").write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert [p.name for p in (tmp_path / "old").iterdir()] == ["y"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "old"]
+
+
+def test_what_may_not_be_replaced_is_asked_before_and_after(tmp_path):
+    target = tmp_path / "a"
+
+    def only_new(folder):
+        if folder.exists():
+            raise FaceGenderError("in the way")
+
+    with pytest.raises(FaceGenderError, match="in the way"), atomic_folder(target, only_new):
+        target.mkdir()
+        (target / "mine").write_text("came meanwhile")
+    assert (target / "mine").read_text() == "came meanwhile"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_old_folder_comes_back_when_the_new_cannot_take_its_place(tmp_path, monkeypatch):
+    target = tmp_path / "a"
+    target.mkdir()
+    (target / "x").write_text("old")
+    rename = Path.rename
+
+    def failing(self, to):
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(FaceGenderError, match="No space left"), atomic_folder(target, free):
+        pass
+    assert (target / "x").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    with (
+        pytest.raises(FaceGenderError, match="cannot write"),
+        atomic_folder(tmp_path / "no" / "a", free),
+    ):
+        pass

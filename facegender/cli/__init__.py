@@ -10,6 +10,7 @@ import typer
 
 from facegender.cli.evaluate import evaluate_command
 from facegender.cli.explain import explain_command
+from facegender.cli.export import export_command
 from facegender.cli.info import info_command
 from facegender.cli.options import Debug, debugging
 from facegender.cli.predict import predict_command
@@ -33,6 +34,9 @@ app.command("eval", short_help="Judge a model: how good, for whom, with interval
     evaluate_command
 )
 app.command("explain", short_help="Draw where the network looked.")(explain_command)
+app.command("export", short_help="Write a model for LiteRT, ONNX or TensorFlow; compare it.")(
+    export_command
+)
 app.command("info", short_help="Print a model's card; check its files.")(info_command)
 app.command("predict", short_help="Say female or male for photos, and how sure.")(predict_command)
 

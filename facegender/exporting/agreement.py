@@ -1,0 +1,140 @@
+"""How well an export agrees with the model that it was made from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from facegender.errors import FaceGenderError, UsageError
+from facegender.exporting.samples import Sample
+from facegender.networks import TOLERANCE, Probabilities, compare
+
+MAX_DIFFERENCE: Final = 0.2
+MAX_FLIPS: Final = 0.03
+"""Of int8, unless asked otherwise: the largest difference in probability, and the share of crops
+whose answer may change. The bundled model has 0.05 to 0.14, and 0 to 3 of 200."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Beyond these an export is refused.
+
+    Attributes:
+        difference: largest difference in probability.
+        flips: share of crops whose answer changes.
+    """
+
+    difference: float = TOLERANCE
+    flips: float = 0.0
+
+    def allowed_flips(self, crops: int) -> int:
+        """Number of flips allowed among so many crops; where any is allowed, one always is."""
+        return max(1, math.floor(self.flips * crops)) if self.flips else 0
+
+
+def choose_limits(int8: bool, difference: float | None, flips: float | None) -> Limits:
+    """Return the limits asked for, or the usual ones.
+
+    Raises:
+        UsageError: limits for float32, whose are fixed, or numbers out of range.
+    """
+    if not int8:
+        if difference is not None or flips is not None:
+            raise UsageError(
+                "--max-difference and --max-flips are for --int8: the other formats must agree",
+                "Leave them out.",
+            )
+        return Limits()
+    for name, value in (("--max-difference", difference), ("--max-flips", flips)):
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(f"{name} is {value}", "It must be 0 to 1.")
+    return Limits(
+        MAX_DIFFERENCE if difference is None else difference,
+        MAX_FLIPS if flips is None else flips,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """An export's answers beside the Keras model's, to the same crops.
+
+    Attributes:
+        sample: the crops and where they come from.
+        largest, mean: largest and mean difference in probability.
+        flips: crops whose answer changes, but for those as good as at one half.
+        limits: what was allowed.
+    """
+
+    sample: Sample
+    largest: float
+    mean: float
+    flips: int
+    limits: Limits
+
+    @property
+    def made(self) -> bool:
+        """Whether the crops are made pictures instead of faces."""
+        return not self.sample.photos
+
+    @property
+    def what(self) -> str:
+        """What was compared on, for people."""
+        number = len(self.sample.crops)
+        return f"{number:,} made pictures" if self.made else f"{number:,} faces"
+
+    def check(self) -> None:
+        """Refuse an export that differs too much.
+
+        Raises:
+            FaceGenderError: it does.
+        """
+        limits, crops = self.limits, len(self.sample.crops)
+        # "not within" instead of "beyond", so that NaN is refused too.
+        if self.largest <= limits.difference and self.flips <= limits.allowed_flips(crops):
+            return
+        raise FaceGenderError(
+            f"the export does not agree with its model: on {self.what} its probabilities differ "
+            f"by up to {self.largest:.2g} (allowed {limits.difference:g}), and answers that change "
+            f"are {self.flips:,} (allowed {limits.allowed_flips(crops):,}). Nothing was written",
+            "Calibrate with more photos like those it will see, leave out --int8, or raise "
+            "--max-difference and --max-flips."
+            if limits.flips or limits.difference > TOLERANCE
+            else "Update tensorflow and the format's packages, or choose another format.",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that is stored beside the export."""
+        sample = self.sample
+        return {
+            "with": "model.keras, run by TensorFlow",
+            "on": "made pictures" if self.made else "faces",
+            "crops": len(sample.crops),
+            "photos": {
+                "read": sample.photos,
+                "no_face": sample.no_face,
+                "unreadable": sample.unreadable,
+            },
+            "largest_difference": self.largest,
+            "mean_difference": self.mean,
+            "flips": self.flips,
+            "limits": {
+                "largest_difference": self.limits.difference,
+                "flips": self.limits.allowed_flips(len(sample.crops)),
+            },
+        }
+
+
+def agree(sample: Sample, ours: Probabilities, theirs: Probabilities, limits: Limits) -> Agreement:
+    """Compare an export's answers with its model's.
+
+    Args:
+        sample: the crops that both answered.
+        ours: the Keras model's answers.
+        theirs: the export's, run by its own engine.
+        limits: what is allowed.
+    """
+    largest, flips = compare(ours, theirs)
+    return Agreement(sample, largest, float(np.abs(ours - theirs).mean()), flips, limits)

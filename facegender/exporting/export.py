@@ -1,0 +1,188 @@
+"""A model folder -> the model for another engine, run by it and compared before it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from facegender.bundle import CARD, Bundle, load_bundle
+from facegender.choice import choose_model
+from facegender.crops import Crops
+from facegender.errors import UsageError
+from facegender.exporting.agreement import Agreement, Limits, agree, choose_limits
+from facegender.exporting.formats import Format, Source, choose_format
+from facegender.exporting.manifest import MANIFEST, check_place, describe, list_files
+from facegender.exporting.readme import render_readme
+from facegender.exporting.samples import (
+    CALIBRATED,
+    COMPARED,
+    LEAST_CALIBRATED,
+    OnProgress,
+    Photos,
+    Sample,
+    made_crops,
+    split_sample,
+    take_crops,
+    too_few,
+)
+from facegender.exporting.snippets import EXAMPLE
+from facegender.files import atomic_folder
+from facegender.labels import LABELS
+from facegender.networks import KerasNetwork, check_answers, run_network
+
+MODEL_CARD = "MODEL_CARD.md"
+README = "README.md"
+EXAMPLES = 20
+"""Made pictures among which the example is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A model that was exported.
+
+    Attributes:
+        folder: where it lies.
+        bundle: the model that it was made from.
+        agreement: how well it agrees with that.
+        facts: what its export.json says.
+    """
+
+    folder: Path
+    bundle: Bundle
+    agreement: Agreement
+    facts: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON contract: export.json, and where it lies."""
+        source = {**self.facts["source"], "path": str(self.bundle.folder)}
+        return {**self.facts, "source": source, "path": str(self.folder)}
+
+
+def export(
+    format: str,
+    out: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    int8: bool = False,
+    photos: Photos | None = None,
+    calibrate: Photos | None = None,
+    max_difference: float | None = None,
+    max_flips: float | None = None,
+    force: bool = False,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> Export:
+    """Write a model for another engine, with all that is needed to run it there.
+
+    The engine runs it, and its answers are compared with the Keras model's, before the folder
+    appears; an export that disagrees is refused.
+
+    Args:
+        format: ``litert``, ``onnx`` or ``saved_model``.
+        out: the folder to make.
+        model: as for `Predictor`.
+        int8: make weights and activations 8-bit integers; ``litert`` only.
+        photos: a faces.csv, or photos, of which up to 200 faces are compared. None means those
+            of `calibrate` that do not calibrate, or else made pictures.
+        calibrate: the same, for the ranges of an int8 model.
+        max_difference, max_flips: what int8 may differ by in probability, and the share of faces
+            whose answer may change; see `agreement`.
+        force: replace an older export. Nothing else is ever replaced.
+        workers: processes that read photos; None means one a core.
+        on_progress: called with (faces found, faces wanted).
+        on_step: called with what is being done.
+
+    Raises:
+        UsageError: an unknown format, or options that have no meaning together.
+        BundleError: the model is missing, damaged, foreign or does not fit.
+        DataError: no face in the photos.
+        FaceGenderError: packages are missing, the place is taken or cannot be written, or the
+            export does not agree with the model.
+    """
+    form = choose_format(format, int8=int8)
+    limits = choose_limits(int8, max_difference, max_flips)
+    if int8 and calibrate is None:
+        raise UsageError("--int8 needs photos of faces", "Name some with --calibrate.")
+    if calibrate is not None and not int8:
+        raise UsageError("--calibrate is for --int8", "Compare on photos with --photos.")
+    form.check_installed()
+    bundle = load_bundle(choose_model(model)[0])
+    with atomic_folder(Path(out), lambda folder: check_place(folder, force=force)) as folder:
+        sample, calibration = _samples(bundle, photos, calibrate, workers, on_progress)
+        if on_step is not None:
+            on_step(f"Converting to {form.name}, and comparing on {len(sample.crops)} crops")
+        agreement, example = _convert(form, bundle, folder, sample, calibration, limits)
+        facts = {**describe(bundle, form, int8=int8), "example": example}
+        facts["comparison"] = agreement.to_json()
+        facts["calibration"] = None if calibration is None else {"crops": len(calibration)}
+        (folder / README).write_text(render_readme(facts), "utf-8")
+        if CARD in bundle.files:
+            (folder / MODEL_CARD).write_bytes(bundle.files[CARD].read_bytes())
+        facts["files"] = list_files(folder)
+        text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
+        (folder / MANIFEST).write_text(text, "utf-8")
+    return Export(Path(out), bundle, agreement, facts)
+
+
+def _samples(
+    bundle: Bundle,
+    photos: Photos | None,
+    calibrate: Photos | None,
+    workers: int | None,
+    on_progress: OnProgress | None,
+) -> tuple[Sample, Crops | None]:
+    """The crops to compare on, and those to calibrate with; no crop is in both."""
+
+    def take(source: Photos, wanted: int, without: Crops | None = None) -> Sample:
+        return take_crops(
+            source, bundle, wanted, without=without, workers=workers, on_progress=on_progress
+        )
+
+    if calibrate is None:
+        return made_crops(bundle.geometry) if photos is None else take(photos, COMPARED), None
+    if photos is None:
+        return split_sample(take(calibrate, COMPARED + CALIBRATED))
+    sample = take(photos, COMPARED)
+    calibration = take(calibrate, CALIBRATED, sample.crops).crops
+    if len(calibration) < LEAST_CALIBRATED:
+        raise too_few(len(calibration), LEAST_CALIBRATED)
+    return sample, calibration
+
+
+def _convert(
+    form: Format,
+    bundle: Bundle,
+    folder: Path,
+    sample: Sample,
+    calibration: Crops | None,
+    limits: Limits,
+) -> tuple[Agreement, dict[str, Any]]:
+    """Write the model, have its engine run it, compare; return also an example and its answer.
+
+    Raises:
+        FaceGenderError: the export does not agree with the model.
+    """
+    keras = bundle.load_keras()
+    made = made_crops(bundle.geometry, EXAMPLES).crops
+    crops = np.concatenate([sample.crops, made, made[..., ::-1]])
+    ours = run_network(KerasNetwork(keras), crops)
+    check_answers(bundle, ours)
+    network = form.make(Source(bundle, keras, calibration), folder / form.file)
+    theirs = run_network(network, crops)
+    number = len(sample.crops)
+    agreement = agree(sample, ours[:number], theirs[:number], limits)
+    agreement.check()
+    answers, exchanged = theirs[number:-EXAMPLES], theirs[-EXAMPLES:]
+    # The example shows best whether red and blue were exchanged, the commonest mistake.
+    chosen = int(np.abs(answers - exchanged).max(axis=1).argmax())
+    Image.fromarray(made[chosen]).save(folder / EXAMPLE)
+    probabilities = {name: float(p) for name, p in zip(LABELS, answers[chosen], strict=True)}
+    return agreement, {"file": EXAMPLE, "probabilities": probabilities}

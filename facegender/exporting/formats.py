@@ -1,0 +1,228 @@
+"""The formats: how a model is written in each, and how the format's own engine runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from facegender.backend import import_keras
+from facegender.bundle import Bundle
+from facegender.crops import Crops
+from facegender.errors import FaceGenderError, UsageError
+from facegender.networks import LiteRtNetwork, Network, Probabilities, convert_twin
+from facegender.quiet import native_noise_hidden
+
+INPUT: Final = "crops"
+OUTPUT: Final = "probabilities"
+OPSET: Final = 17
+"""Of ONNX: has all that the networks need, and every engine of the last years reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is converted.
+
+    Attributes:
+        bundle: the model folder.
+        keras: its Keras model.
+        calibration: crops that show the ranges of an int8 model, None for float32.
+    """
+
+    bundle: Bundle
+    keras: Any
+    calibration: Crops | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format and its engine.
+
+    Attributes:
+        name: as the user gives it.
+        file: name of the file, or folder, that holds the model.
+        engine: the package that runs it.
+        output: the name that the engine knows the probabilities by; the input is `INPUT`.
+        write: writes a source to a path.
+        load: loads what was written into the engine.
+        modules: what must be installed beyond facegender's own needs.
+    """
+
+    name: str
+    file: str
+    engine: str
+    output: str
+    write: Callable[[Source, Path], None]
+    load: Callable[[Path], Network]
+    modules: tuple[str, ...] = ()
+
+    @property
+    def engine_version(self) -> str:
+        """Version of the installed engine."""
+        return version(self.engine)
+
+    def check_installed(self) -> None:
+        """Refuse a format that needs what is not installed.
+
+        Raises:
+            FaceGenderError: something is missing.
+        """
+        missing = [module for module in self.modules if find_spec(module) is None]
+        if missing:
+            raise FaceGenderError(
+                f"--format {self.name} needs {' and '.join(missing)}, not installed here",
+                f"Install it: pip install 'facegender[{self.name}]'",
+            )
+
+    def make(self, source: Source, target: Path) -> Network:
+        """Write a source to a path, and load what was written into the engine.
+
+        Raises:
+            FaceGenderError: the conversion failed, or the engine does not take it.
+        """
+        try:
+            self.write(source, target)
+            return self.load(target)
+        except (FaceGenderError, OSError):
+            raise
+        except Exception as error:
+            raise FaceGenderError(
+                f"the model cannot be converted to {self.name}: {error}",
+                f"Update {self.engine} and what it is made with, or choose another format.",
+            ) from error
+
+
+def choose_format(name: str, *, int8: bool = False) -> Format:
+    """Return a format by its name.
+
+    Raises:
+        UsageError: there is none of that name, or it has no int8.
+    """
+    if name not in FORMATS:
+        raise UsageError(f"unknown format {name!r}", f"Choose one of {', '.join(FORMATS)}.")
+    if int8 and name != "litert":
+        raise UsageError(f"--int8 is for litert, not for {name}", "Choose --format litert.")
+    return FORMATS[name]
+
+
+def _write_litert(source: Source, target: Path) -> None:
+    twin = source.bundle.twin
+    if source.calibration is None and twin is not None:
+        target.write_bytes(twin.read_bytes())  # the very network that predict runs
+    else:
+        target.write_bytes(convert_twin(source.keras, source.calibration))
+
+
+def _load_litert(target: Path) -> Network:
+    return LiteRtNetwork(target.read_bytes())
+
+
+def _write_onnx(source: Source, target: Path) -> None:
+    import onnx
+
+    keras = import_keras()
+    shape = (None, *source.bundle.geometry.shape)
+    with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
+        source.keras.export(
+            str(target),
+            format="onnx",
+            verbose=False,
+            opset_version=OPSET,
+            input_signature=[keras.InputSpec(dtype="uint8", shape=shape, name=INPUT)],
+        )
+    model = onnx.load(str(target))
+    _name_ends(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(target))
+
+
+def _name_ends(graph: Any) -> None:
+    """Give an ONNX graph's output and batch the names that a reader expects."""
+    (output,) = graph.output
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [OUTPUT if name == output.name else name for name in names]
+    output.name = OUTPUT
+    for end in (*graph.input, output):
+        end.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+class OnnxNetwork:
+    """An ONNX file, run by onnxruntime."""
+
+    def __init__(self, file: Path) -> None:
+        import onnxruntime
+
+        self._session: Any = onnxruntime.InferenceSession(
+            file.read_bytes(), providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """Return the probabilities of a batch."""
+        return np.asarray(self._session.run([OUTPUT], {INPUT: crops})[0], np.float32)
+
+
+def _write_saved_model(source: Source, target: Path) -> None:
+    import_keras()
+    import tensorflow as tf
+
+    # Keras' own export writes every weight twice (keras 3.15.1).
+    shape = (None, *source.bundle.geometry.shape)
+    signature = [tf.TensorSpec(shape, tf.uint8, INPUT)]
+    holder = tf.Module()
+    holder.weights = [variable.value for variable in source.keras.variables]
+    holder.serve = tf.function(
+        lambda crops: {OUTPUT: source.keras(crops, training=False)}, input_signature=signature
+    )
+    with native_noise_hidden():
+        tf.saved_model.save(holder, str(target), signatures={"serving_default": holder.serve})
+
+
+class SavedModelNetwork:
+    """A SavedModel, run by TensorFlow."""
+
+    def __init__(self, folder: Path) -> None:
+        import_keras()
+        import tensorflow as tf
+
+        with native_noise_hidden():
+            self._loaded: Any = tf.saved_model.load(str(folder))  # its signature dies with it
+        self._tensor = tf.constant
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """Return the probabilities of a batch."""
+        run = self._loaded.signatures["serving_default"]
+        return np.asarray(run(**{INPUT: self._tensor(crops)})[OUTPUT], np.float32)
+
+
+FORMATS: Final = {
+    form.name: form
+    for form in (
+        Format("litert", "model.tflite", "ai-edge-litert", "output_0", _write_litert, _load_litert),
+        Format(
+            "onnx",
+            "model.onnx",
+            "onnxruntime",
+            OUTPUT,
+            _write_onnx,
+            OnnxNetwork,
+            ("onnx", "onnxruntime", "tf2onnx"),
+        ),
+        Format(
+            "saved_model",
+            "saved_model",
+            "tensorflow",
+            OUTPUT,
+            _write_saved_model,
+            SavedModelNetwork,
+        ),
+    )
+}
+"""Every format by name."""

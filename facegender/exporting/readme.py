@@ -1,0 +1,118 @@
+"""The README beside an export: how to run it without facegender, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from facegender.card import LIMITS_OF_USE
+from facegender.exporting.snippets import EXAMPLE, cut_code, run_code
+from facegender.face import Geometry
+
+_NOTES = {
+    "litert": "In other languages: set the input's shape to (n, {height}, {width}, 3), allocate "
+    "tensors, fill the only input, invoke, read the only output.",
+    "onnx": "Every engine that reads ONNX of opset 17 runs it.",
+    "saved_model": "TensorFlow Serving takes the folder `saved_model` under a number: "
+    "`MODEL_NAME/1/`.",
+}
+
+_CUTTING = {
+    "photo": "The whole photo is taken as one face; no finder is needed.",
+    "box": "The crop is a square around the finder's box, {margin:g} times its side wider than it "
+    "(cut to the crop's aspect).",
+    "eyes": "The photo is turned, scaled and moved so that the eyes lie at {places} of the crop's "
+    "width and height.",
+}
+
+
+def render_readme(export: Mapping[str, Any]) -> str:
+    """Return the README of an export as Markdown.
+
+    Args:
+        export: what will be its export.json.
+    """
+    geometry = Geometry.from_json(export["crop"])
+    parts = [_head(export, geometry), _cutting(export, geometry), _agreement(export)]
+    parts += [["## What must not be done with it", "", LIMITS_OF_USE], _source(export)]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _head(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
+    form, inputs, output = export["format"], export["input"], export["output"]
+    width, height = geometry.size
+    return [
+        f"# A facegender model for {export['engine']['name']}",
+        "",
+        "Tells the *perceived* gender of a face. Nothing of facegender is needed to run it.",
+        "",
+        "```python",
+        run_code(form).rstrip(),
+        "```",
+        "",
+        f"This prints `{_answer(export['example']['probabilities'])}` (`{EXAMPLE}` is a made "
+        "picture and no face). " + _NOTES[form].format(width=width, height=height),
+        "",
+        f"- Input `{inputs['name']}`: uint8, (n, {height} rows, {width} columns, 3), RGB from 0 to "
+        "255, as many crops at once as you like. Do not scale it: the network does.",
+        f"- Output `{output['name']}`: float32, (n, 2): the probability of female, then of male. "
+        "They sum to 1.",
+        "- Decide at one half: male from 0.5 on. Below a probability of "
+        f"{export['threshold']:g} for the likelier gender call the face uncertain.",
+        "- `export.json` says all this to programs, and has the size and SHA-256 of every file.",
+    ]
+
+
+def _cutting(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
+    places = " and ".join(f"({u:g}, {v:g})" for u, v in geometry.eyes)
+    lines = [
+        "## Cut the face out like this",
+        "",
+        "A face that is cut out otherwise is misread more often. "
+        + _CUTTING[geometry.kind].format(margin=geometry.margin, places=places),
+        "",
+        "```python",
+        cut_code(geometry).rstrip(),
+        "```",
+        "",
+        "Turn the photo upright first: `ImageOps.exif_transpose(Image.open(path)).convert('RGB')`.",
+    ]
+    if geometry.finds:
+        finder = export["finder"]
+        lines[-1] += (
+            f" The model learned from the boxes of the finder {finder}; those of another may be "
+            "wider or tighter: look at some crops beside `facegender predict PHOTO --crops DIR`."
+            if finder
+            else " Look at some crops beside those of `facegender predict PHOTO --crops DIR`."
+        )
+    return lines
+
+
+def _agreement(export: Mapping[str, Any]) -> list[str]:
+    found, engine = export["comparison"], export["engine"]
+    lines = [
+        "## Does it agree with the model it was made from?",
+        "",
+        f"Run by {engine['name']} {engine['version']} on {found['crops']:,} {found['on']}, its "
+        f"probabilities differ from the Keras model's by at most {found['largest_difference']:.2g} "
+        f"({found['mean_difference']:.2g} in the mean). Answers that change: {found['flips']:,}.",
+    ]
+    if export["int8"]:
+        lines[-1] += (
+            f" Its weights and activations are int8, calibrated with "
+            f"{export['calibration']['crops']:,} other faces; input and output are as above."
+        )
+    return lines
+
+
+def _source(export: Mapping[str, Any]) -> list[str]:
+    source = export["source"]
+    text = (
+        f"Made by facegender {source['facegender']} from the model with the fingerprint "
+        f"{source['fingerprint']} ({source['arch']})."
+    )
+    return [text + (f" {source['credit']}" if source["credit"] else "")]
+
+
+def _answer(probabilities: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {p:.4f}" for name, p in probabilities.items())

@@ -1,0 +1,147 @@
+"""Crops to compare an export with its model on, and to calibrate int8 with."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from facegender.bundle import Bundle
+from facegender.crops import Crops, Source, find_faces_in
+from facegender.dataset.sidecar import read_crop
+from facegender.dataset.table import read_table
+from facegender.errors import DataError
+from facegender.face import Geometry
+from facegender.finders import AsCropped, finder_for
+
+COMPARED: Final = 200
+"""Crops that an export is compared on, at most."""
+CALIBRATED: Final = 200
+"""Crops that int8 is calibrated with, at most: 1,000 gave more flips than 10, since each widens
+the ranges that 256 steps must cover."""
+LEAST_CALIBRATED: Final = 20
+
+Photos = str | os.PathLike[str] | Sequence[Source]
+"""Photos of the user's: a faces.csv, or photos as `Predictor.predict` takes them."""
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Crops, and where they come from.
+
+    Attributes:
+        crops: uint8 (n, height, width, 3), all different.
+        photos: photos looked at, 0 for made pictures.
+        no_face: those without a face.
+        unreadable: those that could not be used.
+    """
+
+    crops: Crops
+    photos: int = 0
+    no_face: int = 0
+    unreadable: int = 0
+
+
+def take_crops(
+    photos: Photos,
+    bundle: Bundle,
+    wanted: int,
+    *,
+    without: Crops | None = None,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Sample:
+    """Find and cut the largest face of photos, in an order that is drawn, until there are enough.
+
+    Args:
+        photos: where to take them from; the same photos always give the same crops.
+        bundle: the model whose crops are wanted.
+        wanted: how many, at most.
+        without: crops to leave out.
+        workers: processes that read photos; None means one a core.
+        on_progress: called with (faces found, faces wanted).
+
+    Raises:
+        DataError: no face in any of them, or they were cropped to another geometry.
+    """
+    sources: list[Source]
+    geometry = bundle.geometry
+    if isinstance(photos, (str, os.PathLike)):
+        table, crop = Path(photos), read_crop(Path(photos))
+        if crop is not None and crop != geometry.to_json():
+            raise DataError(
+                f"the photos of {table} were cropped to {crop}, the model takes "
+                f"{geometry.to_json()}",
+                "Give the original photos.",
+            )
+        sources = list(read_table(table).paths)
+        finder = finder_for(geometry) if crop is None else AsCropped(geometry.size)
+    else:
+        sources, finder = list(photos), finder_for(geometry)
+    random.Random(0).shuffle(sources)
+    seen = set() if without is None else {crop.tobytes() for crop in without}
+    taken: list[Crops] = []
+    looked = no_face = unreadable = 0
+    for found in find_faces_in(sources, geometry, finder=finder, workers=workers):
+        looked += 1
+        unreadable += found.error is not None
+        no_face += found.error is None and not found.faces
+        if found.faces and found.crops[0].tobytes() not in seen:
+            seen.add(found.crops[0].tobytes())
+            taken.append(found.crops[0])
+            if on_progress is not None:
+                on_progress(len(taken), wanted)
+        if len(taken) == wanted:
+            break
+    crops = np.array(taken, np.uint8).reshape(-1, *geometry.shape)
+    if not len(crops) and without is None:
+        raise DataError(
+            f"no face in {looked:,} photos ({unreadable:,} of them unreadable)",
+            "Give photos of faces.",
+        )
+    return Sample(crops, looked, no_face, unreadable)
+
+
+def made_crops(geometry: Geometry, number: int = COMPARED) -> Sample:
+    """Make pictures without a face, always the same: blurred colours, more or less light, noise.
+
+    Networks answer them in the whole range of probabilities, as they do photos.
+    """
+    crops = np.zeros((number, *geometry.shape), np.uint8)
+    for i in range(number):
+        drawn = np.random.default_rng(i)
+        side = int(drawn.integers(2, 9))
+        colours = Image.fromarray(drawn.integers(0, 256, (side, side, 3)).astype(np.uint8))
+        blurred = np.asarray(colours.resize(geometry.size, Image.Resampling.BICUBIC), np.float64)
+        noise = drawn.normal(0, drawn.uniform(0, 25), blurred.shape)
+        crops[i] = np.clip(drawn.uniform(0.3, 1) * blurred + noise, 0, 255).astype(np.uint8)
+    return Sample(crops)
+
+
+def split_sample(sample: Sample) -> tuple[Sample, Crops]:
+    """Part crops into those to compare on and those to calibrate with.
+
+    Raises:
+        DataError: there are too few to calibrate with.
+    """
+    compared = min(COMPARED, len(sample.crops) // 2, len(sample.crops) - LEAST_CALIBRATED)
+    if compared < 1:
+        raise too_few(len(sample.crops), LEAST_CALIBRATED + 1)
+    crops = sample.crops
+    rest = crops[compared : compared + CALIBRATED]
+    return Sample(crops[:compared], sample.photos, sample.no_face, sample.unreadable), rest
+
+
+def too_few(found: int, needed: int) -> DataError:
+    """Return the error for too few faces to calibrate with."""
+    return DataError(
+        f"int8 needs {needed} different faces to calibrate with, found {found}",
+        "Give more photos to --calibrate.",
+    )

@@ -1,0 +1,68 @@
+"""`facegender export`: what it prints, refuses and leaves behind."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def exported(run, toy_model):
+    def export(*args, **options):
+        return run("export", toy_model, *args, **options)
+
+    return export
+
+
+def test_the_contract_has_everything(exported, toy_csv, in_tmp):
+    out, err = exported("--format", "litert", "--photos", toy_csv, "--json")
+    result = json.loads(out)
+    assert result["path"] == "gender_litert"
+    stored = json.loads((in_tmp / "gender_litert" / "export.json").read_text())
+    assert {**stored, "source": result["source"], "path": "gender_litert"} == result
+    assert result["schema"] == 1
+    assert result["comparison"]["crops"] == 80
+    assert "Model:" in err
+
+
+def test_the_agreement_is_printed(exported, toy_tree, in_tmp):
+    out, err = exported("-f", "litert", "-o", "mine")
+    assert "on 200 made pictures" in out
+    assert "answers changed 0 (allowed 0)" in out
+    assert "--photos compares on faces of yours" in err
+    _, err = exported("-f", "litert", "-o", "mine", code=1)
+    assert "--force" in err
+    out, err = exported("-f", "litert", "-o", "mine", "--force", "-q", "--photos", toy_tree)
+    assert "on 80 faces" in out
+    assert err == ""
+    assert (in_tmp / "mine" / "model.tflite").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--format", "tensorrt"), "unknown format 'tensorrt'"),
+        ((), "--format"),
+        (("-f", "litert", "--int8"), "--calibrate"),
+        (("-f", "onnx", "--int8", "--calibrate", "x"), "--int8 is for litert"),
+        (("-f", "litert", "--max-flips", ".1"), "for --int8"),
+        (("-f", "litert", "--photos", "a.csv", "--photos", "b.csv"), "alone"),
+    ],
+)
+def test_wrong_words_are_usage_errors(exported, in_tmp, args, said):
+    _, err = exported(*args, code=2)
+    assert said in err
+    assert list(in_tmp.iterdir()) == []
+
+
+def test_missing_things_are_failures(run, exported, in_tmp):
+    _, err = run("export", "nothing", "-f", "litert", code=1)
+    assert "no model folder" in err
+    _, err = exported("-f", "litert", "-o", "a/b", code=1)
+    assert "cannot write" in err
+    _, err = exported("-f", "litert", "--photos", "none.csv", code=1)
+    assert "none.csv" in err
+    (in_tmp / "empty").mkdir()
+    _, err = exported("-f", "litert", "--photos", "empty", code=1)
+    assert "--photos names no photo" in err
+    (in_tmp / "empty").rmdir()
+    assert list(in_tmp.iterdir()) == []
