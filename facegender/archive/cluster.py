@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -69,7 +72,8 @@ def started(workers: int | None) -> Iterator[int]:
             _start(ray, workers or cores(), folder)
             yield workers or (_cpus(ray) if is_far() else cores())
     finally:
-        with native_noise_hidden():
+        # What Ray's threads had to tell and did not is told here, by this thread.
+        with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
             ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +114,7 @@ def run(shards: Sequence[Shard], job: Job, workers: int) -> Iterator[Done]:
 def _start(ray: Any, workers: int, folder: str | None) -> None:
     """Start or reach Ray; it must not keep the handlers of signals."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    options: dict[str, Any] = {"address": os.environ.get(ADDRESS)}
+    options: dict[str, Any] = {"address": os.environ.get(ADDRESS, "local")}
     if not is_far():
         options = {
             "address": "local",
@@ -121,6 +125,7 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
             "_temp_dir": folder,
         }
     try:
+        _knock(options["address"])
         with native_noise_hidden():
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except SystemExit:
@@ -137,6 +142,13 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+
+def _knock(address: str) -> None:
+    """See whether anyone is at a cluster's address: Ray itself would ask for many minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _cpus(ray: Any) -> int:
