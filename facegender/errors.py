@@ -33,6 +33,10 @@ class BundleError(FaceGenderError):
     """A model folder that is missing, damaged, foreign or does not fit."""
 
 
+class StoreError(FaceGenderError):
+    """Object storage that does not answer or refuses; that says nothing of the photo asked for."""
+
+
 class Interrupted(BaseException):
     """Work stopped by a signal after everything worth keeping was saved.
 

@@ -90,18 +90,22 @@ class KerasNetwork:
         return np.asarray(self._model.predict_on_batch(crops), np.float32)
 
 
-def load_network(bundle: Bundle) -> Network:
+def load_network(bundle: Bundle, *, threads: int | None = None) -> Network:
     """Load a bundle's twin, or its Keras model where it has none, and try it once.
 
     Where faces must be found, finding takes most of the time and all cores, so the network then
     keeps to one thread.
+
+    Args:
+        bundle: the model folder.
+        threads: of a call of the twin where no faces must be found; None means one a core.
 
     Raises:
         BundleError: it cannot be loaded, does not fit the manifest, or gives no probabilities.
     """
     network: Network
     if bundle.twin is not None:
-        threads = 1 if bundle.geometry.finds else None
+        threads = 1 if bundle.geometry.finds else threads
         twin = LiteRtNetwork(bundle.twin.read_bytes(), threads=threads)
         check_shapes(bundle, twin.input_shape, twin.output_shape)
         network = twin

@@ -97,7 +97,8 @@ class Predictor:
             there, else the bundled model.
         threshold: probability of the likelier gender below which a face is ``uncertain``, 0.5 to
             1; None means the model's own.
-        workers: processes that read photos; None means one a core.
+        workers: processes that read photos, and threads of a network that needs no faces found;
+            None means one a core.
         detect: look for faces where the model's crop needs it; False takes each photo as one
             face, as it is.
         min_face: least width of a face in pixels of the photo; see `finders.FaceFinder`.
@@ -132,7 +133,7 @@ class Predictor:
         self.finder: Finder = finder_for(
             self.bundle.geometry, detect=detect, min_face=min_face, min_score=min_score
         )
-        self._network = load_network(self.bundle)
+        self._network = load_network(self.bundle, threads=workers)
         self.workers = workers
 
     @property

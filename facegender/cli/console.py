@@ -63,6 +63,11 @@ def warn(message: str) -> None:
     stderr().print(f"[yellow]Warning:[/] {plain(message)}")
 
 
+def failed(name: str, why: str) -> None:
+    """Print a line for one input that could not be used."""
+    stderr().print(f"[red]Failed:[/] {plain(name)}: {plain(why)}")
+
+
 def note(message: str) -> None:
     """Print a remark on what is going on."""
     stderr().print(f"[dim]{plain(message)}[/]")

@@ -64,6 +64,7 @@ class Inputs:
         limits: of downloads; None refuses addresses.
         skip: folders that are written to, and hence not read.
         listed: the names on stdin.
+        fetch: download addresses; False only names them, for another process to fetch.
     """
 
     recursive: bool = False
@@ -72,6 +73,7 @@ class Inputs:
     limits: Limits | None = None
     skip: tuple[Path, ...] = ()
     listed: StdinNames = field(default_factory=StdinNames)
+    fetch: bool = True
 
 
 OnEmpty = Callable[[str, str], None]
@@ -124,13 +126,36 @@ def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator
 def _single(name: str, how: Inputs) -> Named:
     if not is_url(name) or os.path.lexists(name):
         return Named(name, name, mirrored(name))
-    if how.limits is None:
-        raise UsageError(f"{name} is an address", "--allow-url permits to fetch it.")
+    allowed(name, how)
+    if how.limits is None or not how.fetch:
+        return Named(name, name, PurePath("photo"))
     try:
         data = fetch(name, how.limits)
         return Named(name, data, _place_of(name, data))
     except PhotoError as error:
         return Named(name, error, PurePath("photo"))
+
+
+def allowed(name: str, how: Inputs) -> str:
+    """Return a name as it is.
+
+    Raises:
+        UsageError: an address, and addresses are not allowed.
+    """
+    if how.limits is None and is_url(name) and not os.path.lexists(name):
+        raise UsageError(f"{name} is an address", "--allow-url permits to fetch it.")
+    return name
+
+
+def is_photo_name(name: str) -> bool:
+    """Tell whether a file of this name is taken from a folder."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def no_photos(how: Inputs) -> str:
+    """Say that a folder holds no photos."""
+    where = "" if how.recursive else "; --recursive looks in the folders inside it"
+    return f"no photos in this folder{where}"
 
 
 def _place_of(address: str, data: bytes) -> PurePath:
@@ -170,12 +195,11 @@ def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
         inner = sorted(f for f in folders if not f.startswith(".")) if how.recursive else []
         folders[:] = [name for name in inner if enter(os.path.join(place, name))]
         for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+            if is_photo_name(name):
                 found = True
                 yield os.path.join(place, name)
     if not found:
-        where = "" if how.recursive else "; --recursive looks in the folders inside it"
-        on_empty(folder, f"no photos in this folder{where}")
+        on_empty(folder, no_photos(how))
 
 
 def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:

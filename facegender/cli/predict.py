@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
+from facegender.cli.options import Debug, Json, Model, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.cli.console import OnProgress
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 KEEP = "Keep"
+ARCHIVE = "Archives"
+ENGINES = ("plain", "ray")
 
 Photos = Annotated[
     list[str] | None,
@@ -84,6 +86,28 @@ Jsonl = Annotated[
     bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a face.")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout."),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="plain, or ray: score an archive to Parquet files in the folder --output, on all "
+        "cores or on the cluster at $RAY_ADDRESS; the same command again does what is missing.",
+        rich_help_panel=ARCHIVE,
+    ),
+]
+ShardSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="With --engine ray: photos in a Parquet file. Default: 500.",
+        rich_help_panel=ARCHIVE,
+    ),
+]
 Annotate = Annotated[
     Path | None,
     typer.Option(
@@ -128,6 +152,8 @@ def predict_command(
     crops: Crops = None,
     sort: Sort = None,
     copy: Copy = False,
+    engine: Engine = "plain",
+    shard_size: ShardSize = None,
     workers: Workers = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -142,37 +168,109 @@ def predict_command(
 
     [cyan]facegender predict ./photos --recursive --sort ./sorted[/cyan]
 
+    [cyan]facegender predict ./archive -r --engine ray --output ./answers[/cyan]
+
     Finds the faces in photos and says for each whether it is perceived as
     female or male, and how sure that is. A broken photo is one line on
     stderr and exit code 3; the others are still answered.
     """
-    from facegender.cli import console, inputs, writers
+    from facegender.cli import archive, inputs, writers
     from facegender.errors import DataError, UsageError
     from facegender.fetch import Limits
     from facegender.keep import Keep
-    from facegender.predictor import Predictor
 
     if json + jsonl + csv > 1:
         raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
     if copy and sort is None:
         raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
+    others = json or jsonl or csv or stdin_image or annotate or crops or sort
+    _check_engine(engine, output, shard_size, bool(others))
+    limits = Limits(private=allow_private_url) if allow_url or allow_private_url else None
+    written = [folder for folder in (annotate, crops, sort) if folder is not None]
+    if engine == "ray":
+        written.append(Path(output or ""))
     how = inputs.Inputs(
         recursive=recursive,
         nul=nul,
         stdin_image=stdin_image,
-        limits=Limits(private=allow_private_url) if allow_url or allow_private_url else None,
-        skip=tuple(folder for folder in (annotate, crops, sort) if folder is not None),
+        limits=limits,
+        skip=tuple(written),
+        fetch=engine == "plain",
     )
     failed = _Failures()
+
+    def load() -> Predictor:
+        return _predictor(
+            model, threshold, workers, not no_detect, min_face, min_score, quiet=quiet
+        )
+
+    if engine == "ray":
+        from facegender.archive.score import ArchiveSettings
+        from facegender.archive.shards import SHARD_SIZE
+
+        settings = ArchiveSettings(shard_size or SHARD_SIZE, workers, limits)
+        names = archive.photo_names(photos or [], how, failed)
+        lost = archive.score(names, output or "", load(), settings, quiet=quiet)
+        raise typer.Exit(3 if lost or failed.count else 0)
     named = inputs.expand(photos or [], how, failed)
     first = next(named, None)
     if first is None:
         raise DataError("there is no photo to predict", "")
+    predictor = load()
+    wanted = Keep(predictor.bundle.geometry, annotate, crops, sort, copy)
+    write = writers.choose(json=json, jsonl=jsonl, csv=csv)
+    # Lines that come one by one on the same terminal would tear the bar apart.
+    no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
+    file = None if output is None else Path(output)
+    with writers.opened(file) as stream:
+        jobs = _jobs(_spared(chain([first], named), file), predictor, how.listed.ready)
+        kept = _reported(_kept(jobs, wanted, workers, how.listed.ready), failed)
+        write(_counted(kept, photos or [], how, no_bar), predictor, stream)
+    if failed.count:
+        raise typer.Exit(3)
+
+
+def _check_engine(engine: str, output: str | None, shard_size: int | None, others: bool) -> None:
+    """Refuse an unknown engine, and options that mean nothing to it."""
+    from facegender.errors import UsageError
+
+    if engine not in ENGINES:
+        raise UsageError(f"unknown engine {engine!r}", f"Choose one of {list(ENGINES)}.")
+    if engine == "plain" and shard_size is not None:
+        raise UsageError("--shard-size is for --engine ray", "Add --engine ray, or leave it out.")
+    if engine == "plain":
+        return
+    if others:
+        raise UsageError(
+            "--engine ray reads lists and writes Parquet, nothing else",
+            "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops and --sort.",
+        )
+    if not output:
+        raise UsageError(
+            "--engine ray needs a folder for the answers",
+            "Add --output FOLDER, or --output s3://BUCKET/FOLDER.",
+        )
+
+
+def _predictor(
+    model: Path | None,
+    threshold: float | None,
+    workers: int | None,
+    detect: bool,
+    min_face: int | None,
+    min_score: float | None,
+    *,
+    quiet: bool,
+) -> Predictor:
+    """Load the model and say which one it is."""
+    from facegender.cli import console
+    from facegender.predictor import Predictor
+
     predictor = Predictor(
         model,
         threshold=threshold,
         workers=workers,
-        detect=not no_detect,
+        detect=detect,
         min_face=min_face,
         min_score=min_score,
     )
@@ -186,16 +284,7 @@ def predict_command(
             f"the model was trained with the finder {predictor.other_finder}, which is not "
             "installed here: its crops differ a little."
         )
-    wanted = Keep(predictor.bundle.geometry, annotate, crops, sort, copy)
-    write = writers.choose(json=json, jsonl=jsonl, csv=csv)
-    # Lines that come one by one on the same terminal would tear the bar apart.
-    no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
-    with writers.opened(output) as stream:
-        jobs = _jobs(_spared(chain([first], named), output), predictor, how.listed.ready)
-        kept = _reported(_kept(jobs, wanted, workers, how.listed.ready), failed)
-        write(_counted(kept, photos or [], how, no_bar), predictor, stream)
-    if failed.count:
-        raise typer.Exit(3)
+    return predictor
 
 
 class _Failures:
@@ -208,7 +297,7 @@ class _Failures:
         from facegender.cli import console
 
         self.count += 1
-        console.stderr().print(f"[red]Failed:[/] {console.plain(name)}: {console.plain(why)}")
+        console.failed(name, why)
 
 
 def _spared(photos: Iterable[Named], output: Path | None) -> Iterator[Named]:

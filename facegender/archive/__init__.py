@@ -1,0 +1,1 @@
+"""Scoring archives that outgrow a machine: many photos -> Parquet, restartable, on Ray."""

@@ -1,0 +1,259 @@
+"""Photos by the million -> Parquet, on all cores of one machine or of a Ray cluster.
+
+Each shard is a row of a Ray dataset, and Ray Data's actors, a `Predictor` each, turn rows into
+files of answers. That a photo is in the answers exactly once does not rest on Ray: a file is
+named by its shard, appears whole or not at all, and is written over by itself when Ray runs a
+shard again.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from facegender import __version__
+from facegender.archive import cluster
+from facegender.archive.buckets import import_extra
+from facegender.archive.shards import (
+    SCHEMA,
+    SHARD_SIZE,
+    Plan,
+    make_plan,
+    read_manifest,
+    refuse_other,
+    write_manifest,
+)
+from facegender.archive.sources import Reader
+from facegender.archive.store import Folder, LocalFolder, open_folder
+from facegender.archive.worker import BEGUN, Done, Job
+from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
+from facegender.fetch import Limits
+from facegender.files import lock, remove_leftovers
+from facegender.finders import FaceFinder
+from facegender.labels import LABELS
+from facegender.predictor import Predictor
+
+PLAN: Final = "_plan-"
+IN_A_ROW: Final = 20
+"""So many shards without answers, one after the other, mean that something is wrong with all."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with (photos done, photos that this run does)."""
+OnFailure = Callable[[str, str], None]
+"""Called with (path, why) of photos that could not be used: the first few of every shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSettings:
+    """How an archive is scored.
+
+    Attributes:
+        shard_size: photos in a file of answers.
+        workers: processes, one a core; None means all cores.
+        limits: of downloads from the web; None refuses addresses.
+    """
+
+    shard_size: int = SHARD_SIZE
+    workers: int | None = None
+    limits: Limits | None = None
+
+    def __post_init__(self) -> None:
+        if self.shard_size < 1:
+            raise UsageError(f"the shard size is {self.shard_size}", "It must be 1 or more.")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"{self.workers} workers", "It must be 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveResult:
+    """What a run did.
+
+    Attributes:
+        output: where the answers are.
+        photos: how many the list names.
+        shards: in how many files their answers are.
+        scored: photos that this run scored.
+        failed: how many of them could not be used; their rows say why.
+        faces: how many faces it found.
+    """
+
+    output: str
+    photos: int
+    shards: int
+    scored: int = 0
+    failed: int = 0
+    faces: int = 0
+
+
+def score_archive(
+    names: Iterable[str],
+    output: str | os.PathLike[str],
+    predictor: Predictor,
+    settings: ArchiveSettings | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+    on_failure: OnFailure | None = None,
+) -> ArchiveResult:
+    """Score the photos of a list that have no answers yet.
+
+    Args:
+        names: paths, addresses in buckets (``s3://``, ``gs://``) or on the web. They are read
+            once, and are not held in memory.
+        output: folder of the answers, on a disk that every worker sees or in a bucket. The
+            same list, model and options make the same files, so a second run goes on.
+        predictor: the model and its options; it is only asked for them.
+        settings, on_progress, on_failure: see there.
+
+    Raises:
+        UsageError: the folder holds something else, or answers of other photos, another model
+            or other options.
+        DataError: the list is empty.
+        FaceGenderError: some shards have no answers; the message says why.
+        Interrupted: a signal came; what is finished stays.
+    """
+    settings = settings or ArchiveSettings()
+    import_extra("ray")
+    folder = open_folder(output)
+    with _held(folder):
+        facts = _facts(predictor, settings)
+        there = read_manifest(folder)
+        if there is not None:
+            refuse_other(folder, there, facts)
+        there_files = frozenset(folder.names())
+        _sweep(folder, there_files)
+        job = Job(
+            model={path.name: path.read_bytes() for path in _files(predictor)},
+            threshold=predictor.threshold,
+            finder=predictor.finder if isinstance(predictor.finder, FaceFinder) else None,
+            output=folder,
+            plan=f"{PLAN}{uuid.uuid4().hex}",
+            reader=Reader(os.getcwd(), settings.limits),
+            far=cluster.is_far(),
+        )
+        try:
+            with folder.opened(job.plan) as stream:
+                plan = make_plan(names, settings.shard_size, job.reader, there_files, stream)
+            if not plan.photos:
+                raise DataError("there is no photo to predict", "")
+            facts |= {"photos": plan.photos, "shards": plan.shards, "input": plan.digest}
+            if there is not None:
+                refuse_other(folder, there, facts)
+            facts["model"] = str(predictor.bundle.folder)
+            write_manifest(folder, facts | {"complete": not plan.missing})
+            result = _Run(plan, folder, on_progress, on_failure).run(job, settings.workers)
+            write_manifest(folder, facts | {"complete": True})
+            return result
+        finally:
+            folder.remove(job.plan)
+            _sweep(folder, folder.names())
+
+
+class _Run:
+    """Counts what is done, and decides when to give up."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Folder,
+        on_progress: OnProgress | None,
+        on_failure: OnFailure | None,
+    ) -> None:
+        self.plan = plan
+        self.result = ArchiveResult(str(folder), plan.photos, plan.shards)
+        self.on_progress = on_progress
+        self.on_failure = on_failure
+        self.troubles: list[str] = []
+        self.in_a_row = 0
+        self.answered = 0
+
+    def run(self, job: Job, workers: int | None) -> ArchiveResult:
+        """Score what is missing."""
+        if not self.plan.missing:
+            return self.result
+        try:
+            with cluster.started(workers) as number:
+                for done in cluster.run(self.plan.missing, job, number):
+                    self._count(done)
+        except (KeyboardInterrupt, Interrupted) as stop:
+            there = self.plan.shards - len(self.plan.missing) + self.answered
+            raise Interrupted(
+                f"stopped; {there:,} of {self.plan.shards:,} files of answers are in "
+                f"{self.result.output}",
+                "The same command goes on.",
+                getattr(stop, "signal_number", 2),
+            ) from None
+        lacking = len(self.plan.missing) - self.answered
+        if lacking:
+            raise self._gave_up(lacking)
+        return self.result
+
+    def _count(self, done: Done) -> None:
+        if done.trouble:
+            self.troubles.append(done.trouble)
+            self.in_a_row += 1
+            if done.hopeless or self.in_a_row >= IN_A_ROW:
+                raise self._gave_up(len(self.plan.missing) - self.answered)
+            return
+        self.in_a_row = 0
+        self.answered += 1
+        old = self.result
+        self.result = replace(
+            old,
+            scored=old.scored + done.photos,
+            failed=old.failed + done.failed,
+            faces=old.faces + done.faces,
+        )
+        if self.on_failure is not None:
+            for path, why in done.failures:
+                self.on_failure(path, why)
+        if self.on_progress is not None:
+            self.on_progress(self.result.scored, self.plan.photos_missing)
+
+    def _gave_up(self, lacking: int) -> FaceGenderError:
+        why = self.troubles[0] if self.troubles else "their workers did not answer."
+        return FaceGenderError(
+            f"{lacking:,} of {self.plan.shards:,} files of answers are missing: {why}",
+            "What is finished stays; the same command does only what is missing.",
+        )
+
+
+def _facts(predictor: Predictor, settings: ArchiveSettings) -> dict[str, Any]:
+    """What must be the same for answers to stand side by side."""
+    finder = predictor.finder if isinstance(predictor.finder, FaceFinder) else None
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "fingerprint": predictor.bundle.fingerprint,
+        "labels": list(LABELS),
+        "threshold": predictor.threshold,
+        "finder": finder.engine if finder else None,
+        "min_face": finder.min_face if finder else None,
+        "min_score": finder.min_score if finder else None,
+        "shard_size": settings.shard_size,
+    }
+
+
+def _files(predictor: Predictor) -> list[Path]:
+    """The files of the model folder that its manifest names, and the manifest."""
+    bundle = predictor.bundle
+    return [bundle.folder / "facegender.json", *bundle.files.values()]
+
+
+def _held(folder: Folder) -> AbstractContextManager[None]:
+    """One run at a time where a folder can be locked; buckets cannot, but files still agree."""
+    return lock(folder.path, "predict") if isinstance(folder, LocalFolder) else nullcontext()
+
+
+def _sweep(folder: Folder, names: Iterable[str]) -> None:
+    """Remove what killed runs left; in a bucket another run may need its plan."""
+    ours = (BEGUN, PLAN) if isinstance(folder, LocalFolder) else (BEGUN,)
+    if isinstance(folder, LocalFolder):
+        remove_leftovers(folder.path)
+    for name in names:
+        if name.startswith(ours):
+            folder.remove(name)

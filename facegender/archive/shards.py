@@ -1,0 +1,173 @@
+"""A list of photos -> shards of a fixed size, and what is remembered of them.
+
+A shard is named by its place in the list and a hash of its names, so the same list gives the same
+shards whoever cuts it. Its names wait in a *plan*, a file beside the answers from which a worker
+reads its part: the list itself never travels through Ray and never has to fit in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+from facegender.archive.sources import Reader
+from facegender.archive.store import Folder
+from facegender.errors import FaceGenderError, UsageError
+
+MANIFEST: Final = "_facegender.json"
+"""What the answers in a folder are; readers of Parquet skip names that begin like this one's."""
+SCHEMA: Final = 1
+_WORDS: Final = {"fingerprint": "model", "version": "version of facegender"}
+SHARD_SIZE: Final = 500
+"""Photos in a shard: seconds of work for a core, which is what a lost worker costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Photos that are scored together and whose answers are one file.
+
+    Attributes:
+        name: of the file of answers.
+        photos: how many there are.
+        offset: where its names begin in the plan.
+        length: how many bytes they take there.
+    """
+
+    name: str
+    photos: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+        missing: the shards that have no answers yet.
+        photos: how many photos the list names.
+        shards: how many shards it makes.
+        digest: of the whole list.
+    """
+
+    missing: tuple[Shard, ...]
+    photos: int
+    shards: int
+    digest: str
+
+    @property
+    def photos_missing(self) -> int:
+        """How many photos have no answers yet."""
+        return sum(shard.photos for shard in self.missing)
+
+
+def make_plan(
+    names: Iterable[str], size: int, reader: Reader, there: Container[str], stream: BinaryIO
+) -> Plan:
+    """Cut a list of photos into shards and write the names of those that are missing.
+
+    Args:
+        names: of photos, in the order in which they are to be scored.
+        size: photos in a shard.
+        reader: knows their whole names.
+        there: names of the files of answers that are there already.
+        stream: where the plan is written.
+    """
+    missing: list[Shard] = []
+    whole = hashlib.blake2b(digest_size=16)
+    photos = offset = number = 0
+    for number, part in enumerate(_chunks(names, size), start=1):
+        digest = _digest(part, reader)
+        whole.update(digest)
+        photos += len(part)
+        name = f"part-{number - 1:08d}-{digest.hex()}.parquet"
+        if name not in there:
+            data = zlib.compress(json.dumps(part).encode("ascii"), 1)
+            stream.write(data)
+            missing.append(Shard(name, len(part), offset, len(data)))
+            offset += len(data)
+    return Plan(tuple(missing), photos, number, whole.hexdigest())
+
+
+def names_of(shard: Shard, folder: Folder, plan: str) -> list[str]:
+    """Read the names of a shard's photos from the plan."""
+    names = json.loads(zlib.decompress(folder.read_at(plan, shard.offset, shard.length)))
+    return [str(name) for name in names]
+
+
+def read_manifest(folder: Folder) -> dict[str, Any] | None:
+    """Return what the answers in a folder are, None where there are none yet.
+
+    Raises:
+        UsageError: other files are there.
+        FaceGenderError: the manifest is damaged.
+    """
+    data = folder.read(MANIFEST)
+    if data is None:
+        others = [name for name in folder.names() if not name.startswith((".", "_"))]
+        if others:
+            raise UsageError(
+                f"{folder} holds other files, such as {min(others)}",
+                "Choose an empty or new folder, or that of an earlier run.",
+            )
+        return None
+    try:
+        manifest = json.loads(data)
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise FaceGenderError(
+            f"{folder}/{MANIFEST} cannot be understood",
+            "It is damaged or of another facegender; choose another folder.",
+        )
+    return manifest
+
+
+def write_manifest(folder: Folder, manifest: Mapping[str, Any]) -> None:
+    """Write what the answers in a folder are."""
+    folder.write(MANIFEST, (json.dumps(manifest, indent=2, allow_nan=False) + "\n").encode())
+
+
+def refuse_other(folder: Folder, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuse to add answers to those of a run that differed.
+
+    Raises:
+        UsageError: another model, other options or other photos; it says which.
+    """
+    differing = [key for key in ours if theirs.get(key) != ours[key]]
+    if not differing:
+        return
+    key = differing[0]
+    if key in ("photos", "shards", "input"):
+        raise UsageError(
+            f"{folder} holds the answers to other photos: {theirs.get('photos'):,} there, "
+            f"{ours['photos']:,} now"
+            if theirs.get("photos") != ours["photos"]
+            else f"{folder} holds the answers to {ours['photos']:,} other photos",
+            "Choose another folder; to add photos, list only the new ones.",
+        )
+    raise UsageError(
+        f"{folder} holds the answers of a run with another {_WORDS.get(key, key)}: "
+        f"{_short(theirs.get(key))} there, {_short(ours[key])} now",
+        "Choose another folder, or give the options of that run.",
+    )
+
+
+def _short(value: object) -> str:
+    return json.dumps(value) if not isinstance(value, str) else value
+
+
+def _chunks(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(names)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+def _digest(part: list[str], reader: Reader) -> bytes:
+    text = json.dumps([reader.whole_name(name) for name in part])
+    return hashlib.blake2b(text.encode("ascii"), digest_size=8).digest()

@@ -1,0 +1,114 @@
+"""Names of photos, wherever they lie -> what the predictor takes."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from facegender.archive.buckets import explained, import_extra, is_remote, locate, read_object
+from facegender.crops import Source
+from facegender.errors import FaceGenderError, PhotoError, UsageError
+from facegender.fetch import Limits, fetch, is_url
+
+THREADS: Final = 16
+"""Photos that a worker asks for at once from a bucket or the web. One is answered in tens of
+milliseconds and scored in a few: asked for one by one, a core would mostly wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads photos by name, in any process.
+
+    Attributes:
+        base: the folder from which local names start.
+        limits: of downloads from the web; None refuses addresses.
+    """
+
+    base: str
+    limits: Limits | None = None
+
+    def whole_name(self, name: str) -> str:
+        """Return the name by which every process knows a photo."""
+        if is_remote(name) or is_url(name):
+            return name
+        return os.path.join(self.base, local_path(name))
+
+    def read(self, name: str) -> Source:
+        """Return what the predictor takes: a path, bytes, or why there are none.
+
+        Raises:
+            StoreError: a store does not answer, or refuses.
+        """
+        whole = self.whole_name(name)
+        try:
+            if is_remote(whole):
+                return read_object(whole)
+            if not is_url(whole) or os.path.lexists(os.path.join(self.base, whole)):
+                return os.path.join(self.base, whole)
+            if self.limits is None:
+                return PhotoError("refused", "an address, and --allow-url is not given")
+            return fetch(whole, self.limits)
+        except PhotoError as error:
+            return error
+
+    def sources(self, names: Sequence[str]) -> Iterator[Source]:
+        """Read photos in order, and those that are far away a little ahead."""
+        if not any(is_remote(name) or is_url(name) for name in names):
+            yield from map(self.read, names)
+            return
+        pool = ThreadPoolExecutor(THREADS)
+        waiting: deque[Future[Source]] = deque()
+        try:
+            for name in names:
+                waiting.append(pool.submit(self.read, name))
+                if len(waiting) > 2 * THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def local_path(name: str) -> str:
+    """Return the path that a name means: itself, or that of a ``file://`` address."""
+    parts = urlsplit(name) if name.startswith("file://") else None
+    if parts is None or parts.netloc not in ("", "localhost"):
+        return name
+    return unquote(parts.path)
+
+
+def names_in_parquet(file: str, column: str = "path") -> Iterator[str]:
+    """Yield the names in a column of a Parquet file, on a disk or in a bucket, row by row.
+
+    Raises:
+        UsageError: it has no such column of text.
+        FaceGenderError: it is missing, or no Parquet file.
+        StoreError: a store does not answer, or refuses.
+    """
+    arrow, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
+    try:
+        with explained(file), parquet.ParquetFile(_opened(file)) as table:
+            types = {field.name: field.type for field in table.schema_arrow}
+            if str(types.get(column)) not in ("string", "large_string"):
+                raise UsageError(
+                    f"{file} has no column {column!r} of text, but {sorted(types)}",
+                    f"Give a Parquet file whose column {column!r} names the photos.",
+                )
+            for batch in table.iter_batches(columns=[column]):
+                yield from (name for name in batch.column(0).to_pylist() if name)
+    except FileNotFoundError:
+        raise FaceGenderError(f"{file} is missing", "") from None
+    except arrow.ArrowException as error:
+        raise FaceGenderError(f"{file} cannot be read as Parquet: {error}", "") from None
+
+
+def _opened(file: str) -> Any:
+    if not is_remote(file):
+        return local_path(file)
+    store, path = locate(file)
+    return store.open_input_file(path)

@@ -1,0 +1,221 @@
+"""What a worker does: shard -> a file of answers. Runs in a Ray actor, but knows nothing of Ray."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from facegender import __version__
+from facegender.archive.parts import facts_of, part_bytes
+from facegender.archive.shards import Shard, names_of
+from facegender.archive.sources import Reader
+from facegender.archive.store import Folder
+from facegender.errors import FaceGenderError
+from facegender.finders import FaceFinder
+from facegender.predictor import Prediction, Predictor
+
+BEGUN: Final = "_begun-"
+"""Prefix of the file that says how often a shard was begun; it goes when the shard is done."""
+MOST_TRIES: Final = 3
+"""A shard whose worker died so often is left: one photo must not stop all others for ever."""
+FAILURES_TOLD: Final = 5
+"""Photos that could not be used, of each shard, that are named at once; the answers name all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a worker must know, small enough to be sent to every one.
+
+    Attributes:
+        model: the files of the model folder, name -> bytes.
+        threshold: see `Predictor`.
+        finder: the finder that looks for faces, None where none is to be looked for.
+        output: where the answers go.
+        plan: name of the file there from which the shards' names are read.
+        reader: reads photos.
+        far: whether workers may run on other machines than the one that made the list.
+        version: of the facegender that made the job.
+    """
+
+    model: Mapping[str, bytes]
+    threshold: float
+    finder: FaceFinder | None
+    output: Folder
+    plan: str
+    reader: Reader
+    far: bool
+    version: str = __version__
+
+    def load(self) -> Predictor:
+        """Make the predictor that the job is for, on one core.
+
+        Raises:
+            FaceGenderError: this machine would not give the same answers.
+        """
+        if self.version != __version__:
+            raise FaceGenderError(
+                f"facegender is {__version__} on {socket.gethostname()} and {self.version} here",
+                "Install the same version everywhere.",
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in self.model.items():
+                (Path(folder) / name).write_bytes(data)
+            predictor = Predictor(
+                folder,
+                threshold=self.threshold,
+                workers=1,
+                detect=self.finder is not None,
+                min_face=self.finder.min_face if self.finder else None,
+                min_score=self.finder.min_score if self.finder else None,
+            )
+        ours = predictor.finder if isinstance(predictor.finder, FaceFinder) else None
+        if ours != self.finder:
+            raise FaceGenderError(
+                f"{socket.gethostname()} would search with {ours}, this machine with {self.finder}",
+                "Install the same face finder everywhere.",
+            )
+        return predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a shard.
+
+    Attributes:
+        name: the shard's.
+        photos: how many it has.
+        failed: how many of them could not be used.
+        faces: how many faces were found.
+        failures: (path, why) of the first that failed.
+        trouble: why there are no answers, "" where there are.
+        hopeless: whether no other shard could fare better.
+    """
+
+    name: str
+    photos: int
+    failed: int = 0
+    faces: int = 0
+    failures: Sequence[tuple[str, str]] = ()
+    trouble: str = ""
+    hopeless: bool = False
+
+
+class Scorer:
+    """Scores shards.
+
+    Args:
+        job: see `Job`.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The predictor, made when it is first needed."""
+        return self.job.load()
+
+    def score(self, shard: Shard) -> Done:
+        """Score a shard, once and for all: its answers are written, or it says why not."""
+        try:
+            predictor = self.predictor
+        except FaceGenderError as error:
+            return Done(shard.name, shard.photos, trouble=_sentence(error), hopeless=True)
+        try:
+            return self._there(shard) or self._scored(shard, predictor)
+        except (FaceGenderError, OSError) as error:
+            return Done(shard.name, shard.photos, trouble=_sentence(error))
+
+    def _there(self, shard: Shard) -> Done | None:
+        """The answers of an earlier try whose worker died before it could tell of them."""
+        data = self.job.output.read(shard.name)
+        facts = facts_of(data) if data is not None else None
+        if facts is None:
+            return None
+        return Done(shard.name, shard.photos, facts["failed"], facts["faces"])
+
+    def _scored(self, shard: Shard, predictor: Predictor) -> Done:
+        output, mark = self.job.output, BEGUN + shard.name
+        tries = int(output.read(mark) or 0)
+        if tries >= MOST_TRIES:
+            names = names_of(shard, output, self.job.plan)
+            raise FaceGenderError(
+                f"{tries} workers died of the {len(names):,} photos from {names[0]} on",
+                "Give them more memory; find the photo with facegender predict; or leave it out.",
+            )
+        output.write(mark, str(tries + 1).encode())
+        done = self._answered(shard, predictor)
+        output.remove(mark)
+        return done
+
+    def _answered(self, shard: Shard, predictor: Predictor) -> Done:
+        names = names_of(shard, self.job.output, self.job.plan)
+        photos: list[dict[str, Any]] = []
+        errors: list[tuple[str, str]] = []
+        missing = faces = 0
+        answers = predictor.stream(self.job.reader.sources(names))
+        for name, answer in zip(names, answers, strict=True):
+            photos.append(Prediction(name, answer.faces, answer.error).to_json())
+            faces += len(answer.faces)
+            if answer.error is not None:
+                errors.append((name, answer.error.message))
+                missing += answer.error.reason == "missing"
+        if self.job.far and missing == len(names):
+            raise FaceGenderError(
+                f"none of the {len(names):,} photos from {names[0]} on is there on "
+                f"{socket.gethostname()}",
+                "Mount their folder on every machine, or take them off the list.",
+            )
+        facts = {
+            "schema": 1,
+            "version": self.job.version,
+            "fingerprint": predictor.bundle.fingerprint,
+            "threshold": predictor.threshold,
+            "photos": len(photos),
+            "failed": len(errors),
+            "faces": faces,
+        }
+        self.job.output.write(shard.name, part_bytes(photos, facts))
+        told = tuple(islice(errors, FAILURES_TOLD))
+        return Done(shard.name, len(photos), len(errors), faces, told)
+
+
+class ScoringActor:
+    """A `Scorer` as Ray Data calls it: with rows, a shard each, and for rows.
+
+    Args:
+        job: see `Job`.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._scorer = Scorer(job)
+
+    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+        """Score the shards in a column of JSON and return what became of them in another."""
+        shards = [Shard(**json.loads(text)) for text in batch["shard"]]
+        return {"done": [json.dumps(_plain(self._scorer.score(shard))) for shard in shards]}
+
+
+def done_of(text: str) -> Done:
+    """Return what an actor told of a shard."""
+    facts = json.loads(text)
+    return Done(**{**facts, "failures": [tuple(pair) for pair in facts["failures"]]})
+
+
+def _plain(done: Done) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(done)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, FaceGenderError):
+        return f"{error.message}. {error.hint}" if error.hint else error.message
+    return f"{type(error).__name__}: {error}"

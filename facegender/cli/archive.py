@@ -1,0 +1,80 @@
+"""`facegender predict --engine ray`: an archive -> Parquet, restartable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from facegender.archive.score import ArchiveSettings
+    from facegender.cli.inputs import Inputs, OnEmpty
+    from facegender.predictor import Predictor
+
+TOLD: Final = 20
+"""Photos that could not be used that are named on stderr; the answers name all."""
+
+
+def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
+    """Yield the names of the photos meant, without reading them.
+
+    Beside what every engine takes: prefixes and objects in buckets, and Parquet files whose
+    column ``path`` names photos.
+
+    Args:
+        arguments, how, on_empty: as of `inputs.expand`.
+    """
+    from facegender.archive.buckets import is_object, is_remote, list_objects
+    from facegender.archive.sources import names_in_parquet
+    from facegender.cli import inputs
+
+    if not any(is_remote(name) or name.endswith(".parquet") for name in arguments):
+        yield from (photo.name for photo in inputs.expand(arguments, how, on_empty))
+        return
+    for name in arguments:
+        if name.endswith(".parquet"):
+            for listed in names_in_parquet(name):
+                yield inputs.allowed(listed, how)
+        elif not is_remote(name):
+            yield from (photo.name for photo in inputs.expand([name], how, on_empty))
+        elif is_object(name):
+            yield name
+        else:
+            found = list_objects(name, recursive=how.recursive, wanted=inputs.is_photo_name)
+            if not found:
+                on_empty(name, inputs.no_photos(how))
+            yield from found
+
+
+def score(
+    names: Iterator[str],
+    output: str,
+    predictor: Predictor,
+    settings: ArchiveSettings,
+    *,
+    quiet: bool,
+) -> int:
+    """Score them, say what became of them, and return how many failed."""
+    from facegender.archive.score import score_archive
+    from facegender.cli import console
+
+    told = 0
+
+    def failed(name: str, why: str) -> None:
+        nonlocal told
+        told += 1
+        if told <= TOLD:
+            console.failed(name, why)
+
+    with console.progress("Predicting", quiet=quiet) as on_progress:
+        result = score_archive(
+            names, output, predictor, settings, on_progress=on_progress, on_failure=failed
+        )
+    if result.failed > min(told, TOLD):
+        console.warn(f"{result.failed:,} photos could not be used; the column error says why.")
+    if not quiet:
+        before = result.photos - result.scored
+        console.note(
+            f"Answers: {result.photos:,} photos in {result.shards:,} Parquet files in "
+            f"{result.output}" + (f", {before:,} of them from before" if before else "")
+        )
+    return result.failed
