@@ -61,6 +61,19 @@ def write_text(target: Path, text: str) -> None:
     write_bytes(target, text.encode("utf-8", "surrogateescape"))
 
 
+@contextmanager
+def text_writer(target: Path) -> Iterator[TextIO]:
+    """Yield a stream whose text replaces `target` atomically when the block succeeds.
+
+    As `write_text`, for texts that need not be held in memory.
+    """
+    with (
+        atomic_path(target) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
+    ):
+        yield stream
+
+
 def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
     """Write a CSV row that ends in a newline; cells with a carriage return are quoted too."""
     # Before Python 3.13 csv leaves a lone carriage return bare, which reads back as a row's end.

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.dataset.digests import Digests
 from facegender.errors import DataError
-from facegender.files import sha256_of, write_text
+from facegender.files import sha256_of, text_writer
 
 SCHEMA = 1
+_CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +25,14 @@ class Sidecar:
     Attributes:
         settings: the options that `prepare` ran with.
         crop: None for photos as they came, else the geometry that they were cropped to.
-        sizes: file size of each row's photo, in bytes.
+        sizes: int64 (n,), file size of each row's photo, in bytes.
         digests: BLAKE2b of each row's file, 32 hexadecimal digits.
     """
 
     settings: dict[str, Any]
     crop: dict[str, Any] | None
-    sizes: list[int]
-    digests: list[str]
+    sizes: NDArray[np.int64]
+    digests: Digests
 
 
 def sidecar_path(table: Path) -> Path:
@@ -37,14 +42,21 @@ def sidecar_path(table: Path) -> Path:
 
 def write_sidecar(file: Path, sidecar: Sidecar, table: Path) -> None:
     """Write a sidecar atomically, tied to the table's present content."""
-    content = {
+    head = {
         "schema": SCHEMA,
         "settings": sidecar.settings,
         "crop": sidecar.crop,
         "table": {"name": table.name, "sha256": sha256_of(table)},
-        "photos": {"bytes": sidecar.sizes, "blake2b": sidecar.digests},
     }
-    write_text(file, json.dumps(content, ensure_ascii=True) + "\n")
+    with text_writer(file) as stream:
+        stream.write(json.dumps(head, ensure_ascii=True)[:-1] + ', "photos": {"bytes": [')
+        for first in range(0, len(sidecar.sizes), _CHUNK):
+            sizes = sidecar.sizes[first : first + _CHUNK].tolist()
+            stream.write((", " if first else "") + ", ".join(map(str, sizes)))
+        stream.write('], "blake2b": "')
+        for first in range(0, len(sidecar.digests), _CHUNK):
+            stream.write(sidecar.digests.to_hex(first, first + _CHUNK))
+        stream.write('"}}\n')
 
 
 def is_sidecar(file: Path) -> bool:
@@ -74,7 +86,14 @@ def read_sidecar(table: Path) -> Sidecar | None:
     if content is None or content["table"].get("sha256") != sha256_of(table):
         return None
     photos = content["photos"]
-    return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])
+    try:
+        sizes = np.array(photos["bytes"], np.int64)
+        digests = Digests.from_hex(photos["blake2b"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{sidecar_path(table)} is damaged: {error}", "Run prepare again, or delete it."
+        ) from None
+    return Sidecar(content["settings"], content["crop"], sizes, digests)
 
 
 def read_crop(table: Path) -> dict[str, Any] | None:
