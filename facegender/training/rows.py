@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
@@ -29,15 +32,16 @@ class Rows:
     csv: Path
     samples: Samples
     fingerprint: str
-    train: list[int]
-    val: list[int]
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
     validated_on: str
     crop: dict[str, Any] | None
 
 
 def read_rows(csv: Path, on_event: OnEvent) -> Rows:
     """Read and check the table; nothing slow happens before this has passed."""
-    samples, sidecar = read_table(csv), read_sidecar(csv)
+    sidecar = read_sidecar(csv)  # before the table, since reading it takes memory for a while
+    samples = read_table(csv)
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
     verify_splits(samples, ("train", validated_on))
@@ -53,8 +57,8 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
         csv=csv,
         samples=samples,
         fingerprint=fingerprint_of(samples, csv.parent),
-        train=samples.rows_of("train"),
-        val=samples.rows_of(validated_on),
+        train=np.array(samples.rows_of("train"), np.int64),
+        val=np.array(samples.rows_of(validated_on), np.int64),
         validated_on=validated_on,
         crop=read_crop(csv),
     )
