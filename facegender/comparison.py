@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
 from facegender.labels import MALE
@@ -74,8 +75,11 @@ def compare_answers(
     _, units = np.unique(keys, return_inverse=True)
     sums = np.bincount(units, right)
     counts = np.bincount(units)
-    picked = np.random.default_rng(seed).integers(0, len(sums), (resamples, len(sums)))
-    means = sums[picked].sum(axis=1) / counts[picked].sum(axis=1)
+    random = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    for i in range(resamples):
+        picked = random.integers(0, len(sums), len(sums))
+        means[i] = sums[picked].sum() / counts[picked].sum()
     low, high = (float(value) for value in np.percentile(means, [2.5, 97.5]))
     return Comparison(
         difference=Estimate(float(right.mean()), low, high),
@@ -115,14 +119,17 @@ def read_answers(file: Path, samples: Samples) -> Answers:
                 raise DataError(
                     f"{file} has the columns {reader.fieldnames}", "It needs path and p_male."
                 )
-            found = {
-                os.path.realpath(place / row["path"]): _probability(file, row["p_male"])
-                for row in reader
-                for place in (file.parent, Path())
-            }
+            index = PathIndex(samples.paths, os.path.realpath)
+            p_male = np.full(len(samples), np.nan)
+            for row in reader:
+                value = _probability(file, row["p_male"])
+                for place in (file.parent, Path()):
+                    found = index.find(os.path.realpath(place / row["path"]))
+                    if found is not None:
+                        p_male[found] = value
+            p_male = p_male[index.first]
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}", "") from None
-    p_male = np.array([found.get(os.path.realpath(path), np.nan) for path in samples.paths])
     if np.isnan(p_male).all():
         raise DataError(f"{file} answers none of the photos judged", "Its paths must be theirs.")
     return Answers(samples.labels, p_male)

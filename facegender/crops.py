@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facegender.cache import CropCache, Crops
 from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
-from facegender.files import cannot_write
 from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
 from facegender.parallel import Ready, ordered_map
 from facegender.photo import (
@@ -29,17 +26,11 @@ from facegender.photo import (
     refuse_small,
 )
 
-Crops = NDArray[np.uint8]
-"""Crops: uint8, shape (number, height, width, 3)."""
-
 Source = str | os.PathLike[str] | bytes | Photo | PhotoError
 """A photo: a path, a file's bytes, an upright RGB array, or why there is none."""
 
 SOURCES = (str, os.PathLike, bytes, np.ndarray, PhotoError)
 """The types that `Source` means."""
-
-MEMORY_SHARE = 0.25
-"""Crops that would take more than this share of the machine's memory are kept on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +97,20 @@ def find_faces_in(
 
 
 def cache_crops(
-    paths: list[str],
+    paths: Sequence[str],
     geometry: Geometry,
     *,
     folder: Path,
     finder: Finder = whole_photo,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[Crops, list[tuple[int, PhotoError | None]]]:
+) -> tuple[CropCache, list[tuple[int, PhotoError | None]]]:
     """Crop the largest face of every photo once, for training.
 
     Args:
         paths: photo paths.
         geometry: the crop wanted.
-        folder: where a cache that does not fit in memory lies; the system frees it when the
-            process ends, however it ends.
+        folder: where the cache lies; see `cache.CropCache`.
         finder: see `finders.Finder`.
         workers: processes that decode; None means one a core.
         on_progress: called with (photos done, photos in all).
@@ -129,7 +119,7 @@ def cache_crops(
         the crops in order (all zero for a photo without one), and of those photos the number and
         the error, None where no face was found.
     """
-    crops = _allocate((len(paths), *geometry.shape), folder)
+    crops = CropCache(len(paths), geometry.shape, folder)
     failed: list[tuple[int, PhotoError | None]] = []
     for i, found in enumerate(find_faces_in(paths, geometry, finder=finder, workers=workers)):
         if len(found.faces):
@@ -174,34 +164,3 @@ def _in_whole(face: Face, photo: Decoded) -> Face:
     """A face of a photo that was decoded at less, in pixels of the whole photo."""
     height, width = photo.pixels.shape[:2]
     return face.scaled(photo.size[0] / width, photo.size[1] / height)
-
-
-def _allocate(shape: tuple[int, ...], folder: Path) -> Crops:
-    size = int(np.prod(shape, dtype=np.int64))
-    if size <= MEMORY_SHARE * _memory():
-        return np.zeros(shape, np.uint8)
-    try:
-        file: Any = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the array
-        _reserve(file, size)
-    except OSError as error:
-        raise cannot_write(folder / "a cache of the crops", error) from error
-    return np.memmap(file, np.uint8, "r+", shape=shape)
-
-
-def _reserve(file: Any, size: int) -> None:
-    """Take the disk space now: a map of a file that finds the disk full ends the process."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, size)
-        return
-    zeros = bytes(1 << 20)
-    for at in range(0, size, len(zeros)):
-        file.write(zeros[: size - at])
-    file.flush()
-
-
-def _memory() -> float:
-    """Physical memory in bytes; 4 GiB where the system does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return float(4 << 30)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from facegender.crops import Crops
+from facegender.cache import Crops
 from facegender.photo import Photo, decode_photo
 
 SOFT: Final = 0.15

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from facegender.crops import Crops, Source, find_faces
+from facegender.cache import Crops
+from facegender.crops import Source, find_faces
 from facegender.errors import DataError
 from facegender.labels import FEMALE, LABELS, MALE
 from facegender.photo import Photo

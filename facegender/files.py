@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -47,7 +48,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
         claimed.drop()
 
 
-def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
+Content = bytes | Callable[[TextIO], None]
+"""What a file is to hold: bytes, or a function that writes its text."""
+
+
+def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
     """Write files that belong together: all are on disk before the first takes its place.
 
     Only a crash between two renames, which follow each other at once, leaves some of them old;
@@ -58,14 +63,14 @@ def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
     """
     with ExitStack() as stack:
         claims = []
-        for target, data in contents:
+        for target, content in contents:
             if _is_special(target):
-                write_bytes(target, data)
+                _fill(target, content)
                 continue
             try:
                 claimed = claim(Path(os.path.realpath(target)))
                 stack.callback(claimed.drop)
-                claimed.path.write_bytes(data)
+                _fill(claimed.path, content)
                 claimed.flush()
             except OSError as error:
                 raise cannot_write(target, error) from error
@@ -75,6 +80,14 @@ def write_together(contents: Sequence[tuple[Path, bytes]]) -> None:
                 claimed.move()
             except OSError as error:
                 raise cannot_write(claimed.target, error) from error
+
+
+def _fill(path: Path, content: Content) -> None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        content(stream)
 
 
 @contextmanager
@@ -153,6 +166,19 @@ def make_folder(folder: Path) -> None:
         raise FaceGenderError(f"cannot make the folder {folder}: {why}") from error
 
 
+@contextmanager
+def text_writer(target: Path) -> Iterator[TextIO]:
+    """Yield a stream whose text replaces `target` atomically when the block succeeds.
+
+    As `write_text`, for texts that need not be held in memory.
+    """
+    with (
+        atomic_path(target) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
+    ):
+        yield stream
+
+
 def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
     """Write a CSV row that ends in a newline; cells with a carriage return are quoted too."""
     # Before Python 3.13 csv leaves a lone carriage return bare, which reads back as a row's end.
@@ -173,6 +199,31 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_text(write: Callable[[TextIO], None]) -> str:
+    """Return the SHA-256 of what a function writes, as 64 hexadecimal digits."""
+    sink = _Hashing()
+    with io.TextIOWrapper(
+        io.BufferedWriter(sink), encoding="utf-8", errors="surrogateescape", newline=""
+    ) as stream:
+        write(stream)
+        stream.flush()
+        return sink.digest.hexdigest()
+
+
+class _Hashing(io.RawIOBase):
+    """A file that keeps nothing but the digest of what is written to it."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return len(data)
 
 
 def remove_leftovers(folder: Path) -> None:

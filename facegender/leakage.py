@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facegender.dataset.digests import Digests, numbered
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
 from facegender.parallel import ordered_map
@@ -22,7 +23,9 @@ NEAR_DHASH: Final = 5
 """Photos are near copies up to so many of 64 bits. Of the 13 pairs that this finds between 5,000
 and 20,000 FairFace photos, all are the same picture to the eye; the next pairs are other people."""
 _SIDE: Final = 256
-_CHUNK: Final = 512
+_AT_ONCE: Final = 1 << 20
+"""Pairs of photos compared at once: more would only take more memory."""
+_HASHES: Final = np.dtype([("read", "?"), ("digest", "u8", 2), ("phash", "u8"), ("dhash", "u8")])
 
 
 class Hashes(NamedTuple):
@@ -74,19 +77,17 @@ def find_leakage(
         on_progress: called with (photos done, photos in all).
     """
     total = len(judged) + len(trained)
-    found: list[Hashes | None] = []
+    found = np.zeros(total, _HASHES)
     paths = chain(judged.paths, trained.paths)
-    for hashes in ordered_map(hash_photo, paths, workers=workers, on_death=lambda _path: None):
-        found.append(hashes)
+    all_hashes = ordered_map(hash_photo, paths, workers=workers, on_death=lambda _path: None)
+    for row, hashes in enumerate(all_hashes):
+        if hashes is not None:
+            digest = Digests.of([hashes.digest]).halves[0]
+            found[row] = True, digest, hashes.phash, hashes.dhash
         if on_progress is not None:
-            on_progress(len(found), total)
+            on_progress(row + 1, total)
     ours, theirs = found[: len(judged)], found[len(judged) :]
-    by_digest = {h.digest: row for row, h in reversed(list(enumerate(theirs))) if h is not None}
-    exact = {
-        row: by_digest[h.digest]
-        for row, h in enumerate(ours)
-        if h is not None and h.digest in by_digest
-    }
+    exact = _exact(ours, theirs)
     near = {row: other for row, other in _near(ours, theirs).items() if row not in exact}
     return Leakage(
         trained=len(trained),
@@ -113,30 +114,69 @@ def hash_photo(path: str) -> Hashes | None:
     )
 
 
-def _near(ours: list[Hashes | None], theirs: list[Hashes | None]) -> dict[int, int]:
-    """Return the nearest training row of each row that has one near enough."""
-    rows = [row for row, h in enumerate(ours) if h is not None]
-    others = [row for row, h in enumerate(theirs) if h is not None]
-    if not rows or not others:
-        return {}
-    our_p, our_d = _columns(ours, rows)
-    their_p, their_d = _columns(theirs, others)
-    found: dict[int, int] = {}
-    for first in range(0, len(rows), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        distance = np.bitwise_count(our_p[part, None] ^ their_p[None])
-        at, to = np.nonzero(distance <= NEAR_PHASH)
-        apart = np.bitwise_count(our_d[part][at] ^ their_d[to])
-        for i in np.flatnonzero(apart <= NEAR_DHASH):
-            found.setdefault(rows[first + int(at[i])], others[int(to[i])])
-    return found
+def _exact(ours: NDArray[np.void], theirs: NDArray[np.void]) -> dict[int, int]:
+    """Return the first training row with the same bytes, of each row that has one."""
+    numbers = Digests(np.concatenate([ours["digest"], theirs["digest"]])).numbers()
+    mine, other = numbers[: len(ours)], numbers[len(ours) :]
+    known, first = np.unique(other, return_index=True)
+    rows = np.flatnonzero((mine >= 0) & np.isin(mine, known))
+    at = first[np.searchsorted(known, mine[rows])]
+    return dict(zip(rows.tolist(), at.tolist(), strict=True))
 
 
-def _columns(
-    hashes: list[Hashes | None], rows: list[int]
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    kept = [h for h in (hashes[row] for row in rows) if h is not None]
-    return (
-        np.array([h.phash for h in kept], np.uint64),
-        np.array([h.dhash for h in kept], np.uint64),
-    )
+def _near(ours: NDArray[np.void], theirs: NDArray[np.void]) -> dict[int, int]:
+    """Return the first training row that looks the same, of each row that has one.
+
+    Hashes that differ in at most `NEAR_PHASH` bits agree in one of so many bands and one more, so
+    only photos that share a band are compared, and those of equal hashes once.
+    """
+    rows, others = np.flatnonzero(ours["read"]), np.flatnonzero(theirs["read"])
+    mine, number, _ = _distinct(ours[rows])
+    other, _, first = _distinct(theirs[others])
+    nearest = np.full(len(mine), len(theirs))
+    for band in range(NEAR_PHASH + 1):
+        keys, wanted = _band(other[:, 0], band), _band(mine[:, 0], band)
+        order = np.argsort(keys, kind="stable")
+        begin = np.searchsorted(keys[order], wanted, "left")
+        count = np.searchsorted(keys[order], wanted, "right") - begin
+        for part in _parts(count):
+            at, to = _pairs(begin[part], count[part])
+            at, to = at + part.start, order[to]
+            apart = np.bitwise_count(mine[at] ^ other[to])
+            close = (apart[:, 0] <= NEAR_PHASH) & (apart[:, 1] <= NEAR_DHASH)
+            np.minimum.at(nearest, at[close], others[first[to[close]]])
+    found = nearest[number]
+    near = found < len(theirs)
+    return dict(zip(rows[near].tolist(), found[near].tolist(), strict=True))
+
+
+def _distinct(
+    hashes: NDArray[np.void],
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.intp]]:
+    """Return the different pairs of hashes (k, 2), each row's, and where each comes first."""
+    pairs = np.stack([hashes["phash"], hashes["dhash"]], axis=1)
+    number = numbered(pairs)
+    _, first = np.unique(number, return_index=True)
+    return pairs[first], number, first
+
+
+def _band(hashes: NDArray[np.uint64], band: int) -> NDArray[np.uint64]:
+    """Return some of the 64 bits; all bands together hold each bit once."""
+    width = np.uint64(-(-64 // (NEAR_PHASH + 1)))
+    return (hashes >> (width * np.uint64(band))) & ((np.uint64(1) << width) - np.uint64(1))
+
+
+def _parts(count: NDArray[np.intp]) -> Iterator[slice]:
+    """Divide rows so that those of a part have about `_AT_ONCE` pairs together."""
+    full = np.cumsum(count) // _AT_ONCE
+    edges = [0, *(np.flatnonzero(np.diff(full)) + 1).tolist(), len(count)]
+    return (slice(*edge) for edge in pairwise(edges))
+
+
+def _pairs(
+    begin: NDArray[np.intp], count: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return each row as often as it counts, and beside it ``begin``, ``begin + 1``, …"""
+    at = np.repeat(np.arange(len(count)), count)
+    within = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+    return at, begin[at] + within

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.bundle import Bundle, check_shapes
-from facegender.crops import Crops
+from facegender.cache import Crops, CropSource
 from facegender.errors import BundleError, FaceGenderError
 from facegender.labels import LABELS
 from facegender.parallel import cores
@@ -130,7 +130,7 @@ def check_answers(bundle: Bundle, answers: Probabilities) -> None:
         )
 
 
-def run_network(network: Network, crops: Crops, *, batch: int = BATCH) -> Probabilities:
+def run_network(network: Network, crops: CropSource, *, batch: int = BATCH) -> Probabilities:
     """Run a network over any number of crops."""
     parts = [network(crops[i : i + batch]) for i in range(0, len(crops), batch)]
     return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)), np.float32)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.crops import Crops
+from facegender.cache import Crops, CropSource
 from facegender.degrade import degrade
 from facegender.labels import LABELS
 
@@ -41,7 +41,7 @@ class Feed:
     """Batches of training crops, ready for ``train_on_batch``.
 
     Attributes:
-        crops: uint8 (photos, height, width, 3), in memory or on disk.
+        crops: uint8 (photos, height, width, 3), an array or a `CropCache`.
         labels: int8 (photos,), 0 = female, 1 = male.
         rows: int64, the photos to learn from.
         batch_size: photos a batch; the last of an epoch may be smaller.
@@ -53,7 +53,7 @@ class Feed:
             drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
     """
 
-    crops: Crops
+    crops: CropSource
     labels: NDArray[np.int8]
     rows: NDArray[np.int64]
     batch_size: int

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from facegender.bundle import Bundle, load_bundle
+from facegender.cache import Crops
 from facegender.choice import choose_model
-from facegender.crops import SOURCES, Crops, Found, Source, find_faces_in
+from facegender.crops import SOURCES, Found, Source, find_faces_in
 from facegender.errors import PhotoError, UsageError
 from facegender.face import Face
 from facegender.finders import AsCropped, FaceFinder, Finder, finder_for

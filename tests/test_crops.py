@@ -34,16 +34,15 @@ def test_bytes_paths_and_arrays_give_the_same_crop(tmp_path):
         np.testing.assert_array_equal(found.crops, ours[0].crops)
 
 
-def test_the_cache_is_the_same_on_disk_and_names_what_failed(tmp_path, monkeypatch):
+def test_the_cache_holds_the_crops_and_names_what_failed(tmp_path):
     paths = []
     for i in range(5):
         path = tmp_path / f"{i}.png"
         path.write_bytes(encoded(pattern(i % 2, i), "PNG") if i != 3 else b"")
         paths.append(str(path))
-    in_memory, failed = cache_crops(paths, GEOMETRY, folder=tmp_path)
-    monkeypatch.setattr("facegender.crops.MEMORY_SHARE", 0)
-    on_disk, _ = cache_crops(paths, GEOMETRY, folder=tmp_path)
-    assert isinstance(on_disk, np.memmap)
-    np.testing.assert_array_equal(in_memory, on_disk)
+    cached, failed = cache_crops(paths, GEOMETRY, folder=tmp_path)
+    for i, found in enumerate(find_faces_in(paths, GEOMETRY)):
+        expected = found.crops if i != 3 else np.zeros((1, 32, 32, 3))
+        np.testing.assert_array_equal(cached[np.array([i])], expected)
     assert [(row, error.reason) for row, error in failed] == [(3, "empty")]
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".png"] * 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from pathlib import Path
@@ -45,16 +44,15 @@ def print_evaluation(result: Evaluation) -> None:
 def write_predictions(file: Path, result: Evaluation) -> None:
     """Write path, label and probability of every row; an empty one where there is no answer."""
     from facegender.dataset.table import relative_path
-    from facegender.files import write_csv_row, write_text
+    from facegender.files import text_writer, write_csv_row
 
-    text = io.StringIO(newline="")
-    write_csv_row(text, ["path", "label", "p_male"])
     folder = os.path.abspath(file.parent)
     rows = zip(result.samples.paths, result.samples.labels, result.answers.p_male, strict=True)
-    for path, label, p_male in rows:
-        answer = "" if math.isnan(p_male) else f"{p_male:.7g}"
-        write_csv_row(text, [relative_path(path, folder), int(label), answer])
-    write_text(file, text.getvalue())
+    with text_writer(file) as text:
+        write_csv_row(text, ["path", "label", "p_male"])
+        for path, label, p_male in rows:
+            answer = "" if math.isnan(p_male) else f"{p_male:.7g}"
+            write_csv_row(text, [relative_path(path, folder), int(label), answer])
 
 
 def _warn_of_leaks(result: Evaluation) -> None:

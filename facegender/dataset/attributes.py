@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
+from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.dataset.table import HEADER, PATH_WORDS, read_rows
 from facegender.errors import DataError
@@ -25,37 +28,43 @@ def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
         raise DataError(f"{file} has no header with a path column", "Expected path,NAME,NAME…")
     words = [name.casefold() for name in header]
     path_column = next(words.index(word) for word in PATH_WORDS if word in words)
-    place = {os.path.abspath(path): i for i, path in enumerate(samples.paths)}
+    place = PathIndex(samples.paths, os.path.abspath)
     folders = [os.path.abspath(folder) for folder in (file.parent, *roots)]
     kept = [i for i, word in enumerate(words) if word not in ("gender", *HEADER, *PATH_WORDS)]
     columns = {header[i]: [""] * len(samples) for i in kept}
     shared: dict[str, str] = {}
-    missing = set(range(len(samples)))
+    named = np.zeros(len(samples), bool)
     for row in rows:
         cells = dict(zip(words, row, strict=False))
         index = _find(place, folders, row[path_column] if path_column < len(row) else "")
         if index is None:
             continue
-        missing.discard(index)
+        named[index] = True
         _check_gender(samples, index, cells, file)
         _fill(samples, index, cells)
         for i in kept:
             value = row[i] if i < len(row) else ""
             columns[header[i]][index] = shared.setdefault(value, value)
-    if len(missing) == len(samples):
+    if not named.any():
         raise DataError(
             f"no path in {file} matches a photo; a photo is {samples.paths[0]}",
             "Write paths relative to the attribute file's folder or to the photos' folder.",
         )
     samples.attributes.update(columns)
-    return len(missing)
+    for again in np.flatnonzero(place.first != np.arange(len(samples))).tolist():
+        first = int(place.first[again])  # the same photo, listed before
+        for column in columns.values():
+            column[again] = column[first]
+        for column in (samples.persons, samples.splits):
+            column[again] = column[again] or column[first]
+    return int((~named[place.first]).sum())
 
 
-def _find(place: dict[str, int], folders: list[str], path: str) -> int | None:
+def _find(place: PathIndex, folders: list[str], path: str) -> int | None:
     if not path:
         return None
     for folder in folders:
-        found = place.get(os.path.normpath(os.path.join(folder, path)))
+        found = place.find(os.path.normpath(os.path.join(folder, path)))
         if found is not None:
             return found
     return None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.dataset.digests import Digests
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
 from facegender.parallel import ordered_map
@@ -54,23 +58,92 @@ def inspection_of_killed(_item: object) -> Inspection:
     return Inspection("unreadable", KILLED)
 
 
+_ROW = np.dtype(
+    [("why", "i4"), ("width", "i4"), ("height", "i4"), ("size", "i8"), ("digest", "u8", 2)]
+)
+
+
+class Inspections(Sequence[Inspection]):
+    """What many photos turned out to be, in 36 bytes each.
+
+    Args:
+        inspections: of the photos, in order.
+        count: how many they are.
+    """
+
+    def __init__(self, inspections: Iterable[Inspection], count: int) -> None:
+        self._rows = np.zeros(count, _ROW)
+        self._reasons = [("", "")]  # the first is that of good photos
+        known = {("", ""): 0}
+        for row, (reason, message, width, height, size, digest) in enumerate(inspections):
+            why = known.setdefault((reason, message), len(self._reasons))
+            if why == len(self._reasons):
+                self._reasons.append((reason, message))
+            (halves,) = Digests.of([digest]).halves
+            self._rows[row] = why, width, height, size, halves
+
+    @property
+    def good(self) -> NDArray[np.intp]:
+        """Rows of the photos that can be used."""
+        return np.flatnonzero(self._rows["why"] == 0)
+
+    @property
+    def rejected(self) -> NDArray[np.intp]:
+        """Rows of the photos that cannot."""
+        return np.flatnonzero(self._rows["why"])
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """File sizes in bytes."""
+        return self._rows["size"]
+
+    @property
+    def digests(self) -> Digests:
+        """Content digests; "" where the file was not read."""
+        return Digests(self._rows["digest"])
+
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Inspections:
+        """Return the given rows, in the given order."""
+        taken = Inspections((), 0)
+        taken._rows, taken._reasons = self._rows[np.asarray(rows, np.intp)], self._reasons
+        return taken
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, row: int) -> Inspection: ...
+    @overload
+    def __getitem__(self, row: slice) -> Inspections: ...
+    def __getitem__(self, row: int | slice) -> Inspection | Inspections:
+        if isinstance(row, slice):
+            return self.take(range(len(self))[row])
+        why, width, height, size, _ = self._rows[row].tolist()
+        reason, message = self._reasons[why]
+        return Inspection(reason, message, width, height, size, self.digests[row])
+
+
 def inspect_all(
-    paths: list[str],
+    paths: Sequence[str],
     *,
     min_size: int = MIN_SIDE,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> list[Inspection]:
+) -> Inspections:
     """Inspect photos on all cores, in order; `on_progress` gets (done, total)."""
-    results: list[Inspection] = []
     inspect = partial(inspect_photo, min_size=min_size)
-    for inspection in ordered_map(
-        inspect, paths, workers=workers, chunk=CHUNK, on_death=inspection_of_killed
-    ):
-        results.append(inspection)
+    found = ordered_map(inspect, paths, workers=workers, chunk=CHUNK, on_death=inspection_of_killed)
+    return Inspections(counted(found, len(paths), on_progress), len(paths))
+
+
+def counted(
+    found: Iterable[Inspection], total: int, on_progress: Callable[[int, int], None] | None
+) -> Iterator[Inspection]:
+    """Tell `on_progress` of everything that passes."""
+    for done, inspection in enumerate(found, start=1):
+        yield inspection
         if on_progress is not None:
-            on_progress(len(results), len(paths))
-    return results
+            on_progress(done, total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +158,15 @@ class Conflicts:
         content_groups: the same for content alone.
     """
 
-    copies: list[int]
-    content: list[int]
-    person: list[int]
-    groups: list[int]
-    content_groups: list[int]
+    copies: NDArray[np.intp]
+    content: NDArray[np.intp]
+    person: NDArray[np.intp]
+    groups: NDArray[np.int64]
+    content_groups: NDArray[np.int64]
 
 
 def find_conflicts(
-    samples: Samples, digests: list[str], order: list[int] | None = None
+    samples: Samples, digests: Sequence[str], order: NDArray[np.intp] | None = None
 ) -> Conflicts:
     """Find exact copies, and content or persons under both genders.
 
@@ -102,35 +175,57 @@ def find_conflicts(
         digests: content digest of each row.
         order: rows by precedence: of copies, the first in this order is no copy. Default: as is.
     """
-    order = list(range(len(samples))) if order is None else order
-    by_content = _gather(digests, order)
-    by_person = _gather(samples.persons, order)
+    order = np.arange(len(samples)) if order is None else order
+    content = _Shared.of(Digests.of(digests).numbers(), order)
+    person = _Shared.of(_numbered(samples.persons), order)
     return Conflicts(
-        copies=sorted(row for rows in by_content for row in rows[1:]),
-        content=sorted(row for rows in by_content if _mixed(samples, rows) for row in rows),
-        person=sorted(row for rows in by_person if _mixed(samples, rows) for row in rows),
-        groups=_components(len(samples), [*by_content, *by_person]),
-        content_groups=_components(len(samples), by_content),
+        copies=np.sort(content.rows[content.rows != content.first]),
+        content=content.mixed(samples.labels),
+        person=person.mixed(samples.labels),
+        groups=_components(len(samples), [content, person]),
+        content_groups=_components(len(samples), [content]),
     )
 
 
-def _gather(keys: Iterable[Hashable], order: list[int]) -> list[list[int]]:
-    """Rows that share a key, for keys that more than one row has; empty keys are no key."""
-    keys = list(keys)
-    rows: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for row in order:
-        if keys[row]:
-            rows[keys[row]].append(row)
-    return [group for group in rows.values() if len(group) > 1]
+class _Shared(NamedTuple):
+    """Rows that share something with another row.
+
+    Attributes:
+        rows: these rows, those that share the same thing side by side.
+        first: for each of them, the first in the order of precedence that shares it.
+    """
+
+    rows: NDArray[np.intp]
+    first: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int64], order: NDArray[np.intp]) -> _Shared:
+        """Gather the rows of equal numbers; a number below zero is none."""
+        several = np.bincount(numbers[numbers >= 0], minlength=1) > 1
+        rows = order[numbers[order] >= 0]
+        rows = rows[several[numbers[rows]]]
+        rows = rows[np.argsort(numbers[rows], kind="stable")]
+        begins = np.diff(numbers[rows], prepend=-1) != 0
+        return cls(rows, rows[begins][np.cumsum(begins) - 1])
+
+    def mixed(self, labels: NDArray[np.int8]) -> NDArray[np.intp]:
+        """Return the rows, sorted, whose sharers have both labels."""
+        other = labels[self.rows] != labels[self.first]
+        both = np.isin(self.first, self.first[other])
+        return np.sort(self.rows[both])
 
 
-def _mixed(samples: Samples, rows: list[int]) -> bool:
-    return len({int(samples.labels[row]) for row in rows}) > 1
+def _numbered(words: Iterable[str]) -> NDArray[np.int64]:
+    """Give equal words equal numbers from 0 on, and -1 to empty ones."""
+    known: dict[str, int] = {}
+    return np.fromiter(
+        (known.setdefault(word, len(known)) if word else -1 for word in words), np.int64
+    )
 
 
-def _components(count: int, links: list[list[int]]) -> list[int]:
-    """Number the connected components of rows that the given lists of rows link."""
-    parent = list(range(count))
+def _components(count: int, links: list[_Shared]) -> NDArray[np.int64]:
+    """Number the connected components of rows that the given sharings link."""
+    parent = array("q", range(count))
 
     def root(row: int) -> int:
         while parent[row] != row:
@@ -138,7 +233,7 @@ def _components(count: int, links: list[list[int]]) -> list[int]:
             row = parent[row]
         return row
 
-    for rows in links:
-        for row in rows[1:]:
-            parent[root(row)] = root(rows[0])
-    return [root(row) for row in range(count)]
+    for shared in links:
+        for row, first in zip(shared.rows, shared.first, strict=True):
+            parent[root(int(row))] = root(int(first))
+    return np.fromiter(map(root, range(count)), np.int64, count)

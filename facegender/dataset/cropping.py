@@ -5,17 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facegender.crops import find_faces
-from facegender.dataset.checks import Inspection, inspect_photo, inspection_of_killed
+from facegender.dataset.checks import (
+    Inspection,
+    Inspections,
+    counted,
+    inspect_photo,
+    inspection_of_killed,
+)
+from facegender.dataset.paths import PathIndex, Paths
 from facegender.errors import UsageError
 from facegender.face import Geometry
 from facegender.finders import finder_for
@@ -71,7 +79,7 @@ class CropSettings:
         }
 
 
-def outside(paths: list[str], root: Path | None, settings: CropSettings) -> list[int]:
+def outside(paths: Sequence[str], root: Path | None, settings: CropSettings) -> NDArray[np.intp]:
     """Return the rows of photos that do not lie in the folder of the crops.
 
     Raises:
@@ -82,19 +90,23 @@ def outside(paths: list[str], root: Path | None, settings: CropSettings) -> list
         raise UsageError(
             f"--crop {settings.folder} is where the photos are", "Choose another folder for crops."
         )
-    places = (Path(os.path.realpath(os.path.dirname(path) or ".")) for path in paths)
-    return [row for row, place in enumerate(places) if not place.is_relative_to(out)]
+
+    @cache
+    def lies_outside(folder: str) -> bool:
+        return not Path(os.path.realpath(folder or ".")).is_relative_to(out)
+
+    return np.flatnonzero([lies_outside(os.path.dirname(path)) for path in paths])
 
 
 def crop_all(
-    paths: list[str],
+    paths: Sequence[str],
     root: Path | None,
     settings: CropSettings,
     *,
     min_size: int = MIN_SIDE,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[Inspection], list[str]]:
+) -> tuple[Inspections, Paths]:
     """Find, crop and write the face of every photo, on all cores.
 
     Args:
@@ -111,13 +123,9 @@ def crop_all(
     """
     targets = _targets(paths, root, settings)
     crop = partial(_crop_one, settings=settings, min_size=min_size)
-    results: list[Inspection] = []
     jobs = zip(paths, targets, strict=True)
-    for inspection in ordered_map(crop, jobs, workers=workers, on_death=inspection_of_killed):
-        results.append(inspection)
-        if on_progress is not None:
-            on_progress(len(results), len(paths))
-    return results, targets
+    found = ordered_map(crop, jobs, workers=workers, on_death=inspection_of_killed)
+    return Inspections(counted(found, len(paths), on_progress), len(paths)), targets
 
 
 def mirrored(name: str) -> PurePath:
@@ -132,28 +140,39 @@ def mirrored(name: str) -> PurePath:
     return PurePath(*safe) if safe else PurePath("photo")
 
 
-def _targets(paths: list[str], root: Path | None, settings: CropSettings) -> list[str]:
+def _targets(paths: Sequence[str], root: Path | None, settings: CropSettings) -> Paths:
     """A path for each crop; photos that differ in nothing but the suffix keep it in the name."""
     suffix = ".png" if settings.format == "png" else ".jpg"
-    base = None if root is None else os.path.abspath(root)
-    places = []
+    places = _places(paths, None if root is None else os.path.abspath(root))
+    first = PathIndex(Paths(os.path.splitext(place)[0] for place in places), str).first
+    alone = np.bincount(first)[first] == 1
+    stems = (os.path.splitext(p)[0] if a else p for p, a in zip(places, alone, strict=True))
+    targets = Paths(os.path.join(settings.folder, f"{stem}{suffix}") for stem in stems)
+    index, used = PathIndex(targets, str), set[str]()
+    taken = np.flatnonzero(index.first != np.arange(len(targets))).tolist()
+    for row in taken:
+        number = 2
+        while (name := _numbered(targets[row], number)) in used or index.find(name) is not None:
+            number += 1
+        used.add(name)
+        targets[row] = name
+    return targets
+
+
+def _places(paths: Sequence[str], base: str | None) -> Paths:
+    """The photos' places in a mirrored tree."""
+    places = Paths()
     for path in paths:
         whole = os.path.abspath(path)
         inside = base is not None and whole.startswith(base.rstrip(os.sep) + os.sep)
-        places.append(mirrored(os.path.relpath(whole, base) if inside else whole))
-    stems = Counter(place.with_suffix("") for place in places)
-    used: set[PurePath] = set()
-    targets = []
-    for place in places:
-        alone = stems[place.with_suffix("")] == 1
-        target = place.with_suffix(suffix) if alone else place.with_name(f"{place.name}{suffix}")
-        number = 2
-        while target in used:
-            target = place.with_name(f"{place.name}.{number}{suffix}")
-            number += 1
-        used.add(target)
-        targets.append(os.path.join(settings.folder, target))
-    return targets
+        places.append(str(mirrored(os.path.relpath(whole, base) if inside else whole)))
+    return places
+
+
+def _numbered(target: str, number: int) -> str:
+    """``a.jpg.png`` -> ``a.jpg.2.png``."""
+    stem, suffix = os.path.splitext(target)
+    return f"{stem}.{number}{suffix}"
 
 
 def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> Inspection:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from facegender.dataset.paths import Paths
 from facegender.dataset.samples import SPLIT_WORDS, Samples
 from facegender.errors import DataError, UsageError
 from facegender.labels import FEMALE, LABELS, MALE, label_of_word
@@ -29,7 +31,10 @@ class _Walk:
 
     female: str | None
     male: str | None
-    rows: list[tuple[int, str, str, str]] = field(default_factory=list)
+    paths: Paths = field(default_factory=Paths)
+    labels: array[int] = field(default_factory=lambda: array("b"))
+    persons: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
     genders: set[str] = field(default_factory=set)
     outside: int = 0
 
@@ -77,73 +82,80 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
     if not walk.genders:
         raise DataError(f"no gender folders in {root}: {_contents(root)}", EXPECTED)
     for label in (FEMALE, MALE):
-        if not any(row[0] == label for row in walk.rows):
+        if label not in walk.labels:
             raise DataError(
                 f"no photos of the label {LABELS[label]} in {root}: found the gender folders "
                 f"{', '.join(sorted(walk.genders))}",
                 EXPECTED,
             )
-    given = {row[3] for row in walk.rows}
+    given = set(walk.splits)
     if "" in given and len(given) > 1:
         raise DataError(
             f"some gender folders in {root} lie below {'/, '.join(sorted(given - {''}))}/ and "
             "some do not",
             "Put every gender folder below train/, val/ or test/, or none.",
         )
-    walk.rows.sort(key=lambda row: (row[0], row[1]))
-    samples = Samples(
-        [row[1] for row in walk.rows],
-        np.array([row[0] for row in walk.rows], dtype=np.int8),
-        [row[2] for row in walk.rows],
-        [row[3] for row in walk.rows],
-    )
-    return Listing(samples, walk.outside)
+    found = Samples(walk.paths, np.array(walk.labels, np.int8), walk.persons, walk.splits)
+    # Within a label the walk went by path.
+    return Listing(found.take(np.argsort(found.labels, kind="stable")), walk.outside)
 
 
 def _search(walk: _Walk, folder: str, split: str, trail: Trail) -> None:
     """Look for gender folders in `folder` and below it."""
     entries, trail = _entries(folder, trail)
     for entry in entries:
-        if not _is_folder(entry):
+        if not entry.endswith(os.sep):
             walk.outside += 1
             continue
-        label = walk.label_of(entry.name)
+        name = entry.removesuffix(os.sep)
+        path, label = os.path.join(folder, name), walk.label_of(name)
         if label is None:
-            _search(walk, entry.path, SPLIT_WORDS.get(entry.name.casefold(), split), trail)
+            _search(walk, path, SPLIT_WORDS.get(name.casefold(), split), trail)
         else:
-            walk.genders.add(f"{entry.name}/")
-            _gather(walk, entry.path, label, "", split, trail)
+            walk.genders.add(f"{name}/")
+            _gather(walk, path, label, "", split, trail)
 
 
 def _gather(walk: _Walk, folder: str, label: int, person: str, split: str, trail: Trail) -> None:
     """List the files of a gender folder or of a person's."""
     entries, trail = _entries(folder, trail)
-    folders = [entry.name.casefold() for entry in entries if _is_folder(entry)]
-    splits = not person and bool(folders) and all(name in SPLIT_WORDS for name in folders)
+    folders = [entry[: -len(os.sep)] for entry in entries if entry.endswith(os.sep)]
+    splits = not person and bool(folders) and all(f.casefold() in SPLIT_WORDS for f in folders)
     for entry in entries:
-        if not _is_folder(entry):
-            walk.rows.append((label, entry.path, person, split))
+        name = entry.removesuffix(os.sep)
+        path = os.path.join(folder, name)
+        if name == entry:
+            walk.paths.append(path)
+            walk.labels.append(label)
+            walk.persons.append(person)
+            walk.splits.append(split)
         elif splits:
-            _gather(walk, entry.path, label, "", SPLIT_WORDS[entry.name.casefold()], trail)
+            _gather(walk, path, label, "", SPLIT_WORDS[name.casefold()], trail)
         else:
-            _gather(walk, entry.path, label, person or entry.name, split, trail)
+            _gather(walk, path, label, person or name, split, trail)
 
 
-def _entries(folder: str, trail: Trail) -> tuple[list[os.DirEntry[str]], Trail]:
-    """Entries of a folder by name, without hidden ones (none in a loop), and the trail to it."""
+def _entries(folder: str, trail: Trail) -> tuple[list[str], Trail]:
+    """Names in a folder without hidden ones (none in a loop), and the trail to it.
+
+    Names of folders end in a separator, which also sorts them so that a walk goes by whole path.
+    """
     try:
         facts = os.stat(folder)
         here = (facts.st_dev, facts.st_ino)
         if here in trail and facts.st_ino:
             return [], trail
         with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+            names = [e.name + os.sep if _is_folder(e) else e.name for e in found if _shown(e.name)]
     except OSError as error:
         raise DataError(
             f"cannot read the folder {folder}: {error.strerror}", "Mend its permissions."
         ) from error
-    kept = [e for e in entries if not e.name.startswith(".") and e.name.casefold() not in IGNORED]
-    return kept, (*trail, here)
+    return sorted(names), (*trail, here)
+
+
+def _shown(name: str) -> bool:
+    return not name.startswith(".") and name.casefold() not in IGNORED
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

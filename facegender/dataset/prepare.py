@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
+
+import numpy as np
 
 from facegender.dataset.attributes import join_attributes
-from facegender.dataset.checks import Conflicts, Inspection, find_conflicts, inspect_all
+from facegender.dataset.checks import Conflicts, Inspections, find_conflicts, inspect_all
 from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.folders import Listing, scan_folders
 from facegender.dataset.preparation import Preparation, PrepareSettings
@@ -29,9 +32,9 @@ from facegender.dataset.splits import (
     split_like_article,
     unite_groups,
 )
-from facegender.dataset.table import read_table, relative_path, table_text
+from facegender.dataset.table import read_table, relative_path, write_rows
 from facegender.errors import DataError, UsageError
-from facegender.files import encoded, lock, lock_target, make_folder, write_csv_row
+from facegender.files import lock, lock_target, make_folder, write_csv_row
 
 
 def prepare(
@@ -93,16 +96,16 @@ def _prepare(
         missing = join_attributes(found, Path(settings.attributes), roots)
     originals = found.paths
     found, inspections = _inspect(found, folder, settings, workers, on_progress)
-    good = [row for row, inspection in enumerate(inspections) if not inspection.reason]
-    samples, kept = found.take(good), [inspections[row] for row in good]
-    if not good:
-        reasons = Counter(inspection.reason for inspection in inspections)
+    good = inspections.good
+    samples, kept = found.take(good), inspections.take(good)
+    reasons = Counter(inspections[row].reason for row in inspections.rejected)
+    if not len(good):
         raise DataError(f"none of {len(found):,} photos is usable: {_counts(reasons)}", "")
     result = Preparation(
         csv=out,
         rejected_csv=out.with_name(f"{out.stem}.rejected.csv"),
         samples=samples,
-        rejected=Counter(inspection.reason for inspection in inspections if inspection.reason),
+        rejected=reasons,
         sizes=Counter((inspection.width, inspection.height) for inspection in kept),
         outside=listing.outside,
         without_attributes=missing,
@@ -118,7 +121,7 @@ def _inspect(
     settings: PrepareSettings,
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
-) -> tuple[Samples, list[Inspection]]:
+) -> tuple[Samples, Inspections]:
     """Decode or crop every photo; return the rows, now of the crops, and what became of each."""
     if settings.crop is None:
         least = settings.min_size
@@ -184,8 +187,8 @@ def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
 
 
 def _resolve_conflicts(
-    result: Preparation, kept: list[Inspection], settings: PrepareSettings
-) -> list[Inspection]:
+    result: Preparation, kept: Inspections, settings: PrepareSettings
+) -> Inspections:
     """Count copies and contradictions, drop what was asked for, and split the rest."""
     samples = result.samples
     conflicts = _conflicts(samples, kept)
@@ -194,23 +197,22 @@ def _resolve_conflicts(
     result.person_conflicts = len(conflicts.person)
     drop: dict[int, str] = {}
     if settings.drop_conflicts:
-        drop |= dict.fromkeys(conflicts.content, "content under both genders")
-        drop |= dict.fromkeys(conflicts.person, "person under both genders")
+        drop |= dict.fromkeys(conflicts.content.tolist(), "content under both genders")
+        drop |= dict.fromkeys(conflicts.person.tolist(), "person under both genders")
     if settings.drop_duplicates:
-        drop |= {row: "duplicate" for row in conflicts.copies if row not in drop}
+        drop |= {row: "duplicate" for row in conflicts.copies.tolist() if row not in drop}
     if drop:
         result.dropped = Counter(drop.values())
-        rows = [row for row in range(len(samples)) if row not in drop]
-        result.samples, kept = samples.take(rows), [kept[row] for row in rows]
+        rows = np.delete(np.arange(len(samples)), list(drop))
+        result.samples, kept = samples.take(rows), kept.take(rows)
         conflicts = _conflicts(result.samples, kept)
     result.method = choose_method(result.samples, settings.split)
     _split(result, conflicts, settings)
     return kept
 
 
-def _conflicts(samples: Samples, inspections: list[Inspection]) -> Conflicts:
-    digests = [inspection.digest for inspection in inspections]
-    return find_conflicts(samples, digests, precedence(samples))
+def _conflicts(samples: Samples, inspections: Inspections) -> Conflicts:
+    return find_conflicts(samples, inspections.digests, precedence(samples))
 
 
 def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings) -> None:
@@ -225,43 +227,43 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
         if result.method == "photo" and any(samples.persons):
             groups = conflicts.content_groups
         samples.splits = split_by_group(
-            [int(label) for label in samples.labels],
+            samples.labels,
             groups,
             val=settings.val,
             test=settings.test,
             seed=settings.seed,
         )
-    persons: dict[str, set[str]] = {}
-    for person, split in zip(samples.persons, samples.splits, strict=True):
-        persons.setdefault(person, set()).add(split)
-    persons.pop("", None)
-    result.persons_in_two_splits = sum(len(splits) > 1 for splits in persons.values())
+    first: dict[str, str] = {}
+    rows = zip(samples.persons, samples.splits, strict=True)
+    torn = {person for person, split in rows if first.setdefault(person, split) != split}
+    result.persons_in_two_splits = len(torn - {""})
 
 
 def _write(
     result: Preparation,
-    paths: list[str],
-    inspections: list[Inspection],
-    kept: list[Inspection],
+    paths: Sequence[str],
+    inspections: Inspections,
+    kept: Inspections,
     settings: PrepareSettings,
 ) -> None:
-    text = io.StringIO(newline="")
-    write_csv_row(text, ["path", "reason", "message"])
     folder = os.path.abspath(result.csv.parent)
-    for path, inspection in zip(paths, inspections, strict=True):
-        if inspection.reason:
-            row = [relative_path(path, folder), inspection.reason, inspection.message]
-            write_csv_row(text, row)
+
+    def rejects(text: TextIO) -> None:
+        write_csv_row(text, ["path", "reason", "message"])
+        for row in inspections.rejected:
+            path, found = relative_path(paths[row], folder), inspections[row]
+            write_csv_row(text, [path, found.reason, found.message])
+
     write_with_table(
         result.csv,
-        encoded(table_text(result.csv, result.samples)),
+        partial(write_rows, folder=folder, samples=result.samples),
         Sidecar(
             settings=settings.to_json(),
             crop=None if settings.crop is None else settings.crop.geometry.to_json(),
-            sizes=[inspection.size for inspection in kept],
-            digests=[inspection.digest for inspection in kept],
+            sizes=kept.sizes,
+            digests=kept.digests,
         ),
-        [(result.rejected_csv, encoded(text.getvalue()))],
+        [(result.rejected_csv, rejects)],
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facegender.dataset.paths import Paths
 
 SPLITS = ("train", "val", "test")
 SPLIT_WORDS = {
@@ -22,14 +24,15 @@ class Samples:
     """Rows of faces.csv, by column; every column has the same length.
 
     Attributes:
-        paths: photo paths; absolute, or relative to the current folder.
+        paths: photo paths; absolute, or relative to the current folder. A list, or `Paths` where
+            they are many.
         labels: int8 array (n,), 0 = female, 1 = male.
         persons: person names, "" where unknown.
         splits: one of `SPLITS` or "" where none was given.
         attributes: further columns by name, such as age or race, as they were read.
     """
 
-    paths: list[str]
+    paths: MutableSequence[str]
     labels: NDArray[np.int8]
     persons: list[str]
     splits: list[str]
@@ -40,8 +43,9 @@ class Samples:
 
     def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Samples:
         """Return the given rows, in the given order."""
+        paths = self.paths if isinstance(self.paths, Paths) else Paths(self.paths)
         return Samples(
-            [self.paths[i] for i in rows],
+            paths.take(rows),
             self.labels[np.asarray(rows, dtype=np.intp)],
             [self.persons[i] for i in rows],
             [self.splits[i] for i in rows],

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.dataset.digests import Digests
 from facegender.errors import DataError
-from facegender.files import sha256_of, write_together
+from facegender.files import Content, sha256_of, sha256_of_text, write_together
 
 SCHEMA = 1
+_CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +27,14 @@ class Sidecar:
     Attributes:
         settings: the options that `prepare` ran with.
         crop: None for photos as they came, else the geometry that they were cropped to.
-        sizes: file size of each row's photo, in bytes.
+        sizes: int64 (n,), file size of each row's photo, in bytes.
         digests: BLAKE2b of each row's file, 32 hexadecimal digits.
     """
 
     settings: dict[str, Any]
     crop: dict[str, Any] | None
-    sizes: list[int]
-    digests: list[str]
+    sizes: NDArray[np.int64]
+    digests: Digests
 
 
 def sidecar_path(table: Path) -> Path:
@@ -38,7 +43,10 @@ def sidecar_path(table: Path) -> Path:
 
 
 def write_with_table(
-    table: Path, text: bytes, sidecar: Sidecar, others: Sequence[tuple[Path, bytes]] = ()
+    table: Path,
+    rows: Callable[[TextIO], None],
+    sidecar: Sidecar,
+    others: Sequence[tuple[Path, Content]] = (),
 ) -> None:
     """Write a table and its sidecar so that at no moment one lies there without the other.
 
@@ -48,24 +56,35 @@ def write_with_table(
 
     Args:
         table: where the table goes.
-        text: the table's bytes.
+        rows: writes the table's text, the same at every call.
         sidecar: what belongs to it.
         others: further files to write with them.
     """
-    content: dict[str, Any] = {
+    head: dict[str, Any] = {
         "schema": SCHEMA,
         "settings": sidecar.settings,
         "crop": sidecar.crop,
-        "table": {"name": table.name, "sha256": hashlib.sha256(text).hexdigest()},
-        "photos": {"bytes": sidecar.sizes, "blake2b": sidecar.digests},
+        "table": {"name": table.name, "sha256": sha256_of_text(rows)},
     }
-    file, final = sidecar_path(table), _encoded(content)
+    file, final = sidecar_path(table), partial(_write_content, head=head, sidecar=sidecar)
     if not table.exists():
-        write_together([(file, final), (table, text), *others])
+        write_together([(file, final), (table, rows), *others])
         return
     replaces = {"table": {"sha256": sha256_of(table)}, "sidecar": _older(table)}
-    both = _encoded(content | {"replaces": replaces})
-    write_together([(file, both), (table, text), *others, (file, final)])
+    both = partial(_write_content, head=head | {"replaces": replaces}, sidecar=sidecar)
+    write_together([(file, both), (table, rows), *others, (file, final)])
+
+
+def _write_content(stream: TextIO, head: dict[str, Any], sidecar: Sidecar) -> None:
+    """Write a sidecar's JSON piece by piece: a million rows would take much memory at once."""
+    stream.write(json.dumps(head, ensure_ascii=True)[:-1] + ', "photos": {"bytes": [')
+    for first in range(0, len(sidecar.sizes), _CHUNK):
+        sizes = sidecar.sizes[first : first + _CHUNK].tolist()
+        stream.write((", " if first else "") + ", ".join(map(str, sizes)))
+    stream.write('], "blake2b": "')
+    for first in range(0, len(sidecar.digests), _CHUNK):
+        stream.write(sidecar.digests.to_hex(first, first + _CHUNK))
+    stream.write('"}}\n')
 
 
 def is_sidecar(file: Path) -> bool:
@@ -95,7 +114,15 @@ def read_sidecar(table: Path) -> Sidecar | None:
     if content is None or content["table"].get("sha256") != sha256_of(table):
         return None
     photos = content["photos"]
-    return Sidecar(content["settings"], content["crop"], photos["bytes"], photos["blake2b"])
+    try:
+        sizes = np.array(photos["bytes"], np.int64)
+        stored = photos["blake2b"]
+        digests = Digests.from_hex(stored) if isinstance(stored, str) else Digests.of(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{sidecar_path(table)} is damaged: {error}", "Run prepare again, or delete it."
+        ) from None
+    return Sidecar(content["settings"], content["crop"], sizes, digests)
 
 
 def read_crop(table: Path) -> dict[str, Any] | None:
@@ -133,10 +160,6 @@ def _older(table: Path) -> dict[str, Any] | None:
         return _of(table)
     except DataError:
         return None
-
-
-def _encoded(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, ensure_ascii=True) + "\n").encode()
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.errors import DataError, UsageError
-from facegender.labels import LABELS
+from facegender.labels import FEMALE, LABELS, MALE
 
 METHODS = ("auto", "person", "photo", "folders", "article")
 """Ways to split: `auto` keeps the data set's own, else splits by person where known."""
@@ -39,13 +40,18 @@ def choose_method(samples: Samples, wanted: str) -> str:
     return "folders" if own else "person" if persons else "photo"
 
 
-def precedence(samples: Samples) -> list[int]:
+def precedence(samples: Samples) -> NDArray[np.intp]:
     """Rows with held-out ones first: of copies in two splits, the held-out one counts."""
-    return sorted(range(len(samples)), key=lambda row: (_HELD_OUT_FIRST[samples.splits[row]], row))
+    return np.argsort(_ranks(samples.splits), kind="stable")
 
 
 def split_by_group(
-    labels: list[int], groups: list[int], *, val: float, test: float, seed: int
+    labels: Sequence[int] | NDArray[np.int8],
+    groups: Sequence[int] | NDArray[np.int64],
+    *,
+    val: float,
+    test: float,
+    seed: int,
 ) -> list[str]:
     """Split rows so that a group is never divided, stratified by label.
 
@@ -69,13 +75,13 @@ def split_by_group(
         raise UsageError(f"--val {val:g} and --test {test:g} leave nothing to train on", "")
     shares = {"train": 1 - val - test, "val": val, "test": test}
     wanted = [name for name in SPLITS if shares[name] > 0]
-    rows_of: defaultdict[int, list[int]] = defaultdict(list)
-    for row, group in enumerate(groups):
-        rows_of[group].append(row)
+    labels = np.asarray(labels, np.int8)
+    group_of, first, sizes = _numbered(groups)
+    majority = _majority(labels, group_of, first)
     random = np.random.default_rng(seed)
-    result = [""] * len(labels)
+    dealt = np.zeros(len(sizes), np.int8)
     for label, name in enumerate(LABELS):
-        own = [rows for rows in rows_of.values() if _majority(labels, rows) == label]
+        own = np.flatnonzero(majority == label)
         if len(own) < len(wanted):
             raise DataError(
                 f"only {len(own)} separate persons or photos of the label {name} to divide into "
@@ -83,23 +89,52 @@ def split_by_group(
                 "Add photos, or set --val 0 or --test 0. What lies under both genders counts once: "
                 "--drop-conflicts.",
             )
-        _deal(result, [own[i] for i in random.permutation(len(own))], shares, wanted)
-    return result
+        _deal(dealt, sizes, own[random.permutation(len(own))], shares, wanted)
+    return [SPLITS[split] for split in dealt[group_of]]
+
+
+def _numbered(
+    groups: Sequence[int] | NDArray[np.int64],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Number groups from 0 on as they first appear.
+
+    Returns:
+        the number of each row, and of each group its first row and how many rows it has.
+    """
+    _, first, inverse, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place[inverse], first[order], sizes[order]
+
+
+def _majority(
+    labels: NDArray[np.int8], group_of: NDArray[np.intp], first: NDArray[np.intp]
+) -> NDArray[np.int8]:
+    """Return the label that most rows of each group have; in a tie, that of the first."""
+    males = np.bincount(group_of, labels == MALE)
+    females = np.bincount(group_of, labels != MALE)
+    return np.where(males == females, labels[first], np.where(males > females, MALE, FEMALE))
 
 
 def _deal(
-    result: list[str], groups: list[list[int]], shares: dict[str, float], wanted: list[str]
+    dealt: NDArray[np.int8],
+    sizes: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    shares: dict[str, float],
+    wanted: list[str],
 ) -> None:
     """Give each group to the split furthest below its share; every split gets one."""
-    total = sum(len(rows) for rows in groups)
+    total = int(sizes[groups].sum())
     filled = dict.fromkeys(wanted, 0)
-    for left, rows in zip(range(len(groups), 0, -1), groups, strict=True):
+    for left, group in zip(range(len(groups), 0, -1), groups, strict=True):
         empty = [name for name in wanted if not filled[name]]
         choice = empty if left <= len(empty) else wanted
         split = max(choice, key=lambda name: shares[name] * total - filled[name])
-        filled[split] += len(rows)
-        for row in rows:
-            result[row] = split
+        filled[split] += int(sizes[group])
+        dealt[group] = SPLITS.index(split)
 
 
 def split_like_article(count: int) -> list[str]:
@@ -119,19 +154,22 @@ def split_like_article(count: int) -> list[str]:
     return [str(split) for split in result]
 
 
-def unite_groups(splits: list[str], groups: list[int]) -> tuple[list[str], int]:
+def unite_groups(
+    splits: Sequence[str], groups: Sequence[int] | NDArray[np.int64]
+) -> tuple[list[str], int]:
     """Move rows of a group that lies in several splits to the most held-out of them.
 
     Returns:
         the new splits, and how many rows moved.
     """
-    best: dict[int, str] = {}
-    for split, group in zip(splits, groups, strict=True):
-        current = best.get(group, split)
-        best[group] = min(current, split, key=_HELD_OUT_FIRST.__getitem__)
-    united = [best[group] for group in groups]
-    return united, sum(a != b for a, b in zip(splits, united, strict=True))
+    ranks = _ranks(splits)
+    group_of, first, _ = _numbered(groups)
+    best = ranks[first]
+    np.minimum.at(best, group_of, ranks)
+    names = list(_HELD_OUT_FIRST)
+    return [names[rank] for rank in best[group_of]], int((best[group_of] != ranks).sum())
 
 
-def _majority(labels: list[int], rows: list[int]) -> int:
-    return Counter(labels[row] for row in rows).most_common(1)[0][0]
+def _ranks(splits: Sequence[str]) -> NDArray[np.int8]:
+    """How early each row's split comes among the held-out ones."""
+    return np.fromiter((_HELD_OUT_FIRST[split] for split in splits), np.int8, len(splits))

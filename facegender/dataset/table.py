@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
+from array import array
 from collections.abc import Callable, Iterator, Sequence
+from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path, PureWindowsPath
+from typing import TextIO
 
 import numpy as np
 
+from facegender.dataset.paths import Paths
 from facegender.dataset.samples import SPLIT_WORDS, SPLITS, Samples
 from facegender.errors import DataError
-from facegender.files import write_csv_row, write_text
+from facegender.files import text_writer, write_csv_row
 from facegender.labels import LABELS, parse_label
 
 HEADER = ("path", "label", "person", "split")
@@ -46,8 +50,9 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
     resolve = path_resolver([file.parent, *roots])
     known = set(columns.values())
     others = {name: i for i, name in enumerate(header or []) if i not in known and name.strip()}
-    samples = Samples([], np.zeros(0, dtype=np.int8), [], [], {name: [] for name in others})
-    labels: list[int] = []
+    empty = np.zeros(0, dtype=np.int8)
+    samples = Samples(Paths(), empty, [], [], {name: [] for name in others})
+    labels = array("b")
     shared: dict[str, str] = {}  # one string object a distinct value keeps a million rows small
     for number, row in _numbered(first, rows):
         if not any(cell.strip() for cell in row):
@@ -62,27 +67,25 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
         for name, column in others.items():
             samples.attributes[name].append(_share(shared, _cell(row, column)))
     samples.labels = np.array(labels, dtype=np.int8)
-    if not labels:
+    if not len(labels):
         raise DataError(f"{file} has a header and no rows", "Run prepare again.")
     return samples
 
 
 def write_table(file: Path, samples: Samples) -> None:
-    """Write a table such as faces.csv atomically; see `table_text`."""
-    write_text(file, table_text(file, samples))
+    """Write a table such as faces.csv atomically; see `write_rows`."""
+    with text_writer(file) as text:
+        write_rows(text, os.path.abspath(file.parent), samples)
 
 
-def table_text(file: Path, samples: Samples) -> str:
-    """Return `HEADER`, then the attributes, as CSV; paths are relative where below the folder."""
-    text = io.StringIO(newline="")
-    write_csv_row(text, [*HEADER, *samples.attributes])
-    folder = os.path.abspath(file.parent)
+def write_rows(text: TextIO, folder: str, samples: Samples) -> None:
+    """Write `HEADER`, then the attributes, as CSV; paths are relative where below `folder`."""
     extra = list(samples.attributes.values())
+    write_csv_row(text, [*HEADER, *samples.attributes])
     for i, path in enumerate(samples.paths):
         row = [relative_path(path, folder), int(samples.labels[i])]
         row += [samples.persons[i], samples.splits[i]]
         write_csv_row(text, [*row, *(column[i] for column in extra)])
-    return text.getvalue()
 
 
 def relative_path(path: str, folder: str) -> str:
@@ -101,23 +104,21 @@ def read_rows(file: Path) -> tuple[list[str] | None, Iterator[list[str]]]:
         DataError: it cannot be read or is not text.
     """
     try:
-        text = file.read_bytes().decode("utf-8-sig", "surrogateescape")
+        stream = file.open("rb")
+        head = stream.peek(4096)[:4096]
     except OSError as error:
-        raise DataError(
-            f"cannot read {file}: {error.strerror}", "Make it with: facegender prepare FOLDER"
-        ) from error
-    if "\0" in text[:4096]:
+        raise _cannot_read(file, error) from error
+    if b"\0" in head:
+        stream.close()
         raise DataError(f"{file} is not a CSV file: it holds NUL bytes", _EXPECTED)
-    line = text[: text.find("\n") if "\n" in text else None]
-    delimiter = next((mark for mark in ",;\t" if mark in line), ",")
-    rows = _parsed(file, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    rows = _parsed(file, TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline=""))
     first = next(rows, None)
     if first is None:
         return None, iter(())
     words = {cell.strip().casefold() for cell in first}
     if words & set(PATH_WORDS):
         return [cell.strip() for cell in first], rows
-    return None, _chain(first, rows)
+    return None, chain([first], rows)
 
 
 def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
@@ -205,19 +206,26 @@ def _share(shared: dict[str, str], text: str) -> str:
     return shared.setdefault(text, text)
 
 
-def _parsed(file: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    try:
-        yield from rows
-    except csv.Error as error:
-        raise DataError(f"{file} is not a CSV file: {error}", _EXPECTED) from None
+def _parsed(file: Path, stream: TextIO) -> Iterator[list[str]]:
+    """Parse a table as it is read, so that a million rows need no memory here; closes it."""
+    with stream:
+        try:
+            line = stream.readline()
+            delimiter = next((mark for mark in ",;\t" if mark in line), ",")
+            yield from csv.reader(chain([line] if line else [], stream), delimiter=delimiter)
+        except csv.Error as error:
+            raise DataError(f"{file} is not a CSV file: {error}", _EXPECTED) from None
+        except OSError as error:
+            raise _cannot_read(file, error) from error
+
+
+def _cannot_read(file: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot read {file}: {error.strerror}", "Make it with: facegender prepare FOLDER"
+    )
 
 
 def _numbered(
     first: list[str] | None, rows: Iterator[list[str]]
 ) -> Iterator[tuple[int, list[str]]]:
-    return enumerate(_chain(first, rows) if first is not None else rows, start=1)
-
-
-def _chain(first: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    yield first
-    yield from rows
+    return enumerate(chain([first], rows) if first is not None else rows, start=1)

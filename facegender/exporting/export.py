@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from facegender.bundle import CARD, Bundle, load_bundle
+from facegender.cache import Crops
 from facegender.choice import choose_model
-from facegender.crops import Crops
 from facegender.errors import UsageError
 from facegender.exporting.agreement import Agreement, Limits, agree, choose_limits
 from facegender.exporting.formats import Format, Source, choose_format

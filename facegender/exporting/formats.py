@@ -15,7 +15,7 @@ import numpy as np
 
 from facegender.backend import import_keras
 from facegender.bundle import Bundle
-from facegender.crops import Crops
+from facegender.cache import Crops
 from facegender.errors import FaceGenderError, UsageError
 from facegender.networks import LiteRtNetwork, Network, Probabilities, convert_twin
 from facegender.quiet import native_noise_hidden

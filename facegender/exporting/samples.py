@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from facegender.bundle import Bundle
-from facegender.crops import Crops, Source, find_faces_in
+from facegender.cache import Crops
+from facegender.crops import Source, find_faces_in
 from facegender.dataset.sidecar import read_crop
 from facegender.dataset.table import read_table
 from facegender.errors import DataError

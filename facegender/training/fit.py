@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.crops import Crops
+from facegender.cache import CropSource
 from facegender.errors import FaceGenderError
 from facegender.interrupt import StopRequest
 from facegender.networks import KerasNetwork, Probabilities, run_network
@@ -25,7 +25,7 @@ VALIDATION_BATCH = 256
 class ValidationSet:
     """Crops uint8 (n, height, width, 3) and labels int8 (n,) that choose the best epoch."""
 
-    crops: Crops
+    crops: CropSource
     labels: NDArray[np.int8]
 
 

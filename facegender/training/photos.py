@@ -125,7 +125,7 @@ def read_photos(
         DataError: a photo that cannot be read any more, or too few faces.
     """
     geometry = choose_geometry(rows, settings)
-    wanted = rows.samples.take(rows.train + rows.val)
+    wanted = rows.samples.take(np.concatenate([rows.train, rows.val]))
     crops, failed = cache_crops(
         wanted.paths,
         geometry,
@@ -159,7 +159,7 @@ def read_photos(
                 f"photos, the first is {wanted.paths[failed[0][0]]}; they are left out"
             )
         )
-    # Rows are chosen by number, so that a cache on disk is not copied into memory.
+    # Rows are chosen by number, so that crops are not copied from disk into memory.
     train, val = np.flatnonzero(kept[:cut]), cut + np.flatnonzero(kept[cut:])
     weights = None
     if architecture(settings.arch).recipe.class_weights:
@@ -175,4 +175,4 @@ def read_photos(
         class_weights=weights,
         mixup=settings.mixup,
     )
-    return TrainingPhotos(feed, ValidationSet(crops[val], labels[val]), geometry, no_face)
+    return TrainingPhotos(feed, ValidationSet(crops.take(val), labels[val]), geometry, no_face)

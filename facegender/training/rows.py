@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
@@ -37,8 +40,8 @@ class Rows:
     fingerprint: str
     learned: str
     skipped: int
-    train: list[int]
-    val: list[int]
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
     validated_on: str
     crop: dict[str, Any] | None
 
@@ -56,7 +59,8 @@ def read_rows(
     """
     if on_change not in (REFUSE, SKIP):
         raise UsageError(f"unknown --on-change {on_change!r}", f"Choose {REFUSE} or {SKIP}.")
-    samples, sidecar = read_table(csv), read_sidecar(csv)
+    sidecar = read_sidecar(csv)  # before the table, since reading it takes memory for a while
+    samples = read_table(csv)
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
     verify_splits(samples, ("train", validated_on))
@@ -84,8 +88,8 @@ def read_rows(
         fingerprint=fingerprint,
         learned=learned,
         skipped=len(changes.rows),
-        train=samples.rows_of("train"),
-        val=samples.rows_of(validated_on),
+        train=np.array(samples.rows_of("train"), np.int64),
+        val=np.array(samples.rows_of(validated_on), np.int64),
         validated_on=validated_on,
         crop=read_crop(csv),
     )

@@ -27,7 +27,8 @@ from PIL import Image
 from facegender import Predictor, TrainSettings, evaluate, model, pipeline, train
 from facegender.backend import import_keras
 from facegender.bundle import Bundle
-from facegender.crops import Crops, find_faces_in
+from facegender.cache import Crops
+from facegender.crops import find_faces_in
 from facegender.dataset.table import read_table, write_table
 from facegender.finders import finder_for
 from facegender.networks import load_network, run_network

@@ -161,7 +161,7 @@ def test_the_sidecar_belongs_to_its_table_only(in_tmp):
     make_tree(in_tmp / "photos")
     result = prepare(Path("photos"), Path("faces.csv"))
     sidecar = read_sidecar(Path("faces.csv"))
-    assert sidecar.sizes == [Path(path).stat().st_size for path in result.samples.paths]
+    assert sidecar.sizes.tolist() == [Path(path).stat().st_size for path in result.samples.paths]
     assert sidecar.crop is None
     Path("faces.csv").write_text(Path("faces.csv").read_text() + "\n")
     assert read_sidecar(Path("faces.csv")) is None

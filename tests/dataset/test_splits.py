@@ -72,3 +72,39 @@ def test_copies_in_two_splits_go_to_the_held_out_one():
     splits, moved = unite_groups(["train", "val", "train", "test", "val"], [0, 0, 1, 2, 2])
     assert splits == ["val", "val", "train", "test", "test"]
     assert moved == 2
+
+
+GROUPS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9)), min_size=1, max_size=40)
+
+
+def plainly_split(labels, groups, shares, seed):
+    """The rule of `split_by_group`, group by group."""
+    rows_of = {}
+    for row, group in enumerate(groups):
+        rows_of.setdefault(group, []).append(row)
+    random, result = np.random.default_rng(seed), [""] * len(labels)
+    for label in (0, 1):
+        own = [
+            rows
+            for rows in rows_of.values()
+            if Counter(labels[row] for row in rows).most_common(1)[0][0] == label
+        ]
+        wanted, own = list(shares), [own[i] for i in random.permutation(len(own))]
+        total, filled = sum(map(len, own)), dict.fromkeys(shares, 0)
+        for left, rows in zip(range(len(own), 0, -1), own, strict=True):
+            empty = [name for name in wanted if not filled[name]]
+            choice = empty if left <= len(empty) else wanted
+            split = max(choice, key=lambda name: shares[name] * total - filled[name])
+            filled[split] += len(rows)
+            for row in rows:
+                result[row] = split
+    return result
+
+
+@given(GROUPS, st.integers(0, 3))
+def test_groups_are_dealt_by_the_plain_rule(rows, seed):
+    labels = [0, 0, 0, 1, 1, 1, *(row[0] for row in rows)]
+    groups = [90, 91, 92, 93, 94, 95, *(row[1] for row in rows)]
+    shares = {"train": 1 - 0.2 - 0.3, "val": 0.2, "test": 0.3}
+    found = split_by_group(labels, groups, val=0.2, test=0.3, seed=seed)
+    assert found == plainly_split(labels, groups, shares, seed)

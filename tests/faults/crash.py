@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from facegender.bundle import CARD, KERAS, MANIFEST, TWIN, amend_bundle, load_bundle, save_bundle
+from facegender.dataset.digests import Digests
 from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.sidecar import (
@@ -122,7 +123,7 @@ class NewTable:
     def check(self, place: Path) -> None:
         if (place / "faces.csv").exists():
             assert is_as_written(place / "faces.csv")
-            assert read_sidecar(place / "faces.csv").sizes  # type: ignore[union-attr]
+            assert len(read_sidecar(place / "faces.csv").sizes)  # type: ignore[union-attr]
 
     def is_new(self, place: Path) -> bool:
         return (place / "faces.csv").exists()
@@ -140,8 +141,8 @@ class TableOverCrops(NewTable):
 
     def before(self, place: Path) -> None:
         super().before(place)
-        old = Sidecar({"seed": 9}, self.CROP, [7], ["0" * 32])
-        write_with_table(place / "faces.csv", self.OLD, old)
+        old = Sidecar({"seed": 9}, self.CROP, np.array([7]), Digests.of(["0" * 32]))
+        write_with_table(place / "faces.csv", lambda text: text.write(self.OLD.decode()), old)
         (place / "faces.rejected.csv").write_text("path,reason,message\n")
 
     def check(self, place: Path) -> None:
