@@ -102,6 +102,12 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     init = training.get("init") or "none"
     start = "random weights" if init == "none" else f"the weights of {init}"
     worse = ", with blur, JPEG and dim light" if training.get("degrade", False) else ""
+    mixed = []
+    if share := training.get("share_of_start"):
+        mixed = [
+            f"- Then {share:.0%} of the weights were mixed with those of the start, the share with "
+            "the least validation log loss."
+        ]
     earlier = list(_earlier(training.get("started_from")))
     return [
         "## Training",
@@ -114,6 +120,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
         f"- Ended: {training['finished']}; epochs done: {training['epochs_done']}; the best is "
         f"number {training['best_epoch']}.",
         f"- Cost: {training['seconds']:,.0f} s.",
+        *mixed,
         *earlier,
     ]
 

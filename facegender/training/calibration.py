@@ -21,14 +21,25 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int8]) -> f
     """
     from scipy.optimize import minimize_scalar
 
-    margin = np.log(np.clip(probabilities.astype(np.float64), 1e-37, 1.0))
-    signed = (margin[:, 1] - margin[:, 0]) * np.where(labels == 1, 1.0, -1.0)
+    signed = _margins(probabilities) * np.where(labels == 1, 1.0, -1.0)
 
     def loss(log_temperature: float) -> float:
         return float(np.logaddexp(0.0, -signed / np.exp(log_temperature)).mean())
 
     low, high = np.log(LIMITS)
     return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
+
+
+def with_temperature(probabilities: Probabilities, temperature: float) -> Probabilities:
+    """Return what the network would have answered with this temperature, float32 (n, 2)."""
+    male = 1 / (1 + np.exp(-_margins(probabilities) / temperature))
+    return np.stack([1 - male, male], axis=1).astype(np.float32)
+
+
+def _margins(probabilities: Probabilities) -> NDArray[np.float64]:
+    """Differences of the logits of male and female."""
+    logs = np.log(np.clip(probabilities.astype(np.float64), 1e-37, 1.0))
+    return np.asarray(logs[:, 1] - logs[:, 0])
 
 
 def fold_temperature(model: Any, temperature: float) -> None:

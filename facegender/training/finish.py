@@ -24,6 +24,7 @@ from facegender.bundle import (
 from facegender.card import render_card
 from facegender.dataset.samples import SPLITS
 from facegender.engines import default_engine
+from facegender.errors import BundleError
 from facegender.labels import LABELS
 from facegender.model import architecture, mirrored
 from facegender.networks import (
@@ -34,11 +35,12 @@ from facegender.networks import (
     convert_twin,
     run_network,
 )
+from facegender.training.blending import blend
 from facegender.training.calibration import fit_temperature, fold_temperature
 from facegender.training.events import OnEvent, Warn
 from facegender.training.fit import loss_and_accuracy, why_over
 from facegender.training.history import history_csv
-from facegender.training.photos import TrainingPhotos
+from facegender.training.photos import TrainingPhotos, initial_bundle
 from facegender.training.rows import Rows
 from facegender.training.state import State, restore_best
 
@@ -62,7 +64,10 @@ def finish(
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
     keras_answers = run_network(KerasNetwork(model), validation.crops)
-    temperature = 1.0
+    temperature, share = 1.0, 0.0
+    if rows.validated_on == "val" and (start := _start(state, on_event)) is not None:
+        share = blend(model, start, validation)
+        keras_answers = run_network(KerasNetwork(model), validation.crops)
     if rows.validated_on == "val":
         temperature = fit_temperature(keras_answers, validation.labels)
         fold_temperature(model, temperature)
@@ -84,6 +89,7 @@ def finish(
         )
     loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
     facts = {"fingerprint": _fingerprint(model), **_facts(rows, photos, state, temperature)}
+    facts["training"]["share_of_start"] = share
     if credit:
         facts["credit"] = credit
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
@@ -97,6 +103,25 @@ def finish(
     }
     contents |= {CARD: render_card(facts).encode(), HISTORY: history_csv(state.history).encode()}
     return save_bundle(out, contents, facts)
+
+
+def _start(state: State, on_event: OnEvent) -> list[Any] | None:
+    """The weights that training started from; None where they were random or are gone."""
+    if state.started_from is None:
+        return None
+    try:
+        bundle = initial_bundle(state.settings.init)
+    except BundleError:
+        bundle = None
+    if bundle is None or bundle.fingerprint != state.started_from["fingerprint"]:
+        on_event(
+            Warn(
+                f"the model that training started from is not in {state.settings.init} any more: "
+                "its weights are not mixed in"
+            )
+        )
+        return None
+    return list(bundle.load_keras().get_weights())
 
 
 def keras_bytes(model: Any) -> bytes:

@@ -169,13 +169,15 @@ def test_no_two_photos_share_a_crop(tree):
 
 def test_crops_of_another_geometry_are_refused(tree, finding_model):
     run(tree)
-    with pytest.raises(DataError, match="cropped to 141x165, but compact takes 64x64"):
-        train(Path("faces.csv"), "m", TrainSettings(epochs=1))
     with pytest.raises(DataError, match="were cropped to"):
         evaluate("faces.csv", Predictor(finding_model))
     run(tree, geometry=Geometry("box", 64, 64), folder="others")
     with pytest.raises(UsageError, match="--crop eyes"):
         train(Path("faces.csv"), "m", TrainSettings(epochs=1, crop="eyes"))
+    with pytest.raises(DataError, match="cropped to 64x64, which classic does not take"):
+        train(Path("faces.csv"), "m", TrainSettings(epochs=1, arch="classic", init="none"))
+    with pytest.raises(UsageError, match="--size 96x96"):
+        train(Path("faces.csv"), "m", TrainSettings(epochs=1, init="none", size="96x96"))
 
 
 def test_photos_without_a_face_are_left_out_of_training_and_errors_in_eval(tree):

@@ -1,0 +1,47 @@
+"""Between the weights that training started from and those that it ended with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from facegender.networks import KerasNetwork, run_network
+from facegender.training.calibration import fit_temperature, with_temperature
+from facegender.training.fit import ValidationSet, loss_and_accuracy
+
+SHARES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""Shares of the start's weights that are tried."""
+
+
+def blend(model: Any, start: Sequence[np.ndarray], validation: ValidationSet) -> float:
+    """Mix the start's weights into a trained model where that lowers the validation log loss.
+
+    What a network learned before, and the new photos do not show, comes back that way. Source:
+    Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
+
+    Args:
+        model: as training left it; changed in place.
+        start: weights in the order of the model's.
+        validation: the losses, after calibration, decide.
+
+    Returns:
+        the share of the start's weights, one of `SHARES`.
+    """
+    trained = model.get_weights()
+    losses = []
+    for share in SHARES:
+        model.set_weights(_mixed(start, trained, share))
+        answers = run_network(KerasNetwork(model), validation.crops)
+        calibrated = with_temperature(answers, fit_temperature(answers, validation.labels))
+        losses.append(loss_and_accuracy(calibrated, validation.labels)[0])
+    best = SHARES[int(np.argmin(losses))]
+    model.set_weights(_mixed(start, trained, best))
+    return best
+
+
+def _mixed(
+    start: Sequence[np.ndarray], trained: Sequence[np.ndarray], share: float
+) -> list[np.ndarray]:
+    return [share * a + (1 - share) * b for a, b in zip(start, trained, strict=True)]

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from facegender.backend import import_keras
+from facegender.training.blending import SHARES, blend
+from facegender.training.calibration import fit_temperature, with_temperature
+from facegender.training.fit import ValidationSet
+
+keras = import_keras()
+
+
+def network(weight):
+    """A network that looks at one pixel's brightness; a negative weight is wrong."""
+    crops = keras.Input((1, 1, 3), dtype="uint8")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 127.5, offset=-1)(crops))
+    logits = keras.layers.Dense(2, use_bias=False, name="logits")(x)
+    model = keras.Model(crops, keras.layers.Softmax()(logits))
+    model.get_layer("logits").set_weights([np.array([[-weight, weight]] * 3, np.float32)])
+    return model
+
+
+@pytest.fixture
+def validation():
+    labels = (np.arange(40) % 2).astype(np.int8)
+    crops = np.where(labels[:, None, None, None] == 1, 200, 50).astype(np.uint8)
+    return ValidationSet(np.repeat(crops, 3, axis=3), labels)
+
+
+def test_a_training_that_helped_keeps_its_weights(validation):
+    model = network(2.0)
+    start = network(-2.0).get_weights()
+    assert blend(model, start, validation) == 0
+    np.testing.assert_allclose(model.get_weights()[0], network(2.0).get_weights()[0])
+
+
+def test_a_training_that_harmed_gets_back_what_helps(validation):
+    model = network(-0.1)
+    start = network(2.0).get_weights()
+    share = blend(model, start, validation)
+    assert share in SHARES[1:]
+    mixed = share * 2.0 + (1 - share) * -0.1
+    assert mixed > 0
+    np.testing.assert_allclose(model.get_weights()[0], network(mixed).get_weights()[0], rtol=1e-6)
+
+
+def test_a_temperature_is_as_the_logits_divided_by_it():
+    logits = np.random.default_rng(0).normal(size=(50, 2))
+    softmax = lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)  # noqa: E731
+    answers = softmax(logits).astype(np.float32)
+    np.testing.assert_allclose(with_temperature(answers, 2.5), softmax(logits / 2.5), atol=1e-6)
+    labels = (np.random.default_rng(1).random(50) < answers[:, 1]).astype(np.int8)
+    fitted = with_temperature(answers, fit_temperature(answers, labels))
+    assert fit_temperature(fitted, labels) == pytest.approx(1, abs=0.02)
