@@ -89,15 +89,27 @@ def save_state(folder: Path, state: State, model: Any, *, best: bool) -> None:
     last = folder / LAST
     make_folder(last)
     files = {}
-    if best:
-        files["best"] = _write(last, f"best-{state.best_epoch}", _weights(model))
-    elif state.best_epoch:
+    if state.best_epoch and not best:
         files["best"] = _read_json(folder)["files"]["best"]
-    values = {name: np.asarray(variable) for name, variable in variables_of(model).items()}
-    files["state"] = _write(last, f"state-{state.epoch}-{state.step}", values)
-    content = asdict(state) | {"schema": SCHEMA, "files": files}
-    write_text(last / "state.json", json.dumps(content) + "\n")
-    names = {entry["name"] for entry in files.values()}
+    try:
+        if best:
+            files["best"] = _write(last, f"best-{state.best_epoch}", _weights(model))
+        values = {name: np.asarray(variable) for name, variable in variables_of(model).items()}
+        files["state"] = _write(last, f"state-{state.epoch}-{state.step}", values)
+        content = asdict(state) | {"schema": SCHEMA, "files": files}
+        write_text(last / "state.json", json.dumps(content) + "\n")
+    finally:
+        _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what state.json does not name, whether it is older or was not finished."""
+    try:
+        entries = _read_json(folder)["files"].values()
+    except BundleError:
+        return
+    names = {entry["name"] for entry in entries}
+    last = folder / LAST
     for path in (*last.glob("state-*.npz"), *last.glob("best-*.npz")):
         if path.name not in names:
             with suppress(OSError):

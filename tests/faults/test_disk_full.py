@@ -1,0 +1,173 @@
+"""The disk is full: a sentence and exit code 1, the old files as they were, no half file."""
+
+import contextlib
+import hashlib
+import os
+import subprocess
+
+import pytest
+
+import facegender.crops
+from facegender.bundle import load_bundle
+from facegender.crops import cache_crops
+from facegender.errors import FaceGenderError
+from facegender.face import Geometry
+from facegender.files import write_text
+from facegender.training.settings import TrainSettings
+from facegender.training.state import read_state
+from facegender.training.train import train
+from tests.conftest import make_tree
+from tests.faults.kills import FACEGENDER, Train, environment, temporary
+
+FULL = ("No space left on device", "File too large")
+LIMIT = 3000
+"""Bytes that a process may write to one file where no small disk can be had."""
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts small file systems; skips where that is not allowed."""
+    mounted = []
+
+    def mount(size):
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        with contextlib.suppress(FileNotFoundError):
+            if subprocess.run(command, capture_output=True).returncode == 0:
+                mounted.append(folder)
+                return folder
+        pytest.skip("no small disk can be mounted here")
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)])
+
+
+def fill(folder):
+    """Take all the space that is left."""
+    with (folder / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 1024)
+
+
+@pytest.fixture(params=["a full disk", "a limit of the process"])
+def tight(request, tmp_path, small_disk):
+    """A folder, a way to fill it, and a way to start commands that will not get through there."""
+    if request.param == "a full disk":
+        folder = small_disk("256k")
+        return folder, lambda: fill(folder), {}
+    resource = pytest.importorskip("resource")
+    folder = tmp_path / "limited"
+    folder.mkdir()
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))}
+    return folder, lambda: None, limit
+
+
+def content(folder):
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "filler"
+    }
+
+
+def assert_fails(*arguments, cwd, env=None, **options):
+    """Run a command that must fail with one sentence; return it."""
+    done = subprocess.run(
+        [*FACEGENDER, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**env or {}),
+        capture_output=True,
+        text=True,
+        **options,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert any(reason in done.stderr for reason in FULL), done.stderr
+    return done.stderr
+
+
+def test_prepare(tight, tmp_path):
+    folder, use_up, options = tight
+    make_tree(tmp_path / "few", persons=4, photos=1)
+    make_tree(tmp_path / "many", persons=15, photos=10)
+    for photos in ("few", "many"):
+        arguments = ("prepare", photos, "--out", folder / "faces.csv")
+        if photos == "few":
+            assert subprocess.run([*FACEGENDER, *map(str, arguments)], cwd=tmp_path).returncode == 0
+    before = content(folder)
+    assert len(before) == 3
+    use_up()
+    assert "cannot write" in assert_fails(*arguments, cwd=tmp_path, **options)
+    assert content(folder) == before
+    assert not temporary(folder)
+
+
+def test_predict(tight, tmp_path, toy_model):
+    folder, use_up, options = tight
+    make_tree(tmp_path / "photos", persons=15, photos=10)
+    (folder / "out.csv").write_text("old")
+    use_up()
+    arguments = ("predict", "photos", "-r", "-q", "--no-detect", "--model", toy_model, "--csv")
+    assert "cannot write" in assert_fails(
+        *arguments, "--output", folder / "out.csv", cwd=tmp_path, **options
+    )
+    assert (folder / "out.csv").read_text() == "old"
+    assert not temporary(folder)
+
+
+@pytest.mark.parametrize("option", ["--report", "--predictions"])
+def test_eval(tight, tmp_path, toy_csv, toy_model, option):
+    folder, use_up, options = tight
+    (folder / "result").write_text("old")
+    use_up()
+    arguments = ("eval", toy_csv, "-q", "--model", toy_model, "--no-leaks", "--split", "all")
+    assert "cannot write" in assert_fails(
+        *arguments, option, folder / "result", cwd=tmp_path, **options
+    )
+    assert (folder / "result").read_text() == "old"
+    assert not temporary(folder)
+
+
+def test_the_cache_of_crops(small_disk, toy_tree, monkeypatch):
+    """A map of a file that finds the disk full ends a process, so the space is taken before."""
+    folder = small_disk("256k")
+    monkeypatch.setattr(facegender.crops, "MEMORY_SHARE", 0)
+    paths = [str(path) for path in sorted(toy_tree.rglob("*.jpg"))]
+    with pytest.raises(FaceGenderError, match="cache of the crops: No space left"):
+        cache_crops(paths, Geometry("photo", 64, 64), folder=folder, workers=1)
+    assert not any(folder.iterdir())
+    assert os.statvfs(folder).f_bfree * os.statvfs(folder).f_frsize >= 250_000
+    crops, failed = cache_crops(paths[:9], Geometry("photo", 64, 64), folder=folder, workers=1)
+    assert crops.any(axis=(1, 2, 3)).all()
+    assert not failed
+
+
+def test_a_checkpoint_and_the_end_of_a_training(small_disk, tmp_path, toy_csv):
+    """The disk fills up in the first epoch, then where Keras writes; it ends as if it never had."""
+    settings = TrainSettings(seed=3, crop="photo", init="none", batch_size=16, epochs=2, patience=2)
+    train(toy_csv, tmp_path / "whole", settings, workers=1)
+    disk, full = small_disk("17m"), small_disk("64k")
+    case = Train(tmp_path / "train", toy_csv, 2)
+    case.written = disk / "model"
+    error = assert_fails(*case.arguments(), cwd=tmp_path)
+    assert "cannot write" in error
+    assert case.judge() == "a newer whole state"
+    assert read_state(case.written).epoch == 0
+    assert len(content(case.written)) == 2, "what no state names is no use and takes space"
+    subprocess.run(["mount", "-o", "remount,size=99m", str(disk)], check=True)
+    fill(full)
+    assert_fails(*case.arguments(), cwd=tmp_path, env={"TMPDIR": str(full)})
+    assert case.judge() == "a newer whole state"
+    assert read_state(case.written).finished
+    train(toy_csv, case.written, resume=True, workers=1)
+    assert load_bundle(case.written).fingerprint == load_bundle(tmp_path / "whole").fingerprint
+
+
+def test_a_full_disk_is_said_even_where_the_message_itself_cannot_be_kept(small_disk):
+    folder = small_disk("64k")
+    fill(folder)
+    with pytest.raises(FaceGenderError, match="No space left"):
+        write_text(folder / "a.txt", "x")
+    assert [path.name for path in folder.iterdir()] == ["filler"]
