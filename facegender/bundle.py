@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facegender.archive import cause_of, refuse_odd_archive
 from facegender.errors import BundleError
 from facegender.face import Geometry
 from facegender.files import remove_leftovers, sha256_of, write_bytes, write_text
@@ -72,11 +73,12 @@ class Bundle:
         """
         from facegender.backend import import_keras
 
-        keras = import_keras()
+        keras, file = import_keras(), self.files[KERAS]
         try:
-            model = keras.saving.load_model(self.files[KERAS], compile=False, safe_mode=True)
+            refuse_odd_archive(file)
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
         except Exception as error:
-            raise BundleError(f"{self.files[KERAS]} cannot be loaded: {error}", _AGAIN) from error
+            raise BundleError(f"{file} cannot be loaded: {cause_of(error)}", _AGAIN) from error
         check_shapes(self, tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
         return model
 
@@ -202,7 +204,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             if unfinished
             else "Give the folder that facegender train wrote.",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise BundleError(f"{file} is not a facegender model's", _AGAIN)
