@@ -20,6 +20,7 @@ from facegender.face import Geometry
 from facegender.files import make_folder, remove_leftovers, sha256_of, write_text
 from facegender.generations import sweep, write_generation
 from facegender.labels import LABELS
+from facegender.zipped import cause_of, refuse_odd_archive
 
 SCHEMA = 1
 MANIFEST = "facegender.json"
@@ -73,11 +74,12 @@ class Bundle:
         """
         from facegender.backend import import_keras
 
-        keras = import_keras()
+        keras, file = import_keras(), self.files[KERAS]
         try:
-            model = keras.saving.load_model(self.files[KERAS], compile=False, safe_mode=True)
+            refuse_odd_archive(file)
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
         except Exception as error:
-            raise BundleError(f"{self.files[KERAS]} cannot be loaded: {error}", _AGAIN) from error
+            raise BundleError(f"{file} cannot be loaded: {cause_of(error)}", _AGAIN) from error
         check_shapes(self, tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
         return model
 
@@ -214,7 +216,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             if unfinished
             else "Give the folder that facegender train wrote.",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise BundleError(f"{file} is not a facegender model's", _AGAIN)

@@ -9,13 +9,16 @@ import ssl
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from facegender.errors import PhotoError
 
 SCHEMES: Final = ("http", "https")
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
+_TUNNELS: Final = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48")))
+_PLATFORMS: Final = ("168.63.129.16",)  # Azure's own service, seen from its machines only
+_CARRIES_IPV4: Final = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96")))
 _SAFE: Final = "%/:?#[]@!$&'()*+,;=-._~"
 
 
@@ -72,6 +75,7 @@ class _Download(threading.Thread):
         self.result: bytes | PhotoError = PhotoError("unreachable", "cannot be fetched")
         self._url = url
         self._socket: socket.socket | None = None
+        self._abandoned = False
 
     def run(self) -> None:
         """Follow redirects to a photo; keep it, or the reason why there is none."""
@@ -91,7 +95,8 @@ class _Download(threading.Thread):
             self.result = PhotoError("unreachable", f"cannot be fetched: {why}")
 
     def abandon(self) -> None:
-        """Close the connection, which ends the thread at its next read."""
+        """Close the connection, which ends the thread at its next step."""
+        self._abandoned = True
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -130,27 +135,53 @@ class _Download(threading.Thread):
         allowed = [e for e in found if self.limits.private or _is_public(str(e[4][0]))]
         if not allowed:
             raise PhotoError("refused", f"{host} is an address of this machine or its network")
-        family, _, _, _, address = allowed[0]
-        raw = socket.socket(family, socket.SOCK_STREAM)
-        self._socket = raw
+        raw = self._connected(allowed)
         try:
-            raw.settimeout(self.limits.seconds)
-            raw.connect(address)
             if scheme == "https":
                 raw = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
                 self._socket = raw
         except BaseException:
             raw.close()
             raise
-        connection = http.client.HTTPConnection(
-            host, port
-        )  # only for its requests: it is connected
+        # Only for its requests: it is connected.
+        connection = http.client.HTTPConnection(host, port)
         connection.sock = raw
         return connection
 
+    def _connected(self, found: list[Any]) -> socket.socket:
+        """Connect to the first address that answers."""
+        failure = OSError("no address")
+        for family, _, _, _, address in found:
+            if self._abandoned:  # while the name was looked up, or the last address tried
+                break
+            raw = self._socket = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                raw.settimeout(self.limits.seconds)
+                raw.connect(address)
+            except OSError as error:
+                raw.close()
+                failure = error
+            else:
+                return raw
+        raise failure
+
 
 def _is_public(address: str) -> bool:
+    """Whether an address, and the IPv4 address that it may stand for, is out on the internet."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.is_site_local or any(parsed in network for network in _TUNNELS):
+            return False
+        inner = _embedded(parsed)
+        if inner is not None:
+            return _is_public(str(inner))
+    return parsed.is_global and not parsed.is_multicast and address not in _PLATFORMS
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a mapped, compatible or translated (NAT64) address leads to."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if any(address in network for network in _CARRIES_IPV4):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

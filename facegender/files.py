@@ -17,6 +17,10 @@ from typing import Any, TextIO
 from facegender.claims import TEMP_PREFIX, claim, flush_file, key_of, remove_stale
 from facegender.errors import FaceGenderError
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""Beginnings of a cell that a spreadsheet takes for a formula, some after trimming."""
+_SPLITS = frozenset("\r;\t")
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -180,11 +184,17 @@ def text_writer(target: Path) -> Iterator[TextIO]:
 
 
 def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
-    """Write a CSV row that ends in a newline; cells with a carriage return are quoted too."""
+    """Write a CSV row that ends in a newline; more is quoted than `csv` alone would quote."""
     # Before Python 3.13 csv leaves a lone carriage return bare, which reads back as a row's end.
-    odd = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+    # Spreadsheets of many countries split at semicolons, and what follows could be a formula.
+    odd = any(isinstance(cell, str) and not _SPLITS.isdisjoint(cell) for cell in cells)
     quoting: Any = csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
     csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(cells)
+
+
+def no_formula(path: str) -> str:
+    """Return a path that means the same file and that no spreadsheet takes for a formula."""
+    return f"./{path}" if path.startswith(FORMULA) else path
 
 
 def cannot_write(target: Path, error: OSError) -> FaceGenderError:

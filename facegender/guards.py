@@ -19,13 +19,27 @@ MAX_STRIPS: Final = 1_000_000
 MAX_COMMENTS: Final = 1000
 """Comments in a PPM written as text."""
 
+MAX_SLOW: Final = 1 << 24
+"""Pixels of a PPM written as text, or of a BMP of run lengths."""
+
+_TEXT: Final = (b"P1", b"P2", b"P3")
+_RUN_LENGTHS: Final = (b"\1\0\0\0", b"\2\0\0\0")
 _SCAN: Final = b"\xff\xda"
 _MARKER: Final = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _OFFSETS: Final = (273, 324)  # of strips, of tiles
 
 
-def refuse_scans(data: bytes, pixels: int) -> None:
-    """Refuse a progressive JPEG whose scans would go over its pixels too often.
+def refuse_slow(data: bytes, pixels: int, *, progressive: bool) -> None:
+    """Refuse what Pillow decodes in Python, and a progressive JPEG of many scans, where large."""
+    if progressive:
+        _refuse_scans(data, pixels)
+    slow = data[:2] in _TEXT or (data[:2] == b"BM" and data[30:34] in _RUN_LENGTHS)
+    if slow and pixels > MAX_SLOW:
+        raise PhotoError("too large", f"too large: {pixels:,} pixels in a slow format")
+
+
+def _refuse_scans(data: bytes, pixels: int) -> None:
+    """Refuse a JPEG whose scans would go over its pixels too often.
 
     A scan that says "nothing new" for the whole photo takes 200 bytes, and as long as any.
     """
@@ -41,7 +55,7 @@ def refuse_many_parts(data: bytes) -> None:
     """Refuse a TIFF of very many strips, and a text PPM of very many comments."""
     if data[:2] in (b"II", b"MM") and (strips := _strips(data)) > MAX_STRIPS:
         raise PhotoError("too large", f"too large: {strips:,} strips")
-    if data[:2] in (b"P1", b"P2", b"P3") and (notes := data.count(b"#")) > MAX_COMMENTS:
+    if data[:2] in _TEXT and (notes := data.count(b"#")) > MAX_COMMENTS:
         raise PhotoError("too large", f"too large: {notes:,} comments")
 
 
@@ -67,6 +81,6 @@ def _strips(data: bytes) -> int:
         for place in range(start, start + min(entries, 1 << 16) * entry, entry):
             tag, _, values = struct.unpack_from(f"{order}HH{number}", data, place)
             most = max(most, values if tag in _OFFSETS else 0)
-    except struct.error:  # cut: the decoder says so
+    except (struct.error, OverflowError):  # cut or nonsense: the decoder says so
         return 0
     return most

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from facegender.errors import PhotoError
-from facegender.guards import refuse_many_parts, refuse_scans
+from facegender.guards import refuse_many_parts, refuse_slow
 
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
@@ -184,8 +184,8 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
             image = Image.open(io.BytesIO(data), formats=formats)
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError("too large", f"too large: {image.width}x{image.height} pixels")
-            if image.info.get("progressive"):
-                refuse_scans(data, image.width * image.height)
+            progressive = bool(image.info.get("progressive"))
+            refuse_slow(data, image.width * image.height, progressive=progressive)
             if image.format == "TIFF":
                 _quiet_libtiff()
             yield image

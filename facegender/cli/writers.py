@@ -83,13 +83,13 @@ def write_jsonl(predictions: Iterable[Prediction], _predictor: Predictor, stream
 
 def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
     """Write a row a face; a photo without one gets a row without one."""
-    from facegender.files import write_csv_row
+    from facegender.files import no_formula, write_csv_row
 
     write_csv_row(stream, COLUMNS)
     for prediction in predictions:
         photo = prediction.to_json()
         for number, face in enumerate(photo["faces"] or [None], start=1):
-            cells = [photo["path"], photo["error"] or "", *_face_cells(face, number)]
+            cells = [no_formula(photo["path"]), photo["error"] or "", *_face_cells(face, number)]
             write_csv_row(stream, cells)
 
 

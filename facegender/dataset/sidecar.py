@@ -91,7 +91,7 @@ def is_sidecar(file: Path) -> bool:
     """Tell whether a file was written by `write_sidecar`."""
     try:
         return _is_ours(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -99,7 +99,7 @@ def is_as_written(table: Path) -> bool:
     """Tell whether a table is, byte for byte, what `prepare` wrote with its sidecar."""
     try:
         content = _of(table)
-    except (DataError, OSError):
+    except (DataError, OSError, RecursionError):
         return False
     return content is not None and content["table"].get("sha256") == sha256_of(table)
 
@@ -168,7 +168,7 @@ def _read(file: Path) -> dict[str, Any] | None:
         content = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"cannot read {file}: {error}", "Run prepare again, or delete it."
         ) from None
@@ -184,4 +184,10 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def _is_ours(content: object) -> bool:
     known = {"schema", "settings", "crop", "table", "photos"}
-    return isinstance(content, dict) and known <= content.keys()
+    if not isinstance(content, dict) or not known <= content.keys():
+        return False
+    table, photos = content["table"], content["photos"]
+    if not isinstance(table, dict) or not isinstance(photos, dict):
+        return False
+    sizes, digests = photos.get("bytes"), photos.get("blake2b")
+    return isinstance(sizes, list) and isinstance(digests, list) and len(sizes) == len(digests)

@@ -16,7 +16,7 @@ import numpy as np
 from facegender.dataset.paths import Paths
 from facegender.dataset.samples import SPLIT_WORDS, SPLITS, Samples
 from facegender.errors import DataError
-from facegender.files import text_writer, write_csv_row
+from facegender.files import FORMULA, no_formula, text_writer, write_csv_row
 from facegender.labels import LABELS, parse_label
 
 HEADER = ("path", "label", "person", "split")
@@ -62,7 +62,7 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
             raise DataError(f"{file}: row {number} has no path", _EXPECTED)
         labels.append(_label(file, number, row, columns))
         samples.paths.append(resolve(path))
-        samples.persons.append(_share(shared, _cell(row, columns.get("person"))))
+        samples.persons.append(_share(shared, _bare(_cell(row, columns.get("person")))))
         samples.splits.append(_share(shared, _split(file, number, row, columns)))
         for name, column in others.items():
             samples.attributes[name].append(_share(shared, _cell(row, column)))
@@ -84,17 +84,20 @@ def write_rows(text: TextIO, folder: str, samples: Samples) -> None:
     write_csv_row(text, [*HEADER, *samples.attributes])
     for i, path in enumerate(samples.paths):
         row = [relative_path(path, folder), int(samples.labels[i])]
-        row += [samples.persons[i], samples.splits[i]]
+        row += [_shielded(samples.persons[i]), samples.splits[i]]
         write_csv_row(text, [*row, *(column[i] for column in extra)])
 
 
 def relative_path(path: str, folder: str) -> str:
-    """Return `path` relative to `folder` where it lies below it, else absolute; always ``/``."""
+    """Return `path` relative to `folder` where it lies below it, else absolute; always ``/``.
+
+    A name that a spreadsheet would take for a formula (``=1.jpg``) begins with ``./``.
+    """
     path = os.path.abspath(path)
     prefix = folder.rstrip(os.sep) + os.sep
     if path.startswith(prefix):
         path = path[len(prefix) :]
-    return path.replace("\\", "/") if os.sep == "\\" else path
+    return no_formula(path.replace("\\", "/") if os.sep == "\\" else path)
 
 
 def read_rows(file: Path) -> tuple[list[str] | None, Iterator[list[str]]]:
@@ -200,6 +203,17 @@ def _split(file: Path, number: int, row: list[str], columns: dict[str, int]) -> 
 def _cell(row: list[str], column: int | None) -> str:
     """A cell as it stands; "" where the row is short. File names may end in spaces: no strip."""
     return row[column] if column is not None and column < len(row) else ""
+
+
+def _shielded(person: str) -> str:
+    """A person's name as it is written: an apostrophe keeps a spreadsheet from computing it."""
+    return f"'{person}" if person.lstrip("'").startswith(FORMULA) else person
+
+
+def _bare(cell: str) -> str:
+    """A person's name as it was before `_shielded`."""
+    shielded = cell.startswith("'") and cell.lstrip("'").startswith(FORMULA)
+    return cell[1:] if shielded else cell
 
 
 def _share(shared: dict[str, str], text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+import zipfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from facegender.bundle import LAST
-from facegender.errors import BundleError
+from facegender.errors import BundleError, FaceGenderError
 from facegender.files import make_folder, remove_leftovers, sha256_of, write_bytes, write_text
 from facegender.training.events import Epoch
-from facegender.training.settings import Resolved
+from facegender.training.settings import Resolved, TrainSettings, resolve
 
 SCHEMA = 1
 _AGAIN = "Train anew with --force."
+_OURS = re.compile(r"(state-\d+-\d+|best-\d+)(-[0-9a-f]{8})?\.npz")
 
 
 @dataclass(slots=True)
@@ -111,7 +114,7 @@ def _clear(folder: Path) -> None:
     names = {entry["name"] for entry in entries}
     last = folder / LAST
     for path in (*last.glob("state-*.npz"), *last.glob("best-*.npz")):
-        if path.name not in names:
+        if _OURS.fullmatch(path.name) and path.name not in names:
             with suppress(OSError):
                 path.unlink()
     remove_leftovers(last)
@@ -134,7 +137,7 @@ def read_state(folder: Path) -> State:
     """
     content = _read_json(folder)
     try:
-        return State(
+        state = State(
             settings=Resolved(**content["settings"]),
             data=content["data"],
             threads=content["threads"],
@@ -150,16 +153,18 @@ def read_state(folder: Path) -> State:
             finished=content["finished"],
             started_from=content.get("started_from"),
         )
-    except (KeyError, TypeError) as error:
+        _check(state)
+    except (KeyError, TypeError, ValueError, FaceGenderError) as error:
         raise BundleError(f"{folder / LAST / 'state.json'} is damaged: {error}", _AGAIN) from None
+    return state
 
 
 def restore(folder: Path, model: Any) -> None:
     """Set every variable of a compiled model and its built optimizer to its stored value."""
     stored = _read_arrays(folder, "state")
     variables = variables_of(model)
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    if shapes != {name: values.shape for name, values in stored.items()}:
+    expected = {name: np.asarray(variable) for name, variable in variables.items()}
+    if not _alike(stored, expected):
         raise BundleError(f"{folder / LAST} is the state of another network", _AGAIN)
     for name, variable in variables.items():
         variable.assign(stored[name])
@@ -168,6 +173,8 @@ def restore(folder: Path, model: Any) -> None:
 def restore_best(folder: Path, model: Any) -> None:
     """Set a model's weights to the best so far."""
     stored = _read_arrays(folder, "best")
+    if not _alike(stored, _weights(model)):
+        raise BundleError(f"{folder / LAST} holds the best weights of another network", _AGAIN)
     model.set_weights([stored[f"w{i}"] for i in range(len(stored))])
 
 
@@ -181,6 +188,45 @@ def _packed(arrays: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def _alike(stored: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Whether two sets of arrays have the same names, shapes and types."""
+
+    def kinds(arrays: dict[str, Any]) -> dict[str, Any]:
+        return {name: (values.shape, values.dtype) for name, values in arrays.items()}
+
+    return kinds(stored) == kinds(expected)
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse arrays that would unpack to more than the file; ours are not packed at all."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
+            raise ValueError("its arrays are packed")
+
+
+def _check(state: State) -> None:
+    """Refuse values that no run would have written.
+
+    Raises:
+        TypeError, ValueError, FaceGenderError: it says which.
+    """
+    given = TrainSettings(**state.settings.to_json())
+    if resolve(given, state.settings.init) != state.settings:
+        raise ValueError("settings with gaps")
+    counts = (state.epoch, state.step, state.right, state.best_epoch)
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError(f"counts {counts}")
+    if not state.best_epoch <= state.epoch == len(state.history):
+        raise ValueError(f"{len(state.history)} epochs of {state.epoch}")
+    numbers = [state.loss_sum, state.seconds, *state.epoch_seconds]
+    numbers += [value for row in state.history for value in asdict(row).values()]
+    numbers += [] if state.best_loss is None else [state.best_loss]
+    if len(state.epoch_seconds) != 2 or not all(isinstance(n, (int, float)) for n in numbers):
+        raise TypeError("text for a number")
+    if not all(isinstance(text, str) for text in (state.data, state.finished)):
+        raise TypeError("a number for a text")
+
+
 def _read_json(folder: Path) -> dict[str, Any]:
     file = folder / LAST / "state.json"
     try:
@@ -189,13 +235,14 @@ def _read_json(folder: Path) -> dict[str, Any]:
         raise BundleError(
             f"nothing to resume in {folder}: it has no {LAST}/state.json", "Train without --resume."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise BundleError(f"{file} has another schema than {SCHEMA}", _AGAIN)
     files = content.get("files")
     if not isinstance(files, dict) or not all(
-        isinstance(entry, dict) and {"name", "sha256"} <= entry.keys() for entry in files.values()
+        isinstance(entry, dict) and _OURS.fullmatch(str(entry.get("name"))) and "sha256" in entry
+        for entry in files.values()
     ):
         raise BundleError(f"{file} names no files", _AGAIN)
     return content
@@ -209,7 +256,8 @@ def _read_arrays(folder: Path, role: str) -> dict[str, Any]:
     try:
         if sha256_of(path) != entry["sha256"]:
             raise BundleError(f"{path} is not the file that state.json describes", _AGAIN)
+        _refuse_packed(path)
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} cannot be read: {error}", _AGAIN) from None
