@@ -130,7 +130,7 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except SystemExit:
         raise Interrupted("stopped before anything was scored", "", signal.SIGTERM) from None
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises that very type when a machine is too busy
         where = f"the Ray cluster at {options['address']} cannot be reached"
         raise FaceGenderError(
             f"{where if is_far() else 'Ray does not start'}: {error}",
@@ -141,7 +141,8 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
-                signal.signal(number, handler)
+                if handler is not None:  # one that Python did not install
+                    signal.signal(number, handler)
 
 
 def _knock(address: str) -> None:

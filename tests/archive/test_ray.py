@@ -32,6 +32,8 @@ class Run:
             stderr=subprocess.PIPE,
             env=environment,
             start_new_session=True,
+            # A shell ignores it for what runs in its background, tests too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.process.stdin.write(stdin)
         self.process.stdin.close()
