@@ -20,10 +20,11 @@ from facegender.dataset.table import read_table
 from facegender.dataset.verify import fingerprint_of
 from facegender.dataset.where import column_of, parse_condition
 from facegender.errors import DataError
+from facegender.intervals import Estimate, estimate
 from facegender.judging import group_by, judge_stress, worst_and_gaps
 from facegender.labels import MALE
 from facegender.leakage import Leakage, find_leakage
-from facegender.metrics import Answers, Estimate, Judge, estimate
+from facegender.metrics import Answers, Judge
 from facegender.predictor import Predictor
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from facegender.dataset.samples import Samples
 from facegender.finders import AsCropped
+from facegender.intervals import Estimate, estimate
 from facegender.labels import MALE
-from facegender.metrics import Answers, Estimate, estimate
+from facegender.metrics import Answers
 from facegender.parallel import ordered_map
 from facegender.predictor import Predictor
 from facegender.stress import CONDITIONS, stressed_crops
@@ -68,15 +69,17 @@ def group_by(
     Returns:
         value -> count of photos, whether it is too small to say, and `GROUP_METRICS`.
     """
-    cells = np.array(values)
+    rows_of: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        rows_of.setdefault(value, []).append(row)
     groups: dict[str, dict[str, Any]] = {}
-    for value in sorted(set(values), key=_natural):
-        rows = cells == value
-        persons = [samples.persons[row] for row in np.flatnonzero(rows)]
+    for value in sorted(rows_of, key=_natural):
+        rows = rows_of[value]
+        persons = [samples.persons[row] for row in rows]
         groups[value] = {
-            "photos": int(rows.sum()),
-            "too_small": bool(rows.sum() < SMALL),
-            **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
+            "photos": len(rows),
+            "too_small": len(rows) < SMALL,
+            **estimate(answers.take(np.array(rows)), persons, seed=seed, names=GROUP_METRICS),
         }
     return groups
 
