@@ -175,7 +175,10 @@ def _spreads(judge: Judge, names: list[str], resamples: int, seed: int) -> dict[
     for name in names:
         drawn = np.concatenate([part[name] for part in parts])
         drawn = drawn[~np.isnan(drawn)]
-        spreads[name] = float(drawn.std()) if len(drawn) >= 0.95 * resamples else math.nan
+        if len(drawn) < 0.95 * resamples:
+            spreads[name] = math.nan
+        else:  # What differs by rounding alone does not spread.
+            spreads[name] = float(drawn.std()) if np.ptp(drawn) > 1e-12 else 0.0
     return spreads
 
 

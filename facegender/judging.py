@@ -23,6 +23,18 @@ SMALL = 30
 GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
 
 
+def judge_all(
+    samples: Samples, answers: Answers, seed: int
+) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Return every metric twice: every row counted, and over photos with an answer."""
+    every = estimate(answers, samples.persons, seed=seed)
+    if answers.answered.all():
+        return every, every
+    rows = np.flatnonzero(answers.answered)
+    persons = [samples.persons[row] for row in rows]
+    return every, estimate(answers.take(rows), persons, seed=seed)
+
+
 def judge_stress(
     predictor: Predictor,
     samples: Samples,
@@ -45,7 +57,7 @@ def judge_stress(
         ordered_map(crops_of, samples.paths, workers=predictor.workers, chunk=8)
     ):
         if crops is not None:
-            p_male[:, row] = predictor.classify(crops)[:, MALE]
+            p_male[:, row] = np.clip(predictor.classify(crops)[:, MALE], 0, 1)
         if on_progress is not None:
             on_progress(row + 1, len(samples))
     plain = answers.p_male >= 0.5
