@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facegender.errors import UsageError
 from facegender.labels import MALE
-from facegender.metrics import BINS, Answers, Floats
+from facegender.metrics import BINS, Answers, Floats, bins_of
 
 CHANCE_DRAWS = 1000
 _CHUNK = 4_000_000
@@ -87,7 +87,7 @@ def describe_certainty(
 def reliability(answers: Answers) -> list[ReliabilityBin]:
     """Return `BINS` equal bins of the larger probability; those below one half are empty."""
     sure, right = _sure_and_right(answers)
-    bins = _bins(sure)
+    bins = bins_of(sure)
     photos = np.bincount(bins, minlength=BINS)
     sums = np.bincount(bins, sure, minlength=BINS), np.bincount(bins, right, minlength=BINS)
     return [
@@ -117,9 +117,9 @@ def chance_ece(answers: Answers, *, draws: int = CHANCE_DRAWS, seed: int = 0) ->
     sure, _ = _sure_and_right(answers)
     if not len(sure):
         return None
-    order = np.argsort(_bins(sure), kind="stable")
+    order = np.argsort(bins_of(sure), kind="stable")
     sure = sure[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(_bins(sure)) > 0])
+    starts = np.flatnonzero(np.r_[True, np.diff(bins_of(sure)) > 0])
     expected = np.add.reduceat(sure, starts)
     random = np.random.default_rng(seed)
     errors: list[Floats] = []
@@ -182,9 +182,3 @@ def _sure_and_right(answers: Answers) -> tuple[Floats, NDArray[np.bool_]]:
     found = answers.take(answers.answered)
     male = found.p_male >= 0.5
     return np.where(male, found.p_male, 1 - found.p_male), male == (found.labels == MALE)
-
-
-def _bins(sure: Floats) -> NDArray[np.intp]:
-    """Bins as in `metrics.Judge`: equal, closed above."""
-    bins: NDArray[np.intp] = np.clip(np.ceil(sure * BINS) - 1, 0, BINS - 1).astype(np.intp)
-    return bins

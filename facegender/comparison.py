@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
+from facegender.intervals import (
+    Estimate,
+    Z,
+    effective_units,
+    error_of,
+    number_units,
+    resampled_weights,
+)
 from facegender.labels import MALE
-from facegender.metrics import Answers, Estimate, Floats
+from facegender.metrics import Answers, Floats
 
 RESAMPLES = 1000
 
@@ -60,8 +68,7 @@ def compare_answers(
 ) -> Comparison:
     """Compare two models' answers to the same photos.
 
-    The interval of the difference comes from a bootstrap over persons where persons repeat, else
-    over photos.
+    Where persons repeat, the interval of the difference comes from a bootstrap over them.
 
     Args:
         first, second: answers with the same labels; a missing one counts as an error.
@@ -71,16 +78,8 @@ def compare_answers(
     """
     right = _right(first).astype(int) - _right(second).astype(int)
     only_first, only_second = int((right == 1).sum()), int((right == -1).sum())
-    keys = [person or f"\0{row}" for row, person in enumerate(persons or [""] * len(right))]
-    _, units = np.unique(keys, return_inverse=True)
-    sums = np.bincount(units, right)
-    counts = np.bincount(units)
-    random = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for i in range(resamples):
-        picked = random.integers(0, len(sums), len(sums))
-        means[i] = sums[picked].sum() / counts[picked].sum()
-    low, high = (float(value) for value in np.percentile(means, [2.5, 97.5]))
+    total, z = _photos_and_z(right, number_units(persons, len(right)), resamples, seed)
+    low, high = matched_interval(only_first / len(right), only_second / len(right), total, z)
     return Comparison(
         difference=Estimate(float(right.mean()), low, high),
         only_first=only_first,
@@ -88,6 +87,43 @@ def compare_answers(
         p_value=mcnemar(only_first, only_second),
         differing=np.flatnonzero(right),
     )
+
+
+def matched_interval(
+    only_first: float, only_second: float, total: float, z: float = Z
+) -> tuple[float, float]:
+    """Return the 95 % interval of a difference of two matched proportions.
+
+    Source: Agresti and Min, "Simple improved confidence intervals for comparing matched
+    proportions", 2005: half a photo is added to each of the four cells.
+
+    Args:
+        only_first, only_second: shares of the photos that only one has right.
+        total: photos.
+        z: standard errors on either side.
+    """
+    wide = total + 2
+    difference = (only_first - only_second) * total / wide
+    apart = ((only_first + only_second) * total + 1) / wide - difference**2
+    spread = z * math.sqrt(apart / wide)
+    return max(-1.0, difference - spread), min(1.0, difference + spread)
+
+
+def _photos_and_z(
+    right: NDArray[np.int_], units: NDArray[np.intp], resamples: int, seed: int
+) -> tuple[float, float]:
+    """Return how many independent photos these would be, and the standard errors to take."""
+    sums, counts = np.bincount(units, right), np.bincount(units).astype(np.float64)
+    if len(sums) == len(right):
+        return float(len(right)), Z
+    persons = effective_units(counts)
+    if persons <= 1:
+        return 1.0, Z
+    drawn = [(w @ sums) / (w @ counts) for w in resampled_weights(len(sums), resamples, seed)]
+    error, z = error_of(float(np.concatenate(drawn).std()), persons)
+    if not error:
+        return persons, z
+    return min(float(len(right)), float(right.var()) / error**2), z
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

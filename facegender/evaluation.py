@@ -19,11 +19,12 @@ from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import find_changes, fingerprint_of
 from facegender.dataset.where import column_name, column_of, parse_condition
-from facegender.errors import DataError
-from facegender.judging import group_by, judge_stress, worst_and_gaps
+from facegender.errors import BundleError, DataError
+from facegender.intervals import Estimate
+from facegender.judging import group_by, judge_all, judge_stress, worst_and_gaps
 from facegender.labels import MALE
 from facegender.leakage import Leakage, find_leakage
-from facegender.metrics import Answers, Estimate, Judge, estimate
+from facegender.metrics import Answers, Judge
 from facegender.predictor import Predictor
 
 
@@ -140,13 +141,7 @@ def evaluate(
         UsageError: an unknown column or a condition that cannot be read.
     """
     csv = Path(csv)
-    table, crop = read_table(csv), read_crop(csv)
-    if crop is not None and crop != predictor.bundle.geometry.to_json():
-        raise DataError(
-            f"the photos of {csv} were cropped to {crop}, the model takes "
-            f"{predictor.bundle.geometry.to_json()}",
-            "Judge the model on the original photos.",
-        )
+    table, cropped = read_table(csv), _is_cropped(csv, predictor)
     samples = _select(csv, table, split, where or [])
     columns = dict(_crossed(samples, names) for names in by or [])
     warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
@@ -162,43 +157,49 @@ def evaluate(
     if leaks:
         leakage = _leakage(samples, split, table, against, predictor.workers, on_progress)
     start = time.perf_counter()
-    p_male, no_face, unreadable = _predict(predictor, samples, crop is not None, on_progress)
+    p_male, no_face, unreadable = _predict(predictor, samples, cropped, on_progress)
     seconds = time.perf_counter() - start
     answers = Answers(samples.labels, p_male)
-    found = answers.answered
-    persons = [person for person, kept in zip(samples.persons, found, strict=True) if kept]
-    metrics = estimate(answers, samples.persons, seed=seed)
-    return Evaluation(
+    metrics, of_faces_found = judge_all(samples, answers, seed)
+    certainty = describe_certainty(answers, predictor.threshold, target_accuracy, seed=seed)
+    result = Evaluation(
         csv=csv,
         split=split,
         where=where or [],
-        model={
-            "path": os.fspath(predictor.bundle.folder),
-            "fingerprint": predictor.bundle.fingerprint,
-        },
+        model=_named(predictor),
         samples=samples,
         answers=answers,
         no_face=no_face,
         unreadable=unreadable,
         metrics=metrics,
-        of_faces_found=metrics
-        if found.all()
-        else estimate(answers.take(found), persons, seed=seed),
+        of_faces_found=of_faces_found,
         groups={name: group_by(samples, answers, values, seed) for name, values in columns.items()},
-        calibration={
-            "temperature": predictor.bundle.manifest["temperature"],
-            **describe_certainty(answers, predictor.threshold, target_accuracy, seed=seed),
-        },
-        stress=judge_stress(predictor, samples, answers, crop is not None, seed, on_progress)
-        if stress
-        else {},
+        calibration={"temperature": predictor.bundle.manifest["temperature"], **certainty},
         leakage=leakage,
-        comparison=_compared(compare, samples, answers, crop, predictor.workers, seed)
-        if compare is not None
-        else None,
         seconds=seconds,
         warnings=warnings,
     )
+    if stress:
+        result.stress = judge_stress(predictor, samples, answers, cropped, seed, on_progress)
+    if compare is not None:
+        result.comparison = _compared(compare, samples, answers, csv, predictor.workers, seed)
+    return result
+
+
+def _is_cropped(csv: Path, predictor: Predictor) -> bool:
+    """Whether the photos of a table are crops, which must be those that the model takes."""
+    crop, taken = read_crop(csv), predictor.bundle.geometry.to_json()
+    if crop is not None and crop != taken:
+        raise DataError(
+            f"the photos of {csv} were cropped to {crop}, the model takes {taken}",
+            "Judge the model on the original photos.",
+        )
+    return crop is not None
+
+
+def _named(predictor: Predictor) -> dict[str, str]:
+    bundle = predictor.bundle
+    return {"path": os.fspath(bundle.folder), "fingerprint": bundle.fingerprint}
 
 
 def _predict(
@@ -213,13 +214,19 @@ def _predict(
     for row, prediction in enumerate(predictor.stream(samples.paths, cropped=cropped)):
         if prediction.faces:
             p_male[row] = prediction.faces[0].probabilities[MALE]
+            if np.isnan(p_male[row]):  # Else it would pass for a photo without an answer.
+                raise BundleError(
+                    f"the model's answer to {prediction.path} is not a number",
+                    "Is it whole? Look with `facegender info`.",
+                )
         elif prediction.error is None:
             no_face += 1
         else:
             unreadable += 1
         if on_progress is not None:
             on_progress(row + 1, len(samples))
-    return p_male, no_face, unreadable
+    # A probability in single precision may be a rounding above one.
+    return np.clip(p_male, 0, 1), no_face, unreadable
 
 
 def _leakage(
@@ -242,16 +249,15 @@ def _compared(
     other: str | os.PathLike[str],
     samples: Samples,
     answers: Answers,
-    crop: dict[str, Any] | None,
+    csv: Path,
     workers: int | None,
     seed: int,
 ) -> Comparison:
     """Compare with another model, or with the answers in a CSV."""
     if Path(other).is_dir():
         predictor = Predictor(other, workers=workers)
-        if crop is not None and crop != predictor.bundle.geometry.to_json():
-            raise DataError(f"{other} takes other crops than the table's", "")
-        theirs = Answers(samples.labels, _predict(predictor, samples, crop is not None, None)[0])
+        cropped = _is_cropped(csv, predictor)
+        theirs = Answers(samples.labels, _predict(predictor, samples, cropped, None)[0])
     else:
         theirs = read_answers(Path(other), samples)
     return compare_answers(answers, theirs, samples.persons, seed=seed)

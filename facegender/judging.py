@@ -11,8 +11,9 @@ import numpy as np
 
 from facegender.dataset.samples import Samples
 from facegender.finders import AsCropped
+from facegender.intervals import Estimate, estimate
 from facegender.labels import MALE
-from facegender.metrics import Answers, Estimate, estimate
+from facegender.metrics import Answers
 from facegender.parallel import ordered_map
 from facegender.predictor import Predictor
 from facegender.stress import CONDITIONS, stressed_crops
@@ -20,6 +21,18 @@ from facegender.stress import CONDITIONS, stressed_crops
 SMALL = 30
 """Groups of fewer photos are too small to say anything about."""
 GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
+
+
+def judge_all(
+    samples: Samples, answers: Answers, seed: int
+) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Return every metric twice: every row counted, and over photos with an answer."""
+    every = estimate(answers, samples.persons, seed=seed)
+    if answers.answered.all():
+        return every, every
+    rows = np.flatnonzero(answers.answered)
+    persons = [samples.persons[row] for row in rows]
+    return every, estimate(answers.take(rows), persons, seed=seed)
 
 
 def judge_stress(
@@ -45,7 +58,7 @@ def judge_stress(
     )
     for row, crops in enumerate(stressed):
         if crops is not None:
-            p_male[:, row] = predictor.classify(crops)[:, MALE]
+            p_male[:, row] = np.clip(predictor.classify(crops)[:, MALE], 0, 1)
         if on_progress is not None:
             on_progress(row + 1, len(samples))
     plain = answers.p_male >= 0.5
@@ -69,15 +82,17 @@ def group_by(
     Returns:
         value -> count of photos, whether it is too small to say, and `GROUP_METRICS`.
     """
-    cells = np.array(values)
+    rows_of: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        rows_of.setdefault(value, []).append(row)
     groups: dict[str, dict[str, Any]] = {}
-    for value in sorted(set(values), key=_natural):
-        rows = cells == value
-        persons = [samples.persons[row] for row in np.flatnonzero(rows)]
+    for value in sorted(rows_of, key=_natural):
+        rows = rows_of[value]
+        persons = [samples.persons[row] for row in rows]
         groups[value] = {
-            "photos": int(rows.sum()),
-            "too_small": bool(rows.sum() < SMALL),
-            **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
+            "photos": len(rows),
+            "too_small": len(rows) < SMALL,
+            **estimate(answers.take(np.array(rows)), persons, seed=seed, names=GROUP_METRICS),
         }
     return groups
 

@@ -1,9 +1,15 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from facegender.comparison import compare_answers, mcnemar, read_answers
+from facegender.comparison import compare_answers, matched_interval, mcnemar, read_answers
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
+from facegender.intervals import Z
 from facegender.metrics import Answers
 
 
@@ -13,6 +19,31 @@ def test_mcnemar_by_published_numbers():
     assert mcnemar(59, 121) == mcnemar(121, 59)
     assert mcnemar(0, 0) == 1
     assert mcnemar(0, 5) == pytest.approx(2 * 0.5**5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_by_counting(first, second):
+    total = first + second
+    tail = sum(math.comb(total, k) for k in range(min(first, second) + 1))
+    expected = min(1.0, float(Fraction(2 * tail, 2**total)))
+    assert mcnemar(first, second) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_interval_of_a_published_example():
+    """Agresti, "Categorical data analysis", 2002, table 10.1: 944 of 1,600 approved first and 880
+    later; 150 and 86 changed. -.04 with a standard error of .0095; the half photos hardly matter.
+    """
+    low, high = matched_interval(86 / 1600, 150 / 1600, 1600)
+    assert (low, high) == pytest.approx((-0.04 - 1.96 * 0.0095, -0.04 + 1.96 * 0.0095), abs=2e-4)
+
+
+def test_the_interval_by_hand():
+    assert matched_interval(0, 0, 10) == pytest.approx((-Z / 12, Z / 12), abs=1e-9)
+    # 3 and 1 of 8: cells 3.5 and 1.5 of 10.
+    spread = Z * math.sqrt(5 - 4 / 10) / 10
+    assert matched_interval(3 / 8, 1 / 8, 8) == pytest.approx((0.2 - spread, 0.2 + spread))
+    assert matched_interval(1, 0, 1)[1] == 1
 
 
 def answers(rights, labels):
@@ -33,6 +64,7 @@ def test_the_difference_is_paired_and_counts_missing_answers_as_errors():
     assert result.p_value < 1e-4
     same = compare_answers(first, first)
     assert (same.difference.value, same.p_value, len(same.differing)) == (0, 1, 0)
+    assert -0.03 < same.difference.low < 0 < same.difference.high < 0.03
 
 
 def test_persons_widen_the_interval():
@@ -42,6 +74,8 @@ def test_persons_widen_the_interval():
     alone = compare_answers(first, second).difference
     grouped = compare_answers(first, second, [f"p{i // 10}" for i in range(200)]).difference
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
+    one = compare_answers(first, second, ["she"] * 200).difference
+    assert one.low < 0 < one.high
 
 
 def samples(paths):

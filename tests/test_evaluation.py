@@ -2,11 +2,12 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facegender import Predictor, evaluate
 from facegender.dataset.table import read_table, write_table
-from facegender.errors import DataError, UsageError
+from facegender.errors import BundleError, DataError, UsageError
 from facegender.metrics import NAMES
 
 
@@ -44,6 +45,14 @@ def test_every_row_counts(toy_csv, toy_model, tmp_path):
     right = int(result.confusion.trace())
     assert result.metrics["accuracy"].value == pytest.approx(right / total)
     assert result.of_faces_found["accuracy"].value == pytest.approx(right / (total - 1))
+
+
+def test_an_answer_that_is_not_a_number_is_refused(toy_csv, toy_model, monkeypatch):
+    """It is no photo without a face: the model is broken."""
+    broken = lambda _network, crops: np.full((len(crops), 2), np.nan)  # noqa: E731
+    monkeypatch.setattr("facegender.predictor.run_network", broken)
+    with pytest.raises(BundleError, match="not a number"):
+        evaluate(toy_csv, Predictor(toy_model))
 
 
 def test_rows_are_selected(table, toy_model):

@@ -15,7 +15,7 @@ from facegender.report.plots import Axis, Interval, forest_plot
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
-    from facegender.metrics import Estimate
+    from facegender.intervals import Estimate
 
 TITLES = {
     "accuracy": "accuracy",

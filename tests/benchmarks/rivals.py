@@ -23,8 +23,9 @@ from facegender.choice import choose_model
 from facegender.comparison import compare_answers, read_answers
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
+from facegender.intervals import estimate
 from facegender.judging import group_by, worst_and_gaps
-from facegender.metrics import Answers, estimate
+from facegender.metrics import Answers
 
 HERE = Path(__file__).parent / "rivals"
 CHILDREN = ("0-2", "3-9")
