@@ -37,7 +37,8 @@ PhotosOption = Annotated[
     ),
 ]
 Int8 = Annotated[
-    bool, typer.Option("--int8", help="Weights and activations of 8 bits (litert): a quarter.")
+    bool,
+    typer.Option("--int8", help="8-bit weights and activations (litert): a quarter of it."),
 ]
 Calibrate = Annotated[
     list[str] | None,

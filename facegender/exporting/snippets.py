@@ -64,10 +64,11 @@ def cut_face(photo, x, y, width, height):
     across, down = scale * {width}, scale * {height}
     edge = math.ceil(across + down)  # beyond the photo its border is repeated
     wide = np.pad(np.asarray(photo), ((edge, edge), (edge, edge), (0, 0)), mode="edge")
-    left, top = x + (width - across) / 2 + edge, y + (height - down) / 2 + edge
+    left, top = x + (width - across) / 2, y + (height - down) / 2
+    right, bottom = left + across, top + down
     u, v = math.floor(left), math.floor(top)
-    part = wide[v : math.ceil(top + down), u : math.ceil(left + across)]
-    box = (left - u, top - v, left + across - u, top + down - v)
+    part = wide[v + edge : math.ceil(bottom) + edge, u + edge : math.ceil(right) + edge]
+    box = (left - u, top - v, right - u, bottom - v)
     size = ({width}, {height})
     return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BILINEAR, box=box))
 """,

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +126,21 @@ def test_the_lines_of_its_readme_run_and_print_what_they_say(exported, name):
     )
     said = re.search(r"This prints `(.*?)`", text)[1]
     assert done.stdout.strip() == said
+
+
+@pytest.mark.parametrize("name", EACH[:2])
+def test_the_example_program_runs_it_without_facegender(exported, name):
+    program = Path(__file__).parents[2] / "examples" / "run_export.py"
+    if not program.exists():
+        pytest.skip("the examples are not here")
+    assert not re.search(r"^\s*(from|import) facegender", program.read_text(), re.MULTILINE)
+    folder = exported(name).folder
+    crop = str(folder / "example.png")
+    run = [sys.executable, str(program), str(folder)]
+    done = subprocess.run([*run, crop, crop], capture_output=True, text=True, check=True)
+    female, male = exported(name).facts["example"]["probabilities"].values()
+    likelier = "female" if female > male else "male"
+    assert done.stdout.count(f"{crop}: {likelier}, {max(female, male):.1%}") == 2
 
 
 def test_litert_is_the_very_network_that_predict_runs(exported, toy_model):

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegender import Predictor, PrepareSettings, TrainSettings, evaluate, prepare, train
+from facegender import (
+    Predictor,
+    PrepareSettings,
+    TrainSettings,
+    evaluate,
+    export,
+    prepare,
+    train,
+)
 from facegender.bundle import MANIFEST
 from facegender.choice import BUNDLED
 from facegender.crops import find_faces_in
@@ -109,3 +117,12 @@ def test_hiding_what_is_marked_changes_the_answer_more_than_hiding_others(real_d
     marked_falls, other_falls = np.array(falls).T
     assert marked_falls.mean() > 1.5 * other_falls.mean()
     assert np.mean(marked_falls > other_falls) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (BUNDLED / MANIFEST).exists(), reason="no bundled model")
+def test_the_bundled_model_as_int8_answers_nearly_as_before(real_data, in_tmp):
+    photos = [str(path) for path in (real_data / "fairface" / "val").rglob("*.jpg")]
+    result = export("litert", "int8", model=BUNDLED, int8=True, calibrate=photos)
+    assert result.facts["comparison"]["crops"] == result.facts["calibration"]["crops"] == 200
+    assert 0 < result.agreement.mean < 0.02
