@@ -31,17 +31,20 @@ MOST_BLOCKS: Final = 10_000
 """Ray plans every block ahead and in memory, so long lists put several shards in one."""
 STORE_BYTES: Final = 96 << 20
 """Ray's shared memory on one machine: only the model and what became of shards pass through."""
-_QUIET: Final = {
+_ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anyone
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_prestart_worker_first_driver": "0",  # processes that nobody here would use
+    "RAY_raylet_start_wait_time_s": "180",  # the usual 30 are too few on a busy machine
 }
 
 
 def is_far() -> bool:
-    """Whether Ray's own address names a cluster, whose workers may run on other machines."""
-    return os.environ.get(ADDRESS, "local") != "local"
+    """Whether workers may run on other machines: Ray runs already, or `ADDRESS` names a cluster."""
+    ray = sys.modules.get("ray")
+    runs = ray is not None and bool(ray.is_initialized())
+    return runs or os.environ.get(ADDRESS, "local") != "local"
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def started(workers: int | None) -> Iterator[int]:
         FaceGenderError: Ray is not installed, does not start or is not reached.
         Interrupted: a signal came while it started.
     """
-    for name, value in _QUIET.items():
+    for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     ray = import_extra("ray")
     import_extra("ray.data")
@@ -66,11 +69,13 @@ def started(workers: int | None) -> Iterator[int]:
         with _quiet():
             yield workers or _cpus(ray)
         return
-    folder = None if is_far() else _session_folder()
+    far = is_far()
+    number = None if far else workers or cores()
+    folder = None if far else _session_folder()
     try:
         with _quiet():
-            _start(ray, workers or cores(), folder)
-            yield workers or (_cpus(ray) if is_far() else cores())
+            _start(ray, _options(number, folder))
+            yield number or workers or _cpus(ray)
     finally:
         # What Ray's threads had to tell and did not is told here, by this thread.
         with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
@@ -111,19 +116,24 @@ def run(shards: Sequence[Shard], job: Job, workers: int) -> Iterator[Done]:
         ) from error
 
 
-def _start(ray: Any, workers: int, folder: str | None) -> None:
+def _options(workers: int | None, folder: str | None) -> dict[str, Any]:
+    """Where Ray is, or how it is started on this machine for so many workers."""
+    if workers is None:
+        return {"address": os.environ[ADDRESS]}
+    return {
+        "address": "local",
+        # Ray's own tasks need a place beside the workers, or reading starves.
+        "num_cpus": workers + 1,
+        "include_dashboard": False,
+        "object_store_memory": STORE_BYTES,
+        "_temp_dir": folder,
+    }
+
+
+def _start(ray: Any, options: dict[str, Any]) -> None:
     """Start or reach Ray; it must not keep the handlers of signals."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    options: dict[str, Any] = {"address": os.environ.get(ADDRESS, "local")}
-    if not is_far():
-        options = {
-            "address": "local",
-            # Ray's own tasks need a place beside the workers, or reading starves.
-            "num_cpus": workers + 1,
-            "include_dashboard": False,
-            "object_store_memory": STORE_BYTES,
-            "_temp_dir": folder,
-        }
+    far = options["address"] != "local"
     try:
         _knock(options["address"])
         with native_noise_hidden():
@@ -132,11 +142,10 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
         raise Interrupted("stopped before anything was scored", "", signal.SIGTERM) from None
     except Exception as error:  # Ray raises that very type when a machine is too busy
         where = f"the Ray cluster at {options['address']} cannot be reached"
+        hint = f"Check ${ADDRESS}, and that the cluster runs this version of Ray."
         raise FaceGenderError(
-            f"{where if is_far() else 'Ray does not start'}: {error}",
-            f"Check ${ADDRESS}, and that the cluster runs this version of Ray."
-            if is_far()
-            else "Try --engine plain, which needs no Ray.",
+            f"{where if far else 'Ray does not start'}: {error}",
+            hint if far else "Try --engine plain, which needs no Ray.",
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -165,11 +174,10 @@ def _session_folder() -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Ray's remarks from the user: its errors come back as ours."""
-    logger = logging.getLogger("ray")
-    level, stdout = logger.level, sys.stdout
-    loggers = [logger, logging.getLogger("ray.data")]
-    for one in loggers:
-        one.setLevel(logging.CRITICAL)
+    stdout = sys.stdout
+    levels = {one: one.level for one in map(logging.getLogger, ("ray", "ray.data"))}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
     sys.stdout = _WithoutRay(stdout)
     try:
         with warnings.catch_warnings():
@@ -178,8 +186,8 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         sys.stdout = stdout
-        for one in loggers:
-            one.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 class _WithoutRay:

@@ -20,6 +20,7 @@ from facegender import __version__
 from facegender.archive import cluster
 from facegender.archive.buckets import import_extra
 from facegender.archive.shards import (
+    PART,
     SCHEMA,
     SHARD_SIZE,
     Plan,
@@ -180,9 +181,8 @@ class _Run:
                 for done in cluster.run(self.plan.missing, job, number):
                     self._count(done)
         except (KeyboardInterrupt, Interrupted) as stop:
-            there = self.plan.shards - len(self.plan.missing) + self.answered
             raise Interrupted(
-                f"stopped; {there:,} of {self.plan.shards:,} files of answers are in "
+                f"stopped; {self._there(job):,} of {self.plan.shards:,} files of answers are in "
                 f"{self.result.output}",
                 "The same command goes on.",
                 getattr(stop, "signal_number", 2),
@@ -191,6 +191,13 @@ class _Run:
         if lacking:
             raise self._gave_up(lacking)
         return self.result
+
+    def _there(self, job: Job) -> int:
+        """How many files of answers are there: workers may have written more than they told."""
+        try:
+            return sum(name.startswith(PART) for name in job.output.names())
+        except FaceGenderError:
+            return self.plan.shards - len(self.plan.missing) + self.answered
 
     def _count(self, done: Done) -> None:
         if done.trouble:

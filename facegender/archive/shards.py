@@ -21,6 +21,8 @@ from facegender.errors import FaceGenderError, UsageError
 
 MANIFEST: Final = "_facegender.json"
 """What the answers in a folder are; readers of Parquet skip names that begin like this one's."""
+PART: Final = "part-"
+"""Prefix of the files of answers."""
 SCHEMA: Final = 1
 _WORDS: Final = {"fingerprint": "model", "version": "version of facegender"}
 SHARD_SIZE: Final = 500
@@ -85,7 +87,7 @@ def make_plan(
         digest = _digest(part, reader)
         whole.update(digest)
         photos += len(part)
-        name = f"part-{number - 1:08d}-{digest.hex()}.parquet"
+        name = f"{PART}{number - 1:08d}-{digest.hex()}.parquet"
         if name not in there:
             data = zlib.compress(json.dumps(part).encode("ascii"), 1)
             stream.write(data)
