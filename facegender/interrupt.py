@@ -56,11 +56,19 @@ class FirstRaises:
                 others(lost)
                 return
             self._raised = False
-            again = threading.Timer(_PAUSE, signal.raise_signal, [error.signal_number])
+            again = threading.Timer(_PAUSE, _send, [error.signal_number])
             again.daemon = True
             again.start()
 
         sys.unraisablehook = hook
+
+
+def _send(number: int) -> None:
+    """Send a signal to the main thread, so that it wakes up where it waits."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 class StopRequest:

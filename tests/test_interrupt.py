@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from facegender.interrupt import StopRequest
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_raised_at_once_outside_and_waits_inside(number):
     stop = StopRequest()
+    was = signal.signal(number, signal.default_int_handler)  # a background job ignores Ctrl-C
     before = signal.getsignal(number)
     with stop.installed():
         with pytest.raises(Interrupted) as caught:
@@ -22,3 +25,32 @@ def test_a_signal_is_raised_at_once_outside_and_waits_inside(number):
             with pytest.raises(Interrupted):
                 os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
+    signal.signal(number, was)
+
+
+def test_a_lost_interrupt_is_sent_again():
+    code = """
+import os, signal, sys, time
+from facegender.errors import Interrupted
+from facegender.interrupt import FirstRaises, handle
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Fragile:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+stopper = FirstRaises()
+stopper.resend_lost()
+handle(stopper)
+try:
+    Fragile()
+    print("lost", flush=True)
+    time.sleep(30)
+except Interrupted as error:
+    print("raised", error.signal_number, flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(30)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert done.stdout == "lost\nraised 2\n"
+    assert done.stderr == ""
+    assert done.returncode == 143, "a second signal ends it at once"

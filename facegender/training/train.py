@@ -92,9 +92,9 @@ def train(
 
 
 def _refuse_other_rows(rows: Rows, out: Path) -> NoReturn:
-    what = "is not the table" if not rows.skipped else "without the rows left out is not what"
+    what = "without the rows left out is not what" if rows.skipped else "is not the table that"
     raise DataError(
-        f"{rows.csv} {what} that the training in {out} began with",
+        f"{rows.csv} {what} the training in {out} began with",
         "Give that table and its photos, or train anew with --force.",
     )
 

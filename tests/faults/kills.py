@@ -54,7 +54,7 @@ def finish(*arguments: str | Path, cwd: Path, code: int = 0) -> str:
     return error
 
 
-def seen(folder: Path) -> dict[str, tuple[int, int]]:
+def seen(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Every file below a folder but locks, with what changes when it is replaced or grows."""
     found = {}
     for place, _, names in os.walk(folder):
@@ -62,7 +62,11 @@ def seen(folder: Path) -> dict[str, tuple[int, int]]:
             with contextlib.suppress(OSError):
                 facts = os.stat(os.path.join(place, name))
                 if not name.endswith("lock"):
-                    found[os.path.join(place, name)] = (facts.st_ino, facts.st_size)
+                    found[os.path.join(place, name)] = (
+                        facts.st_ino,
+                        facts.st_size,
+                        facts.st_ctime_ns,
+                    )
     return found
 
 

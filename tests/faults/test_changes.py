@@ -109,18 +109,18 @@ def test_skipped_rows_are_left_out_counted_and_stay_so(table, capsys):
     assert load_bundle(Path("m")).fingerprint == bundle.fingerprint
 
 
-def test_eval_counts_every_row_and_names_what_changed(table, toy_model):
+def test_eval_counts_every_row_and_names_what_changed(table, model):
     gone, changed = (row for row, split in enumerate(table.splits) if split == "test"), None
     gone, changed = next(gone), next(gone)
     os.unlink(table.paths[gone])
     alter(table.paths[changed])
-    result = evaluate(CSV, Predictor(toy_model, workers=1))
+    result = evaluate(CSV, Predictor(model, workers=1))
     assert len(result.samples) == table.splits.count("test")
     assert result.unreadable == 1
     (warning,) = (text for text in result.warnings if "every row counts" in text)
     assert f"no longer there, the first is {table.paths[gone]}" in warning
     assert f"changed since prepare, the first is {table.paths[changed]}" in warning
-    clean = evaluate(CSV, Predictor(toy_model, workers=1), split="val")
+    clean = evaluate(CSV, Predictor(model, workers=1), split="val")
     assert not any("every row counts" in text for text in clean.warnings)
 
 
@@ -157,11 +157,11 @@ def locked():
         "train {0}/faces.csv --out {0}/model --force --crop photo --init none",
     ],
 )
-def test_a_read_only_folder_is_a_sentence(locked, toy_model, command):
+def test_a_read_only_folder_is_a_sentence(locked, model, command):
     folder, prefix = locked
     make_tree(folder / "photos", persons=6, photos=2)
     prepare(folder / "photos", folder / "faces.csv", PrepareSettings(val=0.3, test=0.3), workers=1)
-    shutil.copytree(toy_model, folder / "model")
+    shutil.copytree(model, folder / "model")
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}

@@ -40,8 +40,8 @@ def test_a_killed_prepare_leaves_the_old_pair_or_the_new_one(tmp_path):
     assert_cleared(case)
 
 
-def test_a_killed_predict_leaves_the_old_answers_or_the_new_ones(tmp_path, toy_model):
-    case = Predict(tmp_path / "predict", toy_model)
+def test_a_killed_predict_leaves_the_old_answers_or_the_new_ones(tmp_path, model):
+    case = Predict(tmp_path / "predict", model)
     for i in range(3):
         case.kill(random.Random(i), early=i == 0)
     assert_cleared(case)
@@ -66,10 +66,10 @@ def test_a_killed_training_is_whole_refuses_a_second_and_ends_with_the_same_weig
 
 
 @pytest.mark.slow
-def test_many_kills(tmp_path, toy_csv, toy_model, astronaut, capsys):
+def test_many_kills(tmp_path, toy_csv, model, astronaut, capsys):
     """At least 50 in all and 40 after the first write; prints the table."""
     draws = random.Random(20)
-    prepare, predict = Prepare(tmp_path / "prepare"), Predict(tmp_path / "predict", toy_model)
+    prepare, predict = Prepare(tmp_path / "prepare"), Predict(tmp_path / "predict", model)
     crops = Crops(tmp_path / "crops", astronaut)
     training = Train(tmp_path / "train", toy_csv, 60)
     cases = {prepare: 24, predict: 18, crops: 14, training: 12}
