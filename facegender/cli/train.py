@@ -106,6 +106,26 @@ Crop = Annotated[
         show_default=False,
     ),
 ]
+HARDWARE = "Hardware"
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHICH",
+        help="one (the default) or all: all GPUs of this machine share every batch.",
+        rich_help_panel=HARDWARE,
+        show_default=False,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="float32, or mixed: float16 where it does no harm. Default: mixed on GPUs that have "
+        "units for it.",
+        rich_help_panel=HARDWARE,
+        show_default=False,
+    ),
+]
 Credit = Annotated[
     str,
     typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
@@ -130,6 +150,8 @@ def train_command(
     label_smoothing: LabelSmoothing = None,
     mixup: Mixup = None,
     crop: Crop = None,
+    devices: Devices = None,
+    precision: Precision = None,
     credit: Credit = "",
     resume: Resume = False,
     force: Force = False,
@@ -171,6 +193,8 @@ def train_command(
         label_smoothing=label_smoothing,
         mixup=mixup,
         crop=crop,
+        devices=devices,
+        precision=precision,
     )
     stop = StopRequest(on_held=_say_stopping)
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:

@@ -12,6 +12,11 @@ from facegender.model import DEFAULT, SCHEDULES, architecture
 
 NONE: Final = "none"
 BUNDLED: Final = "bundled"
+DEVICES: Final = ("one", "all")
+FLOAT32: Final = "float32"
+MIXED: Final = "mixed"
+PRECISIONS: Final = (FLOAT32, MIXED)
+"""``mixed`` computes in float16 and keeps weights, logits and probabilities in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,9 @@ class TrainSettings:
         mixup: strength of mixing two photos and their labels (Zhang et al., "mixup", 2018);
             0 mixes none.
         crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
+        devices: ``one``, or ``all`` GPUs, which share every batch.
+        precision: ``float32`` or ``mixed`` (float16 where that does not harm); None means mixed
+            where the GPUs have units for it.
     """
 
     arch: str = DEFAULT
@@ -49,6 +57,8 @@ class TrainSettings:
     label_smoothing: float | None = None
     mixup: float | None = None
     crop: str | None = None
+    devices: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,8 @@ class Resolved:
     label_smoothing: float
     mixup: float
     crop: str | None
+    devices: str = "one"
+    precision: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -100,7 +112,15 @@ def resolve(settings: TrainSettings, init: str) -> Resolved:
         label_smoothing=_given(settings.label_smoothing, recipe.label_smoothing),
         mixup=_given(settings.mixup, 0.0),
         crop=settings.crop,
+        devices=_given(settings.devices, "one"),
+        precision=settings.precision,
     )
+    for name, known in (("devices", DEVICES), ("precision", (None, *PRECISIONS))):
+        if getattr(resolved, name) not in known:
+            raise UsageError(
+                f"unknown --{name} {getattr(resolved, name)!r}",
+                f"Choose one of {', '.join(filter(None, known))}.",
+            )
     for name in ("epochs", "batch_size", "patience"):
         if getattr(resolved, name) < 1:
             option = name.replace("_", "-")
