@@ -75,11 +75,8 @@ def compare_answers(
     _, units = np.unique(keys, return_inverse=True)
     sums = np.bincount(units, right)
     counts = np.bincount(units)
-    random = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for i in range(resamples):
-        picked = random.integers(0, len(sums), len(sums))
-        means[i] = sums[picked].sum() / counts[picked].sum()
+    picked = np.random.default_rng(seed).integers(0, len(sums), (resamples, len(sums)))
+    means = sums[picked].sum(axis=1) / counts[picked].sum(axis=1)
     low, high = (float(value) for value in np.percentile(means, [2.5, 97.5]))
     return Comparison(
         difference=Estimate(float(right.mean()), low, high),
