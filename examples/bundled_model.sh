@@ -21,7 +21,7 @@ facegender prepare "$data/train" --attributes "$data/attributes.csv" \
   --val .05 --test 0 --drop-conflicts --out fairface-train.csv
 learn "$out-start" --init none --epochs 72 --patience 72 --seed 0 --no-degrade
 learn "$out" --init "$out-start" --size 64x64 --epochs 24 --lr .001 --patience 24 --seed 1 \
-  --credit "$credit"
+  --start-share .6 --credit "$credit"
 facegender prepare "$data/val" --attributes "$data/attributes.csv" \
   --val 0 --test .5 --out fairface-val.csv
 facegender eval fairface-val.csv --model "$out" --split all --by age --by race,gender --stress \

@@ -58,3 +58,10 @@ def threads() -> dict[str, int]:
         "intra_op": config.get_intra_op_parallelism_threads(),
         "inter_op": config.get_inter_op_parallelism_threads(),
     }
+
+
+def several_devices() -> bool:
+    """Whether a network that is built now is to be trained on several devices at once."""
+    import tensorflow as tf
+
+    return bool(tf.distribute.has_strategy())

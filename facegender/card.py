@@ -105,8 +105,8 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     mixed = []
     if share := training.get("share_of_start"):
         mixed = [
-            f"- Then {share:.0%} of the weights were mixed with those of the start, the share with "
-            "the least validation log loss."
+            f"- At the end the weights were mixed with {share:.0%} of those that training started from"
+            f"{'' if training.get('start_share') else ', the share with the least validation loss'}."
         ]
     earlier = list(_earlier(training.get("started_from")))
     return [

@@ -23,7 +23,7 @@ NEAR_DHASH: Final = 5
 """Photos are near copies up to so many of 64 bits. Of the 13 pairs that this finds between 5,000
 and 20,000 FairFace photos, all are the same picture to the eye; the next pairs are other people."""
 _SIDE: Final = 256
-_AT_ONCE: Final = 1 << 20
+_AT_ONCE: Final = 1 << 17
 """Pairs of photos compared at once: more would only take more memory."""
 _HASHES: Final = np.dtype([("read", "?"), ("digest", "u8", 2), ("phash", "u8"), ("dhash", "u8")])
 

@@ -196,6 +196,13 @@ def mirrored(model: Any) -> Any:
     return keras.Model(crops, probabilities, name=model.name)
 
 
+def _normalization(keras: Any, **options: Any) -> Any:
+    """Batch norm, by the whole batch where several devices share it."""
+    from facegender.backend import several_devices
+
+    return keras.layers.BatchNormalization(synchronized=several_devices(), **options)
+
+
 def _adadelta(tuning: Tuning) -> Any:
     """Adadelta as Keras defaulted to in 2015."""
     from facegender.backend import import_keras
@@ -261,7 +268,7 @@ def classic(keras: Any, crops: Any, seed: int) -> Any:
     x = layers.Flatten(name="flatten")(x)
     for i in (5, 6):
         x = layers.Dense(1000, activation="relu", name=f"dense{i}")(x)
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-6, name=f"norm{i}")(x)
+        x = _normalization(keras, momentum=0.9, epsilon=1e-6, name=f"norm{i}")(x)
         x = layers.Dropout(0.5, seed=seed + i, name=f"dropout{i}")(x)
     return x
 
@@ -294,7 +301,7 @@ def compact(keras: Any, crops: Any, seed: int) -> Any:
 
     def conv(x: Any, filters: int, kernel: int = 3, stride: int = 1) -> Any:
         x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
-        return layers.BatchNormalization(momentum=0.95)(x)
+        return _normalization(keras, momentum=0.95)(x)
 
     def block(x: Any, filters: int, stride: int) -> Any:
         y = conv(layers.ReLU()(conv(x, filters, 3, stride)), filters)

@@ -129,6 +129,36 @@ Size = Annotated[
         show_default=False,
     ),
 ]
+StartShare = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Share of the weights of --init that is mixed in again at the end, 0 to 1: more of it "
+        "forgets less. Default: of 0 to .5 the one with the least validation loss.",
+        rich_help_panel=RECIPE,
+        show_default=False,
+    ),
+]
+HARDWARE = "Hardware"
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHICH",
+        help="one (the default) or all: all GPUs of this machine share every batch.",
+        rich_help_panel=HARDWARE,
+        show_default=False,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="float32, or mixed: float16 where it does no harm. Default: mixed on GPUs that have "
+        "units for it.",
+        rich_help_panel=HARDWARE,
+        show_default=False,
+    ),
+]
 Credit = Annotated[
     str,
     typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
@@ -162,6 +192,9 @@ def train_command(
     crop: Crop = None,
     size: Size = None,
     degrade: Degrade = None,
+    start_share: StartShare = None,
+    devices: Devices = None,
+    precision: Precision = None,
     credit: Credit = "",
     on_change: OnChange = "refuse",
     resume: Resume = False,
@@ -206,6 +239,9 @@ def train_command(
         crop=crop,
         size=size,
         degrade=degrade,
+        start_share=start_share,
+        devices=devices,
+        precision=precision,
     )
     stop = StopRequest(on_held=_say_stopping)
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:

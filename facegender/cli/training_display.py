@@ -90,7 +90,7 @@ class TrainingDisplay:
         self._say(
             f"[bold]{event.arch}[/]: {event.parameters:,} parameters, {event.train:,} photos to "
             f"train, {event.val:,} to validate ({event.validated_on}), at most {event.epochs} "
-            f"epochs of batches of {event.batch_size}, seed {event.seed}"
+            f"epochs of batches of {event.batch_size}, seed {event.seed}, on {event.devices}"
             + (f", going on after epoch {event.epoch}" if event.epoch else "")
         )
         self._say(f"[bold]{HEADER}[/]")

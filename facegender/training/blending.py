@@ -15,7 +15,12 @@ SHARES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Shares of the start's weights that are tried."""
 
 
-def blend(model: Any, start: Sequence[np.ndarray], validation: ValidationSet) -> float:
+def blend(
+    model: Any,
+    start: Sequence[np.ndarray],
+    validation: ValidationSet,
+    share: float | None = None,
+) -> float:
     """Mix the start's weights into a trained model where that lowers the validation log loss.
 
     What a network learned before, and the new photos do not show, comes back that way. Source:
@@ -25,20 +30,22 @@ def blend(model: Any, start: Sequence[np.ndarray], validation: ValidationSet) ->
         model: as training left it; changed in place.
         start: weights in the order of the model's.
         validation: the losses, after calibration, decide.
+        share: of the start's weights; None means that of `SHARES` with the least loss.
 
     Returns:
-        the share of the start's weights, one of `SHARES`.
+        the share of the start's weights.
     """
     trained = model.get_weights()
-    losses = []
-    for share in SHARES:
-        model.set_weights(_mixed(start, trained, share))
-        answers = run_network(KerasNetwork(model), validation.crops)
-        calibrated = with_temperature(answers, fit_temperature(answers, validation.labels))
-        losses.append(loss_and_accuracy(calibrated, validation.labels)[0])
-    best = SHARES[int(np.argmin(losses))]
-    model.set_weights(_mixed(start, trained, best))
-    return best
+    if share is None:
+        losses = []
+        for tried in SHARES:
+            model.set_weights(_mixed(start, trained, tried))
+            answers = run_network(KerasNetwork(model), validation.crops)
+            calibrated = with_temperature(answers, fit_temperature(answers, validation.labels))
+            losses.append(loss_and_accuracy(calibrated, validation.labels)[0])
+        share = SHARES[int(np.argmin(losses))]
+    model.set_weights(_mixed(start, trained, share))
+    return share
 
 
 def _mixed(

@@ -35,6 +35,7 @@ class Started:
         batch_size: photos a step.
         seed: of everything random.
         epoch: epochs that an earlier run finished.
+        devices: what it runs on, and in which precision, such as ``one CPU, float32``.
     """
 
     arch: str
@@ -46,6 +47,7 @@ class Started:
     batch_size: int
     seed: int
     epoch: int
+    devices: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def finish(
     keras_answers = run_network(KerasNetwork(model), validation.crops)
     temperature, share = 1.0, 0.0
     if rows.validated_on == "val" and (start := _start(state, on_event)) is not None:
-        share = blend(model, start, validation)
+        share = blend(model, start, validation, state.settings.start_share)
         keras_answers = run_network(KerasNetwork(model), validation.crops)
     if rows.validated_on == "val":
         temperature = fit_temperature(keras_answers, validation.labels)

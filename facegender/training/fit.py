@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from facegender.cache import CropSource
 from facegender.errors import FaceGenderError
 from facegender.interrupt import StopRequest
-from facegender.networks import KerasNetwork, Probabilities, run_network
+from facegender.networks import Probabilities, run_network
 from facegender.pipeline import Feed
+from facegender.training.devices import Devices, Teach
 from facegender.training.events import Epoch, OnEvent, Step
 from facegender.training.state import State, save_state
 
@@ -36,6 +37,7 @@ def fit(
     state: State,
     folder: Path,
     *,
+    devices: Devices,
     stop: StopRequest,
     on_event: OnEvent,
 ) -> bool:
@@ -49,26 +51,28 @@ def fit(
         validation: see `ValidationSet`.
         state: changed in place.
         folder: the model folder.
+        devices: what the model was built on.
         stop: looked at between two steps.
         on_event: told of every step and epoch.
 
     Returns:
         True when training is over, False when a stop was requested.
     """
+    teach, network = devices.step(model), devices.network(model)
     began = time.perf_counter()
     earlier = state.seconds
     batches = feed.batches(state.epoch, state.step, state.settings.epochs)
     while not (why := why_over(state)):
         before, worked = state.epoch_seconds
         start = time.perf_counter()
-        _steps(model, feed, batches, state, worked, stop, on_event)
+        _steps(teach, feed, batches, state, worked, stop, on_event)
         spent = time.perf_counter() - start
         if state.step < feed.steps:
             state.epoch_seconds = (before + spent, worked + spent)
             state.seconds = earlier + time.perf_counter() - began
             save_state(folder, state, model, best=False)
             return False
-        probabilities = run_network(KerasNetwork(model), validation.crops, batch=VALIDATION_BATCH)
+        probabilities = run_network(network, validation.crops, batch=VALIDATION_BATCH)
         loss, accuracy = loss_and_accuracy(probabilities, validation.labels)
         best = state.best_loss is None or loss < state.best_loss
         row = Epoch(
@@ -112,7 +116,7 @@ def loss_and_accuracy(
 
 
 def _steps(
-    model: Any,
+    teach: Teach,
     feed: Feed,
     batches: Any,
     state: State,
@@ -123,7 +127,7 @@ def _steps(
     """Do the remaining steps of an epoch, or those until a stop; `state` counts them."""
     start = time.perf_counter() - worked
     while state.step < feed.steps and stop.signal_number is None:
-        loss, accuracy = model.train_on_batch(*next(batches))
+        loss, accuracy = teach(*next(batches))
         if not np.isfinite(loss):
             raise FaceGenderError(
                 f"the loss became {loss} in epoch {state.epoch + 1}, step {state.step + 1}",

@@ -12,6 +12,11 @@ from facegender.model import DEFAULT, SCHEDULES, architecture
 
 NONE: Final = "none"
 BUNDLED: Final = "bundled"
+DEVICES: Final = ("one", "all")
+FLOAT32: Final = "float32"
+MIXED: Final = "mixed"
+PRECISIONS: Final = (FLOAT32, MIXED)
+"""``mixed`` computes in float16 and keeps weights, logits and probabilities in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ class TrainSettings:
         crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
         size: of the crops, such as "64x64"; None means the table's, that of `init`, or the
             network's.
+        start_share: share of the start's weights that is mixed into the trained ones at the end, 0
+            to 1; None means the one of `blending.SHARES` with the least validation log loss.
+        devices: ``one``, or ``all`` GPUs, which share every batch.
+        precision: ``float32`` or ``mixed`` (float16 where that does not harm); None means mixed
+            where the GPUs have units for it.
     """
 
     arch: str = DEFAULT
@@ -55,6 +65,9 @@ class TrainSettings:
     crop: str | None = None
     size: str | None = None
     degrade: bool | None = None
+    start_share: float | None = None
+    devices: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,9 @@ class Resolved:
     crop: str | None
     size: str | None = None
     degrade: bool = True
+    start_share: float | None = None
+    devices: str = "one"
+    precision: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -110,7 +126,16 @@ def resolve(settings: TrainSettings, init: str) -> Resolved:
         crop=settings.crop,
         size=settings.size,
         degrade=_given(settings.degrade, True),
+        start_share=settings.start_share,
+        devices=_given(settings.devices, "one"),
+        precision=settings.precision,
     )
+    for name, known in (("devices", DEVICES), ("precision", (None, *PRECISIONS))):
+        if getattr(resolved, name) not in known:
+            raise UsageError(
+                f"unknown --{name} {getattr(resolved, name)!r}",
+                f"Choose one of {', '.join(filter(None, known))}.",
+            )
     for name in ("epochs", "batch_size", "patience"):
         if getattr(resolved, name) < 1:
             option = name.replace("_", "-")
@@ -133,6 +158,13 @@ def _check_regularisation(resolved: Resolved, *, decays: bool) -> None:
         if not 0 <= value <= most:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} is {value}", f"It must be 0 to {most:g}.")
+    if resolved.start_share is not None and not 0 <= resolved.start_share <= 1:
+        raise UsageError(f"--start-share is {resolved.start_share}", "It must be 0 to 1.")
+    if resolved.start_share and resolved.init == NONE:
+        raise UsageError(
+            "--start-share mixes in the weights of a start, and --init none has none",
+            "Leave one of them out.",
+        )
     if resolved.weight_decay and not decays:
         raise UsageError(
             f"the optimizer of {resolved.arch} has no weight decay", "Leave --weight-decay out."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -129,18 +130,24 @@ def _train(
 ) -> Bundle:
     photos = read_photos(rows, out, settings, workers, on_event)
     feed, validation = photos.feed, photos.validation
-    from facegender.backend import threads  # TensorFlow comes after the reading processes forked
+    # TensorFlow comes after the reading processes forked.
+    from facegender.training.devices import Devices, best_precision
 
-    model = _ready_model(settings, feed, fresh=state is None)
+    settings = replace(settings, precision=settings.precision or best_precision())
+    devices = Devices(settings.devices, settings.precision or "")
+    with devices.building():
+        model = _ready_model(settings, feed, fresh=state is None)
     if state is None:
-        state = State(settings, rows.learned, threads())
+        state = State(settings, rows.learned, devices.facts)
         state.started_from = origin_of(initial_bundle(settings.init))
         with stop.held():
             save_state(out, state, model, best=False)
     else:
         restore(out, model)
-        if state.threads != threads():
-            on_event(Warn("other thread counts than before: the weights may differ a little"))
+        if state.threads != devices.facts:
+            on_event(
+                Warn("other thread or device counts than before: the weights may differ a little")
+            )
     on_event(
         Started(
             arch=settings.arch,
@@ -152,10 +159,15 @@ def _train(
             batch_size=settings.batch_size,
             seed=settings.seed,
             epoch=state.epoch,
+            devices=devices.described,
         )
     )
     with stop.held():
-        over = fit(model, feed, validation, state, out, stop=stop, on_event=on_event)
+        over = fit(
+            model, feed, validation, state, out, devices=devices, stop=stop, on_event=on_event
+        )
+        if not devices.plain:
+            model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
         if state.best_epoch:
             on_event(Finishing(why_over(state) or "stopped"))
             bundle = finish(model, photos, rows, state, out, credit, on_event)

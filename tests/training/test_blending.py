@@ -43,6 +43,12 @@ def test_a_training_that_harmed_gets_back_what_helps(validation):
     np.testing.assert_allclose(model.get_weights()[0], network(mixed).get_weights()[0], rtol=1e-6)
 
 
+def test_a_share_that_is_given_holds(validation):
+    model = network(2.0)
+    assert blend(model, network(-2.0).get_weights(), validation, 0.25) == 0.25
+    np.testing.assert_allclose(model.get_weights()[0], network(1.0).get_weights()[0])
+
+
 def test_a_temperature_is_as_the_logits_divided_by_it():
     logits = np.random.default_rng(0).normal(size=(50, 2))
     softmax = lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)  # noqa: E731

@@ -256,6 +256,8 @@ def test_wrong_sizes_are_refused_before_anything_is_made(toy_csv, tmp_path, size
         TrainSettings(crop="photo", init="none", lr=0.0),
         TrainSettings(crop="photo", init="none", lr=float("nan")),
         TrainSettings(crop="photo", init="none", seed=-1),
+        TrainSettings(crop="photo", init="none", start_share=0.5),
+        TrainSettings(crop="photo", start_share=1.5),
         TrainSettings(arch="vgg"),
     ],
 )
