@@ -27,7 +27,7 @@ from facegender.training.photos import (
     read_photos,
 )
 from facegender.training.rows import REFUSE, Rows, read_rows
-from facegender.training.settings import NONE, Resolved, TrainSettings, check_same, resolve
+from facegender.training.settings import BUNDLED, Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
 
 
@@ -71,7 +71,7 @@ def train(
     csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
     state = _standing(out, settings, resume=resume, force=force)
-    resolve(settings, settings.init or NONE)  # refuses nonsense before anything is read
+    resolve(settings, settings.init or BUNDLED)  # refuses nonsense before anything is read
     rows = read_rows(csv, on_event, on_change=on_change, workers=workers)
     resolved = (
         state.settings
