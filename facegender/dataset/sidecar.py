@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.dataset.digests import Digests
+from facegender.dataset.digests import HEX, Digests
 from facegender.errors import DataError
 from facegender.files import Content, sha256_of, sha256_of_text, write_together
 
@@ -118,7 +118,7 @@ def read_sidecar(table: Path) -> Sidecar | None:
         sizes = np.array(photos["bytes"], np.int64)
         stored = photos["blake2b"]
         digests = Digests.from_hex(stored) if isinstance(stored, str) else Digests.of(stored)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{sidecar_path(table)} is damaged: {error}", "Run prepare again, or delete it."
         ) from None
@@ -190,4 +190,8 @@ def _is_ours(content: object) -> bool:
     if not isinstance(table, dict) or not isinstance(photos, dict):
         return False
     sizes, digests = photos.get("bytes"), photos.get("blake2b")
-    return isinstance(sizes, list) and isinstance(digests, list) and len(sizes) == len(digests)
+    if not isinstance(sizes, list):
+        return False
+    if isinstance(digests, list):  # as tables had them at first
+        return len(digests) == len(sizes)
+    return isinstance(digests, str) and len(digests) == HEX * len(sizes)
