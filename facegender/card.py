@@ -105,7 +105,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     mixed = []
     if share := training.get("share_of_start"):
         mixed = [
-            f"- At the end {share:.0%} of the start's weights were mixed in again"
+            f"- At the end {100 * share:.0f} % of the start's weights were mixed in again"
             f"{'' if training.get('start_share') else ', the share of least validation loss'}."
         ]
     earlier = list(_earlier(training.get("started_from")))
