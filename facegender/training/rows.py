@@ -40,7 +40,8 @@ class Rows:
 
 def read_rows(csv: Path, on_event: OnEvent) -> Rows:
     """Read and check the table; nothing slow happens before this has passed."""
-    sidecar = read_sidecar(csv)  # before the table, since reading it takes memory for a while
+    # Before the table, since reading a sidecar takes memory for a while.
+    sidecar, crop = read_sidecar(csv), read_crop(csv)
     samples = read_table(csv)
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
@@ -60,5 +61,5 @@ def read_rows(csv: Path, on_event: OnEvent) -> Rows:
         train=np.array(samples.rows_of("train"), np.int64),
         val=np.array(samples.rows_of(validated_on), np.int64),
         validated_on=validated_on,
-        crop=read_crop(csv),
+        crop=crop,
     )
