@@ -59,7 +59,8 @@ def read_rows(
     """
     if on_change not in (REFUSE, SKIP):
         raise UsageError(f"unknown --on-change {on_change!r}", f"Choose {REFUSE} or {SKIP}.")
-    sidecar = read_sidecar(csv)  # before the table, since reading it takes memory for a while
+    # Before the table, since reading a sidecar takes memory for a while.
+    sidecar, crop = read_sidecar(csv), read_crop(csv)
     samples = read_table(csv)
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
@@ -91,7 +92,7 @@ def read_rows(
         train=np.array(samples.rows_of("train"), np.int64),
         val=np.array(samples.rows_of(validated_on), np.int64),
         validated_on=validated_on,
-        crop=read_crop(csv),
+        crop=crop,
     )
 
 
