@@ -153,6 +153,7 @@ def evaluate(
             f"{changes.sentence(samples)}; every row counts: those that cannot be read as errors, "
             "the others as they are now"
         )
+    other = _other(compare, samples, csv, predictor.workers) if compare is not None else None
     leakage = None
     if leaks:
         leakage = _leakage(samples, split, table, against, predictor.workers, on_progress)
@@ -181,8 +182,10 @@ def evaluate(
     )
     if stress:
         result.stress = judge_stress(predictor, samples, answers, cropped, seed, on_progress)
-    if compare is not None:
-        result.comparison = _compared(compare, samples, answers, csv, predictor.workers, seed)
+    if isinstance(other, Predictor):
+        other = Answers(samples.labels, _predict(other, samples, cropped, on_progress)[0])
+    if other is not None:
+        result.comparison = compare_answers(answers, other, samples.persons, seed=seed)
     return result
 
 
@@ -245,22 +248,15 @@ def _leakage(
     return find_leakage(samples, trained, workers=workers, on_progress=on_progress)
 
 
-def _compared(
-    other: str | os.PathLike[str],
-    samples: Samples,
-    answers: Answers,
-    csv: Path,
-    workers: int | None,
-    seed: int,
-) -> Comparison:
-    """Compare with another model, or with the answers in a CSV."""
-    if Path(other).is_dir():
-        predictor = Predictor(other, workers=workers)
-        cropped = _is_cropped(csv, predictor)
-        theirs = Answers(samples.labels, _predict(predictor, samples, cropped, None)[0])
-    else:
-        theirs = read_answers(Path(other), samples)
-    return compare_answers(answers, theirs, samples.persons, seed=seed)
+def _other(
+    compare: str | os.PathLike[str], samples: Samples, csv: Path, workers: int | None
+) -> Predictor | Answers:
+    """Load another model, or read the answers in a CSV: before any work that could be in vain."""
+    if not Path(compare).is_dir():
+        return read_answers(Path(compare), samples)
+    predictor = Predictor(compare, workers=workers)
+    _is_cropped(csv, predictor)
+    return predictor
 
 
 def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:

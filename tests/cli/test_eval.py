@@ -50,6 +50,21 @@ def test_another_model_is_compared(judged, toy_model, in_tmp):
     judged("--compare", "nothing", code=1)
 
 
+def test_a_missing_comparison_is_said_before_the_work(toy_csv, toy_model):
+    from facegender import Predictor, evaluate
+    from facegender.errors import DataError
+
+    done = []
+    with pytest.raises(DataError, match="cannot read nothing"):
+        evaluate(
+            toy_csv,
+            Predictor(toy_model),
+            compare="nothing",
+            on_progress=lambda *at: done.append(at),
+        )
+    assert done == []
+
+
 @pytest.mark.parametrize(
     ("demands", "code"),
     [
