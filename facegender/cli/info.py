@@ -53,7 +53,8 @@ def info_command(model: Folder = None, json: Json = False, debug: Debug = False)
         if sys.stdout.isatty():
             from rich.markdown import Markdown
 
-            console.stdout().print(Markdown(text))
+            shown = "\n".join(map(console.visible, text.splitlines()))
+            console.stdout().print(Markdown(shown))
         else:
             console.write_result(text + "\n", None)
     out = console.stdout()
