@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -207,7 +208,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise BundleError(f"no model folder at {folder}", "Train one with: facegender train")
     try:
-        manifest = json.loads(file.read_text("utf-8"))
+        manifest = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         unfinished = (folder / LAST / "state.json").exists()
         raise BundleError(
@@ -221,6 +222,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise BundleError(f"{file} is not a facegender model's", _AGAIN)
     return manifest
+
+
+def _no_number(text: str) -> float:
+    """Refuse the NaN and Infinity that Python would read, and no other reader of JSON."""
+    raise ValueError(f"it holds {text}")
 
 
 def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -241,10 +247,13 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     temperature = manifest.get("temperature")
     if not isinstance(temperature, float) or not 0 < temperature < math.inf:
         raise BundleError(f"{file} has the temperature {temperature!r}", _AGAIN)
-    if not isinstance(manifest.get("fingerprint"), str):
+    if not re.fullmatch(r"[0-9a-f]{16}", str(manifest.get("fingerprint"))):
         raise BundleError(f"{file} has no fingerprint", _AGAIN)
     if not isinstance(manifest.get("files"), dict):
         raise BundleError(f"{file} names no files", _AGAIN)
+    for key in ("data", "metrics", "training"):
+        if not isinstance(manifest.get(key, {}), dict):
+            raise BundleError(f"{file} has {key} that are none", _AGAIN)
 
 
 def check_file(folder: Path, role: str, entry: Any) -> Path:
@@ -254,7 +263,7 @@ def check_file(folder: Path, role: str, entry: Any) -> Path:
         BundleError: it is missing, cut, exchanged or unreadable, or lies outside the folder.
     """
     name = entry.get("name") if isinstance(entry, dict) else None
-    if not isinstance(name, str) or Path(name).name != name or name in (".", ".."):
+    if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
         raise BundleError(f"{folder / MANIFEST} names the file {name!r} for {role}", _AGAIN)
     path = folder / name
     try:

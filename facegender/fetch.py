@@ -16,8 +16,14 @@ from facegender.errors import PhotoError
 
 SCHEMES: Final = ("http", "https")
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_TUNNELS: Final = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48")))
-_PLATFORMS: Final = ("168.63.129.16",)  # Azure's own service, seen from its machines only
+_NEVER: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("192.0.0.0/24", "168.63.129.16/32", "2001::/23", "2002::/16", "3fff::/20"),
+        *("64:ff9b:1::/48", "fec0::/10"),
+    )
+)
+"""Not out on the internet, whatever this Python thinks: services of clouds, tunnels, examples."""
 _CARRIES_IPV4: Final = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96")))
 _SAFE: Final = "%/:?#[]@!$&'()*+,;=-._~"
 
@@ -121,9 +127,12 @@ class _Download(threading.Thread):
             kind = response.headers.get_content_type()
             if not (kind.startswith("image/") or kind == "application/octet-stream"):
                 raise PhotoError("not a photo", f"not a photo: the server sends {kind}")
-            body = response.read(self.limits.size + 1)
-            if len(body) > self.limits.size:
+            stated = response.length or 0
+            body = b"" if stated > self.limits.size else response.read(self.limits.size + 1)
+            if max(stated, len(body)) > self.limits.size:
                 raise PhotoError("too large", f"too large: more than {self.limits.size:,} bytes")
+            if response.length:
+                raise PhotoError("unreachable", f"cut off after {len(body):,} of {stated:,} bytes")
             return body
         finally:
             connection.close()
@@ -169,13 +178,12 @@ class _Download(threading.Thread):
 def _is_public(address: str) -> bool:
     """Whether an address, and the IPv4 address that it may stand for, is out on the internet."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.is_site_local or any(parsed in network for network in _TUNNELS):
-            return False
-        inner = _embedded(parsed)
-        if inner is not None:
-            return _is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast and address not in _PLATFORMS
+    if any(parsed in network for network in _NEVER):
+        return False
+    inner = _embedded(parsed) if isinstance(parsed, ipaddress.IPv6Address) else None
+    if inner is not None:
+        return _is_public(str(inner))
+    return parsed.is_global and not parsed.is_multicast
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

@@ -54,12 +54,13 @@ class LiteRtNetwork:
                     model_content=content, num_threads=threads or cores()
                 )
                 self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+                inputs = self._interpreter.get_input_details()
+                outputs = self._interpreter.get_output_details()
+            self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        except (ValueError, RuntimeError, IndexError) as error:
             raise BundleError(f"the LiteRT twin cannot be loaded: {error}", "") from error
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-        self.input_shape = self._shape(self._interpreter.get_input_details())
-        self.output_shape = self._shape(self._interpreter.get_output_details())
+        self.input_shape = self._shape(inputs)
+        self.output_shape = self._shape(outputs)
         self._batch = 1
         self._turn = threading.Lock()
 
@@ -111,7 +112,13 @@ def load_network(bundle: Bundle, *, threads: int | None = None) -> Network:
         network = twin
     else:
         network = KerasNetwork(bundle.load_keras())
-    check_answers(bundle, network(np.full((1, *bundle.geometry.shape), 128, np.uint8)))
+    try:
+        answer = network(np.full((1, *bundle.geometry.shape), 128, np.uint8))
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(
+            f"{bundle.folder}: its network cannot be run: {error}", "Train it again."
+        ) from error
+    check_answers(bundle, answer)
     return network
 
 

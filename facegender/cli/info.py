@@ -68,7 +68,8 @@ def _print_card(text: str) -> None:
     if sys.stdout.isatty():
         from rich.markdown import Markdown
 
-        console.stdout().print(Markdown(text))
+        shown = "\n".join(map(console.visible, text.splitlines()))
+        console.stdout().print(Markdown(shown))
     else:
         console.write_result(text + "\n", None)
 

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import os
-import stat
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -24,7 +26,7 @@ NAMES = (
     "\U0001f469\u200d\U0001f52c.jpg",
     "e\u0301.jpg",
     "\u202egpj.exe.jpg",
-    "[bold red]x[/].jpg",
+    "[bold red]x.jpg",
     "\x1b[31mred.jpg",
     "a,b\"c'.jpg",
     " spaces .jpg",
@@ -46,7 +48,7 @@ def odd(in_tmp):
 
 def test_odd_names_go_through_prepare_and_back(run, odd, in_tmp):  # noqa: F811
     out, err = run("prepare", "photos", "--split", "photo")
-    assert err == ""
+    assert {line.partition(":")[0] for line in err.splitlines()} == {"Warning"}  # of the persons
     assert "\x1b" not in out
     samples = read_table(in_tmp / "faces.csv")
     assert len(samples) == 2 * len(NAMES)
@@ -144,17 +146,36 @@ def test_links_pipes_and_devices_cost_only_themselves(run, odd, in_tmp, toy_mode
     assert reasons["loop.jpg"] == "unreadable"
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
-def test_unreadable_folders_and_photos_are_named(run, odd, in_tmp, toy_model):  # noqa: F811
-    closed = odd / "female" / "closed"
+def without_privileges():
+    """A command that runs another one as a user whom permissions hold back, root too."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root reads everything here")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+def test_unreadable_folders_and_photos_are_named(odd, in_tmp, toy_model):
+    closed, locked = odd / "female" / "closed", odd / "female" / "locked.jpg"
     closed.mkdir()
-    (closed / "a.jpg").write_bytes(encoded(pattern(0, 1)))
+    locked.write_bytes(encoded(pattern(0, 1)))
     closed.chmod(0)
+    locked.chmod(0)
+    command = [*without_privileges(), sys.executable, "-m", "facegender"]
+
+    def tell(*arguments):
+        done = subprocess.run([*command, *map(str, arguments)], capture_output=True)
+        return done.returncode, done.stderr.decode("utf-8", "replace")
+
     try:
-        options = ("-r", "--jsonl", "-q", "--model", toy_model)
-        _, err = run("predict", "photos", *options, code=3)
-        assert "closed: cannot be read: Permission denied" in err
-        _, err = run("prepare", "photos", code=1)
-        assert "cannot read the folder" in err
+        code, err = tell("predict", "photos", "-r", "--jsonl", "-q", "--model", toy_model)
+        assert code == 3
+        assert "photos/female/closed: cannot be read: Permission denied" in err
+        assert "photos/female/locked.jpg: cannot be read: Permission denied" in err
+        assert len(err.splitlines()) == 2
+        code, err = tell("prepare", "photos")
+        assert code == 1
+        assert "cannot read the folder photos/female/closed: Permission denied" in err
+        assert not (in_tmp / "faces.csv").exists()
     finally:
-        closed.chmod(stat.S_IRWXU)
+        closed.chmod(0o700)
