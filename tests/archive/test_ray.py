@@ -53,7 +53,7 @@ class Run:
     def end(self):
         """Wait for the end; nothing that was started may be left."""
         try:
-            out, err = self.process.communicate(timeout=240)
+            out, err = self.process.communicate(timeout=540)  # minutes only where others work too
         finally:
             self.process.kill()  # Ray's own processes end with it
         # Two of Ray's helpers look only once a minute whether a killed run is gone.
