@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from facegender.bundle import CARD, load_bundle
+from facegender.bundle import CARD, load_bundle, save_bundle
 from facegender.card import LIMITS_OF_USE, record_evaluation, render_card
+from facegender.errors import BundleError
 from facegender.evaluation import evaluate
 from facegender.predictor import Predictor
 
@@ -43,6 +44,17 @@ def test_an_evaluation_is_recorded_once_a_title(model, toy_csv):
     assert "under stress" in text
     assert len(list(model.glob("README*.md"))) == 1
     Predictor(model)  # still whole
+
+
+def test_the_card_of_a_model_that_was_not_judged_is_left_alone(model, toy_csv):
+    predictor = Predictor(model)
+    result = evaluate(toy_csv, predictor).to_json()
+    contents = {role: path.read_bytes() for role, path in predictor.bundle.files.items()}
+    facts = predictor.bundle.manifest | {"fingerprint": "another"}
+    save_bundle(model, contents, facts)  # as a train --force that ended meanwhile
+    with pytest.raises(BundleError, match="holds another model than the one that was judged"):
+        record_evaluation(predictor.bundle, result, "Made photos")
+    assert load_bundle(model).fingerprint == "another"
 
 
 def test_every_table_of_the_card_is_rectangular(model, toy_csv):

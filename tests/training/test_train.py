@@ -16,7 +16,7 @@ from facegender.face import Geometry
 from facegender.interrupt import StopRequest
 from facegender.networks import KerasNetwork, run_network
 from facegender.training.calibration import fit_temperature
-from facegender.training.events import Epoch, Reading, Started, Step, Warn
+from facegender.training.events import Checking, Epoch, Reading, Started, Step, Warn
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import make_tree
@@ -153,6 +153,18 @@ def test_force_keeps_the_old_training_until_the_new_one_starts(quick, toy_csv, t
     with pytest.raises(BundleError, match="no model folder at typo"):
         train(toy_csv, out, TrainSettings(init="typo", crop="photo"), force=True)
     train(toy_csv, out, resume=True, workers=1)
+    assert load_bundle(out).fingerprint == load_bundle(quick[0]).fingerprint
+
+
+def test_a_model_that_another_run_finished_meanwhile_is_not_written_over(quick, toy_csv, tmp_path):
+    out = tmp_path / "m"
+
+    def other_run(event):
+        if isinstance(event, Checking) and not out.exists():
+            shutil.copytree(quick[0], out)
+
+    with pytest.raises(FaceGenderError, match="already holds a model"):
+        train(toy_csv, out, QUICK, workers=1, on_event=other_run)
     assert load_bundle(out).fingerprint == load_bundle(quick[0]).fingerprint
 
 
