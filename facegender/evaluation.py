@@ -269,7 +269,9 @@ def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
 def _crossed(samples: Samples, names: str) -> list[str]:
     """A column, or several joined: ``race,gender`` gives values such as ``Black, female``."""
     columns = [column_of(samples, name.strip()) for name in names.split(",")]
-    return [", ".join(cells) for cells in zip(*columns, strict=True)]
+    shared: dict[str, str] = {}  # one string object a distinct value, as in the table
+    values = (", ".join(cells) for cells in zip(*columns, strict=True))
+    return [shared.setdefault(value, value) for value in values]
 
 
 def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:

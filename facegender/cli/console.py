@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +92,17 @@ def print_table(table: Table) -> None:
 
     width = None if sys.stdout.isatty() else 200
     Console(file=sys.stdout, highlight=False, width=width).print(table)
+
+
+def print_above_bar(table: Table, stream: TextIO) -> None:
+    """Print a part of a result to `stream`, above the bar where that is on the same terminal."""
+    from rich.console import Console
+
+    if _shown and stream.isatty():
+        _shown[-1].print(table)
+        return
+    width = None if stream.isatty() else 200
+    Console(file=stream, highlight=False, width=width).print(table)
 
 
 def make_table(title: str, *columns: str) -> Table:
