@@ -281,7 +281,9 @@ def _crossed(samples: Samples, names: str) -> tuple[str, list[str]]:
     what to call it: the columns as the table writes them."""
     known = [column_name(samples, name.strip()) for name in names.split(",")]
     cells = zip(*(column_of(samples, name) for name in known), strict=True)
-    return ",".join(known), [", ".join(row) for row in cells]
+    shared: dict[str, str] = {}  # one string object a distinct value, as in the table
+    values = (", ".join(row) for row in cells)
+    return ",".join(known), [shared.setdefault(value, value) for value in values]
 
 
 def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:

@@ -110,6 +110,14 @@ def print_table(table: Table, stream: TextIO | None = None) -> None:
     Console(file=to, highlight=False, color_system=colors, **size).print(table)
 
 
+def print_above_bar(table: Table, stream: TextIO) -> None:
+    """Print a part of a result to `stream`, above the bar where that is on the same terminal."""
+    if _shown and stream.isatty():
+        _shown[-1].print(table)
+    else:
+        print_table(table, stream)
+
+
 def make_table(title: str, *columns: str) -> Table:
     """Start a table in the house style; columns that begin with ``>`` are right-aligned."""
     from rich import box

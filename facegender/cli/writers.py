@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from facegender.predictor import Prediction, Predictor
 
 COLUMNS = (
@@ -28,6 +30,8 @@ COLUMNS = (
     "uncertain",
 )
 
+TABLE_ROWS = 2000
+"""Rows of a table that are held to find the widths of its columns."""
 
 Writer = Callable[[Iterable["Prediction"], "Predictor", TextIO], None]
 
@@ -94,14 +98,10 @@ def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: 
 
 
 def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
-    """Write a table for people."""
+    """Write a table for people; a long one in parts, each as wide as it needs."""
     from facegender.cli import console
 
-    table = console.make_table(
-        "", "photo", ">face", "where", "gender", ">female", ">male", "how sure"
-    )
-    table.title = None
-    table.show_edge = False
+    table = _empty_table()
     for prediction in predictions:
         name = console.plain(prediction.path or "")
         if prediction.error is not None:
@@ -115,8 +115,22 @@ def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream
             where = f"{w}x{h} at {x},{y}"
             table.add_row(name, str(number), where, face.name, female, male, sure)
             name = ""
+        if table.row_count >= TABLE_ROWS:
+            console.print_above_bar(table, stream)
+            table = _empty_table()
     if table.row_count:
-        console.print_table(table, stream)
+        console.print_above_bar(table, stream)
+
+
+def _empty_table() -> Table:
+    from facegender.cli import console
+
+    table = console.make_table(
+        "", "photo", ">face", "where", "gender", ">female", ">male", "how sure"
+    )
+    table.title = None
+    table.show_edge = False
+    return table
 
 
 def _face_cells(face: dict[str, Any] | None, number: int) -> list[Any]:

@@ -60,6 +60,22 @@ def test_table_and_csv_number_the_faces_and_say_no_face(run, holiday, finding_mo
     assert areas == sorted(areas, reverse=True)
 
 
+def test_a_long_table_is_printed_in_parts_that_lose_nothing(monkeypatch):
+    from facegender.cli import writers
+    from facegender.predictor import Prediction
+
+    monkeypatch.setattr(writers, "TABLE_ROWS", 4)
+    photos = [Prediction(f"photo-{i}.jpg", ()) for i in range(10)]
+    out = io.StringIO()
+    writers.write_table(iter(photos), None, out)
+    lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines if "no face" in line] == [p.path for p in photos]
+    assert sum("how sure" in line for line in lines) == 3
+    out = io.StringIO()
+    writers.write_table(iter(()), None, out)
+    assert out.getvalue() == ""
+
+
 def test_no_detect_min_face_and_min_score(run, holiday, finding_model):
     options = ("--jsonl", "-q", "--model", finding_model)
     (whole,) = answers(run("predict", "holiday/a.jpg", "--no-detect", *options)[0])

@@ -1,7 +1,7 @@
 from collections import defaultdict
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegender.dataset.checks import Inspection, Inspections, find_conflicts
@@ -33,6 +33,7 @@ def test_inspections_are_a_list():
     assert found.sizes.tolist() == [5_000_000_000, 0, 9, 0]
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_conflicts_are_those_that_a_plain_reading_finds(rows, random):
     labels = np.array([row[0] for row in rows], np.int8)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegender.dataset.digests import Digests
@@ -7,6 +7,7 @@ from facegender.dataset.digests import Digests
 DIGEST = st.text("0123456789abcdef", min_size=32, max_size=32).filter(lambda text: text != "0" * 32)
 
 
+@settings(deadline=None)
 @given(st.lists(DIGEST | st.sampled_from(["", "0" * 31 + "1", "1" + "0" * 31]), max_size=8))
 def test_digests_are_a_list(texts):
     digests = Digests.of(texts)

@@ -10,6 +10,7 @@ PART = st.text(st.characters(exclude_characters="\0"), max_size=8)  # lone surro
 PATHS = st.lists(st.builds("/".join, st.lists(PART, min_size=1, max_size=4)), max_size=12)
 
 
+@settings(deadline=None)
 @given(PATHS, st.data())
 def test_paths_are_a_list(paths, data):
     ours, theirs = Paths(paths), list(paths)
@@ -39,7 +40,7 @@ def test_a_million_paths_take_little_memory():
     assert paths[4321] == "/a/rather/long/folder/of/many/photos/person-0021/photo-004321.jpg"
 
 
-@settings(max_examples=200)
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "./a", "c/../b", "c/d", "c//d"]), max_size=10))
 def test_rows_are_found_by_their_path(paths):
     index = PathIndex(paths, os.path.abspath)

@@ -129,6 +129,22 @@ def test_labels_from_a_file_and_attributes(in_tmp):
     assert samples.attributes["age"] == [*(str(i % 90) for i in range(len(paths) - 1)), ""]
 
 
+def test_a_photo_that_is_listed_twice_gets_its_attributes_twice(in_tmp):
+    make_tree(in_tmp / "photos", persons=4)
+    paths = sorted(str(p.relative_to(in_tmp)) for p in Path(in_tmp / "photos").rglob("*.jpg"))
+    again = [*paths, f"photos/../{paths[0]}", paths[0]]
+    Path("list.csv").write_text("".join(f"{p},{int('/male/' in p)}\n" for p in again))
+    Path("extra.csv").write_text(f"path,age,person\n{paths[0]},44,ann\n")
+    settings = PrepareSettings(labels="list.csv", attributes="extra.csv", split="photo")
+    result = prepare(None, Path("faces.csv"), settings)
+    assert result.without_attributes == len(paths) - 1
+    samples = read_table(Path("faces.csv"))
+    named = [row for row, age in enumerate(samples.attributes["age"]) if age == "44"]
+    assert named == [0, len(paths), len(paths) + 1]
+    assert [samples.persons[row] for row in named] == ["ann"] * 3
+    assert result.copies == 2
+
+
 def test_long_deep_and_foreign_names(in_tmp):
     root = make_tree(in_tmp / "фото 写真", persons=4)
     deep = root / "female" / "Ünï cödé" / Path(*["d" * 200] * 10)

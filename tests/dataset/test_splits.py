@@ -101,6 +101,7 @@ def plainly_split(labels, groups, shares, seed):
     return result
 
 
+@settings(deadline=None)
 @given(GROUPS, st.integers(0, 3))
 def test_groups_are_dealt_by_the_plain_rule(rows, seed):
     labels = [0, 0, 0, 1, 1, 1, *(row[0] for row in rows)]
