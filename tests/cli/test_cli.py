@@ -164,6 +164,20 @@ def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
     )
 
 
+def _wait_until_it_listens(process):
+    """Wait until the process catches SIGTERM: on a busy machine Python itself starts slowly."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        time.sleep(1)
+        return
+    for _ in range(3000):
+        caught = dict(line.split(":", 1) for line in status.read_text().splitlines())["SigCgt"]
+        if int(caught, 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.02)
+    pytest.fail("it never began to listen")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["prepare photos", "predict photos -r --jsonl"])
 def test_a_stop_while_photos_are_decoded_is_no_broken_photo(in_tmp, toy_model, number, command):
@@ -179,7 +193,8 @@ def test_a_stop_while_photos_are_decoded_is_no_broken_photo(in_tmp, toy_model, n
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(0.7)
+    _wait_until_it_listens(process)
+    time.sleep(0.3)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     if process.returncode == 0:
