@@ -145,6 +145,7 @@ def evaluate(
     samples = _select(csv, table, split, where or [])
     columns = dict(_crossed(samples, names) for names in by or [])
     warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
+    other = _other(compare, samples, csv, predictor.workers) if compare is not None else None
     changes = find_changes(
         samples, read_sidecar(csv), table=table, workers=predictor.workers, on_progress=on_progress
     )
@@ -153,7 +154,6 @@ def evaluate(
             f"{changes.sentence(samples)}; every row counts: those that cannot be read as errors, "
             "the others as they are now"
         )
-    other = _other(compare, samples, csv, predictor.workers) if compare is not None else None
     leakage = None
     if leaks:
         leakage = _leakage(samples, split, table, against, predictor.workers, on_progress)

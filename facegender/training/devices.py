@@ -25,6 +25,7 @@ def best_precision() -> str:
 
     CPUs compute in float32: in bfloat16 or float16 they take longer.
     """
+    import_keras()  # silently
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
