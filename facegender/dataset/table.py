@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path, PureWindowsPath
@@ -226,11 +226,20 @@ def _parsed(file: Path, stream: TextIO) -> Iterator[list[str]]:
         try:
             line = stream.readline()
             delimiter = next((mark for mark in ",;\t" if mark in line), ",")
-            yield from csv.reader(chain([line] if line else [], stream), delimiter=delimiter)
+            lines = chain([line] if line else [], stream)
+            yield from csv.reader(_without_nul(file, lines), delimiter=delimiter)
         except csv.Error as error:
             raise DataError(f"{file} is not a CSV file: {error}", _EXPECTED) from None
         except OSError as error:
             raise _cannot_read(file, error) from error
+
+
+def _without_nul(file: Path, lines: Iterable[str]) -> Iterator[str]:
+    """Pass lines on, but refuse NUL characters, which no text has and no path can have."""
+    for line in lines:
+        if "\0" in line:
+            raise DataError(f"{file} is not a CSV file: it holds NUL bytes", _EXPECTED)
+        yield line
 
 
 def _cannot_read(file: Path, error: OSError) -> DataError:
