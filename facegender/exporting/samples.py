@@ -24,8 +24,8 @@ from facegender.finders import AsCropped, finder_for
 COMPARED: Final = 200
 """Crops that an export is compared on, at most."""
 CALIBRATED: Final = 200
-"""Crops that int8 is calibrated with, at most: 1,000 gave more flips than 10, since each widens
-the ranges that 256 steps must cover."""
+"""Crops that int8 is calibrated with, at most. More take longer and do not help: the bundled
+model's mean difference was 0.006 with 10, 0.007 with 300 and with 1,000 crops."""
 LEAST_CALIBRATED: Final = 20
 
 Photos = str | os.PathLike[str] | Sequence[Source]
