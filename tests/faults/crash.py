@@ -181,6 +181,9 @@ class TableOverEdits(TableOverCrops):
         return (place / "faces.csv").read_bytes() != self.EDITED
 
 
+OLD, NEW = "01d01d01d01d01d0", "0123456789abcdef"
+
+
 def _facts(fingerprint: str) -> dict[str, Any]:
     return {
         "arch": "compact",
@@ -202,16 +205,16 @@ class NewModel:
             (place / name).write_text(text)
 
     def work(self, place: Path) -> None:
-        save_bundle(place, self.CONTENTS, _facts("new"))
+        save_bundle(place, self.CONTENTS, _facts(NEW))
 
     def check(self, place: Path) -> None:
         if (place / MANIFEST).exists():
-            assert load_bundle(place).fingerprint in ("old", "new")
+            assert load_bundle(place).fingerprint in (OLD, NEW)
         for name, text in self.MINE.items():
             assert (place / name).read_text() == text
 
     def is_new(self, place: Path) -> bool:
-        return load_bundle(place).fingerprint == "new"
+        return load_bundle(place).fingerprint == NEW
 
     def files(self, place: Path) -> set[str]:
         names = {path.name for path in load_bundle(place).files.values()}
@@ -223,7 +226,7 @@ class ModelOverModel(NewModel):
 
     def before(self, place: Path) -> None:
         super().before(place)
-        save_bundle(place, {KERAS: b"old" * 999, TWIN: b"old twin"}, _facts("old"))
+        save_bundle(place, {KERAS: b"old" * 999, TWIN: b"old twin"}, _facts(OLD))
 
     def check(self, place: Path) -> None:
         assert (place / MANIFEST).exists()
@@ -235,7 +238,7 @@ class NewCard(ModelOverModel):
 
     def before(self, place: Path) -> None:
         super().before(place)
-        save_bundle(place, self.CONTENTS, _facts("old"))
+        save_bundle(place, self.CONTENTS, _facts(OLD))
 
     def work(self, place: Path) -> None:
         amend_bundle(load_bundle(place), {CARD: b"# another card\n"}, {"evaluations": [1]})

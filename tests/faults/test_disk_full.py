@@ -19,7 +19,7 @@ from tests.faults.kills import FACEGENDER, Train, environment, temporary
 
 FULL = ("No space left on device", "File too large")
 FACTS = {
-    "fingerprint": "old",
+    "fingerprint": "01d01d01d01d01d0",
     "crop": {"kind": "photo", "size": "64x64"},
     "threshold": 0.7,
     "temperature": 1.0,
@@ -172,6 +172,6 @@ def test_a_save_of_a_model(small_disk):
     before = content(folder)
     large = {KERAS: b"k" * 100_000, TWIN: b"t" * 100_000}
     with pytest.raises(FaceGenderError, match="No space left"):
-        save_bundle(folder, large, FACTS | {"fingerprint": "new"})
+        save_bundle(folder, large, FACTS | {"fingerprint": "0123456789abcdef"})
     assert content(folder) == before
-    assert load_bundle(folder).fingerprint == old.fingerprint == "old"
+    assert load_bundle(folder).fingerprint == old.fingerprint == FACTS["fingerprint"]
