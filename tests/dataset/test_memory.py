@@ -1,13 +1,14 @@
 """The least of what memory.py in the benchmarks measures: that rows stay small."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 
 from facegender.dataset.checks import Inspection, Inspections, find_conflicts
-from facegender.dataset.sidecar import Sidecar, read_sidecar, sidecar_path, write_sidecar
+from facegender.dataset.sidecar import Sidecar, read_sidecar, write_with_table
 from facegender.dataset.splits import precedence, split_by_group
-from facegender.dataset.table import read_table, write_table
+from facegender.dataset.table import read_table, write_rows
 
 LIMIT = 300
 
@@ -46,9 +47,9 @@ def test_a_row_takes_little_memory_on_its_way(tmp_path):
             samples.splits = split_by_group(
                 samples.labels, conflicts.groups, val=0.1, test=0.2, seed=0
             )
-            write_table(table, samples)
             sidecar = Sidecar({}, None, inspections.sizes, inspections.digests)
-            write_sidecar(sidecar_path(table), sidecar, table)
+            text = partial(write_rows, folder=str(tmp_path), samples=samples)
+            write_with_table(table, text, sidecar)
             return samples, read_sidecar(table)
 
         used, (samples, sidecar) = peak(work)
