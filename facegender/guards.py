@@ -1,13 +1,15 @@
 """Photos that would cost their decoder far more than a photo may, told by their bytes alone.
 
 Pixels are bounded elsewhere. These are the ways around that bound that the decoders leave open: a
-small file that makes them go over a photo thousands of times, or keep millions of parts.
+small file that makes them go over a photo thousands of times, or keep millions of parts; and one
+that crashes.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from facegender.errors import PhotoError
@@ -57,6 +59,33 @@ def refuse_many_parts(data: bytes) -> None:
         raise PhotoError("too large", f"too large: {strips:,} strips")
     if data[:2] in _TEXT and (notes := data.count(b"#")) > MAX_COMMENTS:
         raise PhotoError("too large", f"too large: {notes:,} comments")
+
+
+def refuse_odd_items(data: bytes) -> None:
+    """Refuse a HEIF in which the type or name of an item is no text: pi-heif 1.4 crashes on it."""
+    for begin, end in _meta_boxes(data):
+        place = data.find(b"infe", begin, end)
+        while place > 0:
+            length = int.from_bytes(data[place - 4 : place], "big")
+            text = place + (14 if data[place + 4 : place + 5] == b"\3" else 12)
+            try:
+                data[text : min(place - 4 + length, end)].decode("utf-8")
+            except UnicodeDecodeError:
+                raise PhotoError("unreadable", "damaged: an item's name is no text") from None
+            place = data.find(b"infe", place + 4, end)
+
+
+def _meta_boxes(data: bytes) -> Iterator[tuple[int, int]]:
+    """Begin and end of the boxes of a HEIF that describe its items; packed pixels lie in others."""
+    begin = 0
+    while begin + 8 <= len(data):
+        length = int.from_bytes(data[begin : begin + 4], "big")
+        if length == 1:
+            length = int.from_bytes(data[begin + 8 : begin + 16], "big")
+        end = min(begin + length, len(data)) if length else len(data)
+        if data[begin + 4 : begin + 8] == b"meta":
+            yield begin, end
+        begin = max(end, begin + 8)
 
 
 def _scans(data: bytes) -> int:

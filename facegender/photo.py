@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from facegender.errors import PhotoError
-from facegender.guards import refuse_many_parts, refuse_slow
+from facegender.guards import refuse_many_parts, refuse_odd_items, refuse_slow
 
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
@@ -175,6 +175,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
         raise PhotoError("empty", "empty file (0 bytes)")
     formats: tuple[str, ...] = FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
+        refuse_odd_items(data)
         _register_heif()
         formats = ("HEIF",)
     refuse_many_parts(data)

@@ -63,22 +63,29 @@ class Outcome:
         tally.largest = max(tally.largest, (result["memory"], number))
 
 
-def fuzz(numbers: range, *, seconds: float = SECONDS) -> Outcome:
-    """Decode the damaged files of these numbers in a watched process, renewed when it dies."""
+def fuzz(numbers: range, *, only: str = "", seconds: float = SECONDS) -> Outcome:
+    """Decode the damaged files of these numbers in a watched process, renewed when it dies.
+
+    Args:
+        numbers: each stands for a file.
+        only: the one format that is damaged, "" for all of them in turn.
+        seconds: most time that one file may take.
+    """
     outcome = Outcome()
     left = list(numbers)
     while left:
-        done = _watch(left, outcome, seconds)
+        done = _watch(left, outcome, only, seconds)
         left = left[done:]
     return outcome
 
 
-def _watch(numbers: list[int], outcome: Outcome, seconds: float) -> int:
+def _watch(numbers: list[int], outcome: Outcome, only: str, seconds: float) -> int:
     """Run one process until it ends; return how many files it is rid of."""
     with tempfile.TemporaryFile() as words:
         step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
         span = f"{numbers[0]}:{numbers[-1] + 1}:{step}"
         command = [sys.executable, "-X", "faulthandler", "-m", _MODULE, "--child", span]
+        command += ["--format", only]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words)
         done = 0
         try:
@@ -122,13 +129,12 @@ def _lines(child: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
         patience = seconds
 
 
-def _child(span: range) -> None:
+def _child(span: range, only: str) -> None:
     """Decode the files of these numbers and say a line of JSON about each."""
     from tests.faults.mutations import mutated
-    from tests.faults.seeds import seeds
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    originals = seeds()
+    originals = seeds_of(only)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     heard = os.fstat(2).st_size
     for number in span:
@@ -140,6 +146,13 @@ def _child(span: range) -> None:
             heard = length
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
+
+
+def seeds_of(only: str) -> dict[str, list[bytes]]:
+    """The whole files of one format, or of all."""
+    from tests.faults.seeds import seeds
+
+    return {kind: files for kind, files in seeds().items() if only in ("", kind)}
 
 
 def _decode(data: bytes) -> dict[str, Any]:
@@ -212,23 +225,24 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time limit of one file")
+    parser.add_argument("--format", default="", help="damage files of this format alone")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--only", type=int, help="one number: print what becomes of it")
     parser.add_argument("--write", type=Path, help="with --only: write its file")
     chosen = parser.parse_args()
     if chosen.child:
-        _child(range(*map(int, chosen.child.split(":"))))
+        _child(range(*map(int, chosen.child.split(":"))), chosen.format)
         return
     if chosen.only is not None:
         from tests.faults.mutations import mutated
-        from tests.faults.seeds import seeds
 
-        kind, data = mutated(chosen.only, seeds())
+        kind, data = mutated(chosen.only, seeds_of(chosen.format))
         if chosen.write:
             chosen.write.write_bytes(data)
         print(kind, f"{len(data):,} bytes", _decode(data))
         return
-    outcome = fuzz(range(chosen.start, chosen.start + chosen.count), seconds=chosen.seconds)
+    numbers = range(chosen.start, chosen.start + chosen.count)
+    outcome = fuzz(numbers, only=chosen.format, seconds=chosen.seconds)
     report(outcome, sys.stdout)
     sys.exit(1 if any(outcome.faults.values()) else 0)
 

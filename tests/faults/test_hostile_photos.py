@@ -16,7 +16,7 @@ from facegender.photo import KILLED, check_photo, decode_photo
 from tests.conftest import encoded, pattern
 from tests.faults import bombs
 from tests.faults.fuzz_photos import fuzz
-from tests.faults.seeds import icc_profile
+from tests.faults.seeds import icc_profile, seeds
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
 
@@ -170,6 +170,27 @@ def test_a_colour_profile_costs_no_photo(kind, profile):
     whole = icc_profile()
     content = {"whole": whole, "cut": whole[:99], "garbage": b"\xff" * 999, "empty": b""}[profile]
     assert decode_photo(encoded(PHOTO, kind, icc_profile=content)).size == (120, 80)
+
+
+@pytest.mark.parametrize("name", [b"Ex\xfff", b"\xe9xif", b"\xff\xff\xff\xff", b"ABCD"])
+def test_an_item_whose_type_is_no_text_does_not_crash_the_heif_decoder(name):
+    """In a process of its own, since the decoder did crash on these."""
+    pytest.importorskip("pillow_heif")
+    data = seeds()["HEIC"][2]
+    place = data.index(b"Exif", data.index(b"infe"))
+    code = (
+        "import sys\n"
+        "from facegender.errors import PhotoError\n"
+        "from facegender.photo import decode_photo\n"
+        "try:\n"
+        "    print(decode_photo(sys.stdin.buffer.read()).size)\n"
+        "except PhotoError as error:\n"
+        "    print(error)\n"
+    )
+    damaged = data[:place] + name + data[place + 4 :]
+    done = subprocess.run([sys.executable, "-c", code], input=damaged, capture_output=True)
+    said = "(48, 64)" if name == b"ABCD" else "damaged: an item's name is no text"
+    assert (done.returncode, done.stdout.decode().strip()) == (0, said)
 
 
 def test_an_animated_bomb_is_judged_by_its_first_frame():
