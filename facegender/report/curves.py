@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facegender.intervals import wilson
 from facegender.labels import MALE
 from facegender.report.page import figure, table
-from facegender.report.plots import Axis, Line, line_plot
+from facegender.report.plots import Axis, Line, line_plot, share_axis
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
@@ -37,7 +38,7 @@ def _ranking(result: Evaluation) -> list[str]:
     share = Axis("women called men"), Axis("men called men")
     return [
         figure(
-            "ROC curve",
+            "ROC curve; dashed: by chance",
             line_plot(
                 f"ROC curve, area {result.metrics['roc_auc'].value:.4f}",
                 *share,
@@ -50,7 +51,7 @@ def _ranking(result: Evaluation) -> list[str]:
             line_plot(
                 f"Precision-recall curve, area {result.metrics['average_precision'].value:.4f}",
                 Axis("recall"),
-                Axis("precision", 0.5, 1.0, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)),
+                share_axis("precision", min(y for _, y in pr)),
                 [Line(pr)],
             ),
             table("Precision and recall", ("recall", "precision"), _sampled(pr)),
@@ -61,13 +62,13 @@ def _ranking(result: Evaluation) -> list[str]:
 def _reliability(result: Evaluation) -> str:
     rows = [row for row in result.calibration["reliability"] if row["photos"]]
     points = [(row["confidence"], row["accuracy"]) for row in rows]
-    x = Axis("probability claimed", 0.5, 1.0, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0))
-    y = Axis("share right", 0.0, 1.0)
+    ends = [wilson(row["accuracy"], row["photos"]) for row in rows]
+    bars = [Line([(x, low), (x, high)]) for (x, _), (low, high) in zip(points, ends, strict=True)]
     plot = line_plot(
         "Reliability diagram: share of right answers against the probability claimed",
-        x,
-        y,
-        [Line([(0.5, 0.5), (1, 1)], "guide"), Line(points, marks=True)],
+        share_axis("probability claimed", 0.5),
+        share_axis("share right", min((0.5, *(low for low, _ in ends)))),
+        [Line([(0.5, 0.5), (1, 1)], "guide"), *bars, Line(points, marks=True)],
     )
     numbers = [
         (
@@ -75,24 +76,22 @@ def _reliability(result: Evaluation) -> str:
             f"{row['photos']:,}",
             f"{100 * row['confidence']:.1f} %",
             f"{100 * row['accuracy']:.1f} %",
+            f"{100 * low:.1f} % to {100 * high:.1f} %",
         )
-        for row in rows
+        for row, (low, high) in zip(rows, ends, strict=True)
     ]
-    return figure(
-        "Reliability", plot, table("Reliability", ("bin", "photos", "claimed", "right"), numbers)
-    )
+    heads = ("bin", "photos", "claimed", "right", "interval, photos independent")
+    caption = "Reliability; dashed: where claims are true"
+    return figure(caption, plot, table("Reliability", heads, numbers))
 
 
 def _coverage(result: Evaluation) -> str:
     levels = [row for row in result.calibration["coverage"] if row["accuracy"] is not None]
     points = [(row["coverage"], row["accuracy"]) for row in levels]
-    low = min((y for _, y in points), default=0.5)
-    base = max(0.0, min(0.9, np.floor(low * 20) / 20))
-    ticks = tuple(float(t) for t in np.linspace(base, 1, 6))
     plot = line_plot(
         "Accuracy against coverage as the threshold rises",
         Axis("photos with a sure answer"),
-        Axis("share right among them", float(base), 1.0, ticks),
+        share_axis("share right among them", min((y for _, y in points), default=0.5)),
         [Line(points)],
     )
     numbers = [

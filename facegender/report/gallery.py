@@ -73,7 +73,7 @@ def gallery(
 def _item(entry: Entry, picture: str) -> str:
     answer = int(entry.p_male >= 0.5)
     sure = entry.p_male if answer else 1 - entry.p_male
-    words = f"labelled {LABELS[entry.label]}, called {LABELS[answer]}, {100 * sure:.0f} %"
+    words = f"labelled {LABELS[entry.label]}, called {LABELS[answer]}, {100 * sure:.0f}\u00a0%"
     name = os.path.basename(entry.path).encode("utf-8", "backslashreplace").decode()
     alt = escape(words, quote=True)
     shown = f'<img src="{picture}" alt="{alt}" loading="lazy">' if picture else ""

@@ -6,6 +6,7 @@ carries a text alternative; the numbers stand in a table beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -40,6 +41,14 @@ class Axis:
         """Return where a value lies between the ends, 0 to 1."""
         span = self.high - self.low
         return min(max((value - self.low) / span if span else 0.0, 0.0), 1.0)
+
+
+def share_axis(title: str, least: float) -> Axis:
+    """Return an axis in percent from a round share, not above the least value, to 100 %."""
+    step = next((s for s in (0.01, 0.02, 0.05, 0.1) if least >= 1 - 5 * s), 0.2)
+    count = min(5, max(2, math.ceil(round((1 - least) / step, 9))))
+    ticks = tuple(round(1 - step * (count - i), 3) for i in range(count + 1))
+    return Axis(title, ticks[0], 1.0, ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ def line_plot(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
 
 def forest_plot(title: str, axis: Axis, rows: Sequence[Interval], reference: float | None) -> str:
     """Return a plot of values with their intervals, a row each, and a line at a reference."""
-    step, left = 26, 180
+    step, left = 26, 190
     height = _TOP + step * len(rows) + _BOTTOM
     wide = WIDTH - left - _RIGHT
 

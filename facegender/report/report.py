@@ -94,7 +94,7 @@ def learning_curve(bundle: Bundle) -> str:
         )
         for row in rows
     ]
-    caption = "Loss on validation (blue) and training photos (orange)"
+    caption = "Loss on validation photos (blue) and training photos (orange, dashed)"
     return figure(caption, plot, table("Epochs", heads, numbers))
 
 
@@ -112,4 +112,4 @@ def _made(result: Evaluation, predictor: Predictor, command: str) -> str:
         ("Python", platform.python_version()),
         *((name, version(name)) for name in ("numpy", "scikit-learn", "pillow")),
     ]
-    return table("Versions and settings", ("", ""), rows)
+    return table("Versions and settings", (), rows)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from facegender.judging import worst_and_gaps
 from facegender.labels import LABELS
 from facegender.report.page import figure, paragraph, table
-from facegender.report.plots import Axis, Interval, forest_plot
+from facegender.report.plots import Axis, Interval, forest_plot, share_axis
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
@@ -33,6 +31,8 @@ TITLES = {
     "brier": "Brier score",
     "ece": "calibration error (15 bins)",
 }
+_MOST_MARKS, _MOST_ROWS = 40, 1000
+"""Groups in a plot and in its table: `--by person` may have many thousands."""
 _SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
 
 
@@ -72,7 +72,7 @@ def leaks(result: Evaluation) -> str:
     if found is None:
         return "".join(parts) + paragraph(
             "Copies of training photos were not looked for: the table has no training rows, or "
-            "was not asked to look.",
+            "they were left out (--no-leaks).",
             "soft",
         )
     counts = (len(found.exact), len(found.near), len(found.persons))
@@ -111,7 +111,7 @@ def data(result: Evaluation) -> str:
         ("without a face (errors)", f"{result.no_face:,}"),
         ("unreadable (errors)", f"{result.unreadable:,}"),
     ]
-    return table("The rows judged", ("", ""), rows)
+    return table("The rows judged", (), rows)
 
 
 def headline(result: Evaluation) -> str:
@@ -130,39 +130,49 @@ def headline(result: Evaluation) -> str:
         for i, row in enumerate(counts)
     ]
     heads = ("", *(f"called {name}" for name in LABELS), "no answer")
-    return table("Metrics, intervals of 95 %", ("metric", "value", "interval"), rows) + table(
-        "Confusion matrix, photos", heads, matrix
-    )
+    metrics = table("Metrics, intervals of 95 %", ("metric", "value", "interval"), rows)
+    return f'<div class="plots">{metrics}{table("Confusion matrix, photos", heads, matrix)}</div>'
 
 
 def groups(result: Evaluation) -> str:
     """A forest plot and a table for each grouping, the worst first."""
-    parts = []
-    for by, found in result.groups.items():
-        order = sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
-        rows, intervals = [], []
-        for value in order:
-            group = found[value]
-            estimates = [group[name] for name in ("accuracy", "recall_female", "recall_male")]
-            numbers_of = [cell for e in estimates for cell in show_estimate("accuracy", e)]
-            small = group["too_small"]
-            if small:
-                numbers_of = ["too few to say", *[""] * (len(numbers_of) - 1)]
-            name = value or "(none)"
-            rows.append((name, f"{group['photos']:,}", *numbers_of))
-            bare = estimates[0]
-            ends = (None, None, None) if small else (bare.value, bare.low, bare.high)
-            intervals.append(Interval(name, *ends))
-        heads = ("group", "photos", "accuracy", "interval", "women called women", "interval")
-        numbers = table(f"By {by}", (*heads, "men called men", "interval"), rows)
-        plot = forest_plot(
-            f"Accuracy by {by} with intervals of 95 %; the line is that of all rows",
-            _axis_for(intervals),
-            intervals,
-            result.metrics["accuracy"].value,
-        )
-        parts.append(f"<h3>By {escape(by)}</h3>{_gap(found)}{figure('Accuracy', plot, numbers)}")
-    return "".join(parts)
+    parts = [_grouping(result, by, found) for by, found in result.groups.items()]
+    return f'<div class="plots">{"".join(parts)}</div>' if parts else ""
+
+
+def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> str:
+    order = sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
+    rows, intervals = [], []
+    for value in order[:_MOST_ROWS]:
+        group, name = found[value], value or "(none)"
+        estimates = [group[key] for key in ("accuracy", "recall_female", "recall_male")]
+        numbers_of = [
+            cell
+            for estimate, nobody in zip(estimates, ("", "no women", "no men"), strict=True)
+            for cell in (
+                (nobody, "") if estimate.value is None else show_estimate("accuracy", estimate)
+            )
+        ]
+        ends = _ends(estimates[0])
+        if group["too_small"]:
+            numbers_of = ["too few to say", *[""] * (len(numbers_of) - 1)]
+            ends = (None, None, None)
+        rows.append((name, f"{group['photos']:,}", *numbers_of))
+        intervals.append(Interval(name, *ends))
+    heads = ("group", "photos", "accuracy", "interval", "women called women", "interval")
+    worst = f", the worst {_MOST_ROWS:,} of {len(order):,}" if len(order) > _MOST_ROWS else ""
+    numbers = table(f"By {by}{worst}", (*heads, "men called men", "interval"), rows)
+    shown = intervals[:_MOST_MARKS]
+    plot = forest_plot(
+        f"Accuracy by {by} with intervals of 95 %; the line is that of all rows",
+        _axis_for(shown),
+        shown,
+        result.metrics["accuracy"].value,
+    )
+    caption = "Accuracy, worst first; dashed: all photos"
+    if len(order) > _MOST_MARKS:
+        caption = f"Accuracy, the worst {_MOST_MARKS} of {len(order):,}; dashed: all photos"
+    return f"<div><h3>By {escape(by)}</h3>{_gap(found)}{figure(caption, plot, numbers)}</div>"
 
 
 def stress(result: Evaluation) -> str:
@@ -187,7 +197,8 @@ def stress(result: Evaluation) -> str:
         result.metrics["accuracy"].value,
     )
     heads = ("condition", "accuracy", "interval", "answers changed")
-    return figure("Accuracy under stress", plot, table("Under stress", heads, rows))
+    caption = "Accuracy under stress; dashed: as it is"
+    return figure(caption, plot, table("Under stress", heads, rows))
 
 
 def comparison(result: Evaluation) -> str:
@@ -196,16 +207,16 @@ def comparison(result: Evaluation) -> str:
     if found is None:
         return ""
     value, low, high = (
-        f"{100 * (v or 0.0):+.2f} points"
+        f"{100 * (v or 0.0):+.2f}"
         for v in (found.difference.value, found.difference.low, found.difference.high)
     )
     rows = [
-        ("difference of accuracy", f"{value} ({low} to {high})"),
-        ("right here only", f"{found.only_first:,}"),
-        ("right there only", f"{found.only_second:,}"),
+        ("difference of accuracy", f"{value} points ({low} to {high})"),
+        ("only this one right", f"{found.only_first:,} photos"),
+        ("only the other right", f"{found.only_second:,} photos"),
         ("McNemar's exact test", f"p = {found.p_value:.3g}"),
     ]
-    return table("Against the other model", ("", ""), rows)
+    return table("Paired, every photo counted", (), rows)
 
 
 def show_estimate(name: str, estimate: Estimate) -> tuple[str, str]:
@@ -235,10 +246,7 @@ def _gap(found: dict[str, dict[str, Any]]) -> str:
 def _axis_for(rows: Sequence[Interval]) -> Axis:
     """An axis in percent that begins a little below the lowest interval."""
     lows = [row.low if row.low is not None else row.value for row in rows]
-    least = min((low for low in lows if low is not None), default=0.0)
-    base = max(0.0, float(np.floor(least * 10) / 10))
-    ticks = tuple(round(float(t), 3) for t in np.linspace(base, 1, 5))
-    return Axis("accuracy", base, 1.0, ticks)
+    return share_axis("accuracy", min((low for low in lows if low is not None), default=0.0))
 
 
 def _ends(estimate: Estimate) -> tuple[float | None, float | None, float | None]:
