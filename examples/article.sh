@@ -8,7 +8,7 @@
 set -euo pipefail
 photos=${1:?the folder of photos}
 facegender prepare "$photos" --split article --out article.csv
-facegender train article.csv --init none --out article_compact --seed 0
+facegender train article.csv --init none --no-degrade --out article_compact --seed 0
 facegender eval article.csv --model article_compact
 facegender train article.csv --arch classic --out article_classic --seed 0
 facegender eval article.csv --model article_classic
