@@ -10,9 +10,9 @@ a photo by which it exceeds the constant: the peak at 10,000 photos, where all b
 The commands are the real ones but for stand-ins, since a million real photos would take a day: the
 network is one dense layer on the mean of 32x32 crops, and above 100,000 photos (`--real-up-to`) the
 files are links to a few, and reading one, searching it and hashing it are replaced by drawing
-numbers from its name. What is kept of each photo is what is kept of real ones. The crops that `train`
-caches on disk are no memory of its processes: the copies that the system keeps of them in memory that
-is free otherwise do not count.
+numbers from its name, with a constant of their own. What is kept of each photo is what is kept of
+real ones. The crops that `train` caches on disk are no memory of its processes: the copies that the
+system keeps of them in memory that is free otherwise do not count.
 """
 
 from __future__ import annotations
@@ -193,25 +193,27 @@ def main() -> int:
     parser.add_argument("--real-up-to", type=int, default=100_000)
     options = parser.parse_args()
     print(f"{'command':8} {'photos':>9} {'seconds':>8} {'peak MB':>8} {'bytes a photo above':>20}")
-    sizes, worst = sorted(options.sizes), 0.0
-    constant: dict[str, tuple[int, int]] = {}
-    for size in sizes:
+    real = sorted(size for size in options.sizes if size <= options.real_up_to)
+    large = sorted(size for size in options.sizes if size > options.real_up_to)
+    runs = [(size, False) for size in real]
+    runs += [(size, True) for size in ([CONSTANT_AT, *large] if large else ())]
+    worst = 0.0
+    constant: dict[tuple[str, bool], tuple[int, int]] = {}
+    for size, stand_ins in runs:
         folder = Path(tempfile.mkdtemp(prefix="memory-", dir=options.folder))
-        stand_ins = size > options.real_up_to
         try:
             make_photos(folder / "photos", size, stand_ins)
             for command in options.commands:
-                found = run(command, folder, stand_ins)
-                shown = ""
-                if size <= max(CONSTANT_AT, sizes[0]):
-                    constant[command] = size, max(found.peak, constant.get(command, (0, 0))[1])
+                found, shown = run(command, folder, stand_ins), "(the constant)"
+                least, peak = constant.setdefault((command, stand_ins), (size, found.peak))
+                if size <= CONSTANT_AT:
+                    constant[command, stand_ins] = size, max(found.peak, peak)
                 else:
-                    least, peak = constant[command]
                     above = max(0, found.peak - peak) / (size - least)
                     worst, shown = max(worst, above), f"{above:.0f}"
                 print(
                     f"{command:8} {size:9,} {found.seconds:8.1f} {found.peak / 1e6:8.1f} "
-                    f"{shown or '(the constant)':>20}{' (stand-ins)' if stand_ins else ''}",
+                    f"{shown:>20}{' (stand-ins)' if stand_ins else ''}",
                     flush=True,
                 )
         finally:
