@@ -121,10 +121,20 @@ def number_units(persons: list[str] | None, count: int) -> NDArray[np.intp]:
     return units
 
 
-def resampled_weights(units: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each unit is drawn in each resample, float64 (some, units) at a time."""
+def resampled_weights(
+    units: int, resamples: int, seed: int, *, photos: int = 0
+) -> Iterator[Floats]:
+    """Yield how often each unit is drawn in each resample, float64 (some, units) at a time.
+
+    Args:
+        units: how many there are.
+        resamples: how many are wanted in all.
+        seed: of the draws.
+        photos: how many values the caller makes of a resample, where they are more than units;
+            fewer resamples then come at a time, and the same ones.
+    """
     random = np.random.default_rng(seed)
-    step = max(1, _CHUNK // units)
+    step = max(1, _CHUNK // max(units, photos))
     for first in range(0, resamples, step):
         rows = min(step, resamples - first)
         drawn = random.integers(0, units, (rows, units))
@@ -169,7 +179,7 @@ def _spreads(judge: Judge, names: list[str], resamples: int, seed: int) -> dict[
     ranking = any(name in RANKING for name in names)
     parts = [
         judge.resampled(weights, ranking=ranking)
-        for weights in resampled_weights(judge.units, resamples, seed)
+        for weights in resampled_weights(judge.units, resamples, seed, photos=len(judge))
     ]
     spreads = {}
     for name in names:

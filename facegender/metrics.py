@@ -113,6 +113,9 @@ class Judge:
         self._bin = bins_of(sure)
         self._excess = np.where(found, (male == (labels == MALE)) - sure, 0.0)
 
+    def __len__(self) -> int:
+        return len(self._of)
+
     def confusion(self, weights: Floats | None = None) -> Floats:
         """Return counts (2, 3): rows are labels; columns are female, male, no answer."""
         table: Floats = self._tables(self._rows(weights))[0]

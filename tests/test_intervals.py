@@ -99,6 +99,13 @@ def test_resamples_draw_as_many_units_as_there_are():
     assert weights.var() == pytest.approx(1 - 1 / 600, abs=0.01)
 
 
+def test_persons_with_many_photos_are_resampled_alike_but_fewer_at_a_time():
+    whole = np.concatenate(list(resampled_weights(600, 2000, 3)))
+    parts = list(resampled_weights(600, 2000, 3, photos=100_000))
+    assert {len(part) for part in parts} == {10}
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
 def test_one_photo_tells_little():
     found = estimate(answers_of([1], [0.8]))
     assert found["accuracy"].low == pytest.approx(0.2065, abs=5e-5)

@@ -96,8 +96,9 @@ def _prepare(
         missing = join_attributes(found, Path(settings.attributes), roots)
     originals = found.paths
     found, inspections = _inspect(found, folder, settings, workers, on_progress)
-    good = inspections.good
-    samples, kept = found.take(good), inspections.take(good)
+    good, samples, kept = inspections.good, found, inspections
+    if len(good) < len(found):
+        samples, kept = found.take(good), inspections.take(good)
     reasons = Counter(inspections[row].reason for row in inspections.rejected)
     if not len(good):
         raise DataError(f"none of {len(found):,} photos is usable: {_counts(reasons)}", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.dataset.sidecar import Sidecar
 from facegender.dataset.table import relative_path
@@ -70,11 +71,7 @@ def find_changes(
         workers: processes that read; None means one a core.
         on_progress: called with (photos done, photos in all).
     """
-    known: dict[str, tuple[int, str]] = {}
-    if sidecar is not None:
-        rows = (samples if table is None else table).paths
-        known = dict(zip(rows, zip(sidecar.sizes, sidecar.digests, strict=True), strict=True))
-    jobs = ((path, known.get(path)) for path in samples.paths)
+    jobs = _jobs(samples, sidecar, samples if table is None else table)
     found: dict[str, list[int]] = {}
     for row, what in enumerate(ordered_map(_compare, jobs, workers=workers, chunk=CHUNK)):
         if what:
@@ -82,6 +79,20 @@ def find_changes(
         if on_progress is not None:
             on_progress(row + 1, len(samples))
     return Changes(found, len(samples))
+
+
+def _jobs(
+    samples: Samples, sidecar: Sidecar | None, table: Samples
+) -> Iterator[tuple[str, tuple[int, str] | None]]:
+    """Yield each row's path, and the size and digest that the sidecar of the table has of it."""
+    if sidecar is None:
+        yield from ((path, None) for path in samples.paths)
+        return
+    index = None if samples is table else PathIndex(table.paths, str)
+    for row, path in enumerate(samples.paths):
+        place = row if index is None else index.find(path)
+        known = None if place is None else (int(sidecar.sizes[place]), sidecar.digests[place])
+        yield path, known
 
 
 def _compare(job: tuple[str, tuple[int, str] | None]) -> str:

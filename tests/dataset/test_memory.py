@@ -9,6 +9,7 @@ from facegender.dataset.checks import Inspection, Inspections, find_conflicts
 from facegender.dataset.sidecar import Sidecar, read_sidecar, write_with_table
 from facegender.dataset.splits import precedence, split_by_group
 from facegender.dataset.table import read_table, write_rows
+from facegender.dataset.verify import find_changes
 
 LIMIT = 300
 
@@ -50,7 +51,12 @@ def test_a_row_takes_little_memory_on_its_way(tmp_path):
             sidecar = Sidecar({}, None, inspections.sizes, inspections.digests)
             text = partial(write_rows, folder=str(tmp_path), samples=samples)
             write_with_table(table, text, sidecar)
-            return samples, read_sidecar(table)
+            sidecar = read_sidecar(table)
+            changes = find_changes(
+                samples.take(range(0, count, 2)), sidecar, table=samples, workers=1
+            )
+            assert len(changes.rows) == count // 2  # no photo is as large as it is said to be
+            return samples, sidecar
 
         used, (samples, sidecar) = peak(work)
         assert len(samples) == count
