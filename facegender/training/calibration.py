@@ -32,7 +32,7 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int8]) -> f
 
 def with_temperature(probabilities: Probabilities, temperature: float) -> Probabilities:
     """Return what the network would have answered with this temperature, float32 (n, 2)."""
-    male = 1 / (1 + np.exp(-_margins(probabilities) / temperature))
+    male = np.exp(-np.logaddexp(0.0, -_margins(probabilities) / temperature))  # never overflows
     return np.stack([1 - male, male], axis=1).astype(np.float32)
 
 
