@@ -37,6 +37,7 @@ _ENVIRONMENT: Final = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_prestart_worker_first_driver": "0",  # processes that nobody here would use
     "RAY_raylet_start_wait_time_s": "180",  # the usual 30 are too few on a busy machine
+    "RAY_agent_register_timeout_ms": "180000",
 }
 
 
