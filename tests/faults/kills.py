@@ -24,6 +24,8 @@ from facegender.dataset.sidecar import is_as_written, read_sidecar
 from facegender.training.state import _read_arrays, read_state
 from tests.conftest import make_tree
 
+STARTED: list[subprocess.Popen[bytes]] = []
+"""What `start` started; a test that fails must leave no stopped process behind."""
 FACEGENDER = [sys.executable, "-m", "facegender"]
 
 
@@ -36,13 +38,24 @@ def environment(**more: str) -> dict[str, str]:
 
 def start(*arguments: str | Path, cwd: Path, **options: Any) -> subprocess.Popen[bytes]:
     """Start a facegender command in a process group of its own."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*FACEGENDER, *map(str, arguments)],
         cwd=cwd,
         env=environment(),
         start_new_session=True,
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options,
     )
+    STARTED.append(process)
+    return process
+
+
+def end_started() -> None:
+    """Kill whatever of `STARTED` still runs, or stands still."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def finish(*arguments: str | Path, cwd: Path, code: int = 0) -> str:
