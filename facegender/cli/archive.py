@@ -3,15 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 if TYPE_CHECKING:
     from facegender.archive.score import ArchiveSettings
     from facegender.cli.inputs import Inputs, OnEmpty
     from facegender.predictor import Predictor
 
+PANEL: Final = "Archives"
+ENGINES: Final = ("plain", "ray")
 TOLD: Final = 20
 """Photos that could not be used that are named on stderr; the answers name all."""
+
+
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="plain, or ray: score an archive to Parquet files in the folder --output, on all "
+        "cores or on the cluster at $RAY_ADDRESS; the same command again does what is missing.",
+        rich_help_panel=PANEL,
+    ),
+]
+ShardSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="With --engine ray: photos in a Parquet file. Default: 500.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def check(engine: str, output: str | None, shard_size: int | None, others: bool) -> None:
+    """Refuse an unknown engine, and options that mean nothing to it."""
+    from facegender.errors import UsageError
+
+    if engine not in ENGINES:
+        raise UsageError(f"unknown engine {engine!r}", f"Choose one of {list(ENGINES)}.")
+    if engine == "plain" and shard_size is not None:
+        raise UsageError("--shard-size is for --engine ray", "Add --engine ray, or leave it out.")
+    if engine == "plain":
+        return
+    if others:
+        raise UsageError(
+            "--engine ray reads lists and writes Parquet, nothing else",
+            "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops and --sort.",
+        )
+    if not output:
+        raise UsageError(
+            "--engine ray needs a folder for the answers",
+            "Add --output FOLDER, or --output s3://BUCKET/FOLDER.",
+        )
 
 
 def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facegender.cli.archive import Engine, ShardSize
 from facegender.cli.options import Debug, Json, Model, Quiet, Workers
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 
 KEEP = "Keep"
-ARCHIVE = "Archives"
-ENGINES = ("plain", "ray")
 
 Photos = Annotated[
     list[str] | None,
@@ -89,24 +88,6 @@ Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a face.")]
 Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout."),
-]
-Engine = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="plain, or ray: score an archive to Parquet files in the folder --output, on all "
-        "cores or on the cluster at $RAY_ADDRESS; the same command again does what is missing.",
-        rich_help_panel=ARCHIVE,
-    ),
-]
-ShardSize = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="With --engine ray: photos in a Parquet file. Default: 500.",
-        rich_help_panel=ARCHIVE,
-    ),
 ]
 Annotate = Annotated[
     Path | None,
@@ -184,7 +165,7 @@ def predict_command(
     if copy and sort is None:
         raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
     others = json or jsonl or csv or stdin_image or annotate or crops or sort
-    _check_engine(engine, output, shard_size, bool(others))
+    archive.check(engine, output, shard_size, bool(others))
     limits = Limits(private=allow_private_url) if allow_url or allow_private_url else None
     written = [folder for folder in (annotate, crops, sort) if folder is not None]
     if engine == "ray":
@@ -228,28 +209,6 @@ def predict_command(
         write(_counted(kept, photos or [], how, no_bar), predictor, stream)
     if failed.count:
         raise typer.Exit(3)
-
-
-def _check_engine(engine: str, output: str | None, shard_size: int | None, others: bool) -> None:
-    """Refuse an unknown engine, and options that mean nothing to it."""
-    from facegender.errors import UsageError
-
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine {engine!r}", f"Choose one of {list(ENGINES)}.")
-    if engine == "plain" and shard_size is not None:
-        raise UsageError("--shard-size is for --engine ray", "Add --engine ray, or leave it out.")
-    if engine == "plain":
-        return
-    if others:
-        raise UsageError(
-            "--engine ray reads lists and writes Parquet, nothing else",
-            "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops and --sort.",
-        )
-    if not output:
-        raise UsageError(
-            "--engine ray needs a folder for the answers",
-            "Add --output FOLDER, or --output s3://BUCKET/FOLDER.",
-        )
 
 
 def _predictor(
