@@ -189,7 +189,6 @@ def mirrored(model: Any) -> Any:
     crops = keras.Input(model.input_shape[1:], dtype="uint8", name="crops")
     logits = model.get_layer("logits")
     features = keras.Model(model.inputs, logits.input, name="features")
-    # A reversal by slicing, since the converted model must not need more than basic operations.
     both = [features(crops), features(keras.ops.flip(crops, axis=2))]
     averaged = keras.layers.Average(name="both")(both)
     probabilities = model.get_layer("probabilities")(logits(averaged))

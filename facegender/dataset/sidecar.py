@@ -88,7 +88,7 @@ def _write_content(stream: TextIO, head: dict[str, Any], sidecar: Sidecar) -> No
 
 
 def is_sidecar(file: Path) -> bool:
-    """Tell whether a file was written by `write_sidecar`."""
+    """Tell whether a file was written by `write_with_table`."""
     try:
         return _is_ours(json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, RecursionError):

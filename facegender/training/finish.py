@@ -57,17 +57,18 @@ def finish(
     credit: str,
     on_event: OnEvent,
 ) -> Bundle:
-    """Calibrate, convert, check and save the best weights."""
+    """Mix in the start, calibrate, convert, check and save the best weights."""
     began = time.perf_counter()
     validation = photos.validation
     restore_best(out, model)
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
-    keras_answers = run_network(KerasNetwork(model), validation.crops)
     temperature, share = 1.0, 0.0
-    if rows.validated_on == "val" and (start := _start(state, on_event)) is not None:
+    # Not where training was stopped: it goes on from unmixed weights, and whoever stops it waits.
+    mixes = rows.validated_on == "val" and why_over(state)
+    if mixes and (start := _start(state, on_event)) is not None:
         share = blend(model, start, validation, state.settings.start_share)
-        keras_answers = run_network(KerasNetwork(model), validation.crops)
+    keras_answers = run_network(KerasNetwork(model), validation.crops)
     if rows.validated_on == "val":
         temperature = fit_temperature(keras_answers, validation.labels)
         fold_temperature(model, temperature)
