@@ -118,6 +118,19 @@ def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
+def test_a_stopped_run_mixes_in_its_start_only_at_the_end(quick, toy_csv, tmp_path):
+    settings = TrainSettings(epochs=2, batch_size=16, seed=9, init=str(quick[0]), start_share=0.5)
+    train(toy_csv, tmp_path / "whole", settings, workers=1)
+    listener = StopAt(5)  # in the second epoch, when there is a best one
+    with pytest.raises(Interrupted):
+        train(toy_csv, tmp_path / "cut", settings, workers=1, stop=listener.stop, on_event=listener)
+    shares = [load_bundle(tmp_path / "cut").manifest["training"]["share_of_start"]]
+    train(toy_csv, tmp_path / "cut", resume=True, workers=1)
+    shares.append(load_bundle(tmp_path / "cut").manifest["training"]["share_of_start"])
+    assert shares == [0, 0.5]
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
 def test_a_finished_run_can_be_resumed_to_no_effect(quick, toy_csv, tmp_path):
     out = shutil.copytree(quick[0], tmp_path / "m")
     train(toy_csv, out, resume=True, workers=1)
