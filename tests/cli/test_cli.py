@@ -270,7 +270,10 @@ def test_a_closed_pipe_is_no_traceback(photos, toy_model):
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, code):
     command = [sys.executable, "-m", "facegender", "train", str(toy_csv)]
     options = ["--epochs", "4", "--batch-size", "16", "--seed", "3", *TOY]

@@ -86,7 +86,9 @@ def test_equal_seeds_give_equal_weights(quick, toy_csv, tmp_path):
     assert_equal(weights(quick[0]), weights(tmp_path / "again"))
 
 
-@pytest.mark.parametrize("steps", [1, 3, 4])
+@pytest.mark.parametrize(
+    "steps", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_a_stopped_run_ends_with_the_same_weights(quick, toy_csv, tmp_path, steps):
     out, listener = tmp_path / "m", StopAt(steps)
     with pytest.raises(Interrupted, match="stopped in epoch") as caught:
@@ -118,6 +120,7 @@ def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_mixes_in_its_start_only_at_the_end(quick, toy_csv, tmp_path):
     settings = TrainSettings(epochs=2, batch_size=16, seed=9, init=str(quick[0]), start_share=0.5)
     train(toy_csv, tmp_path / "whole", settings, workers=1)
