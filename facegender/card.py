@@ -128,11 +128,14 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
 def _earlier(origin: Mapping[str, Any] | None) -> Iterator[str]:
     """The trainings that came before this one, the latest first."""
     while origin:
-        yield (
-            f"- Before that, model {origin['fingerprint']}: crop {origin['crop']['kind']} of "
-            f"{origin['crop']['size']}, epochs done: {origin['epochs_done']}, the best is number "
-            f"{origin['best_epoch']}, cost: {origin['seconds']:,.0f} s."
-        )
+        if "seconds" in origin:
+            yield (
+                f"- Before that, model {origin['fingerprint']}: crop {origin['crop']['kind']} of "
+                f"{origin['crop']['size']}, epochs done: {origin['epochs_done']}, the best is "
+                f"number {origin['best_epoch']}, cost: {origin['seconds']:,.0f} s."
+            )
+        else:
+            yield f"- It began with weights that others made: {origin.get('credit', 'unknown')}"
         origin = origin.get("started_from")
 
 

@@ -8,9 +8,10 @@ layers are named ``logits`` (dense) and ``probabilities`` (softmax).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from facegender import layouts
 from facegender.errors import UsageError
 from facegender.face import Geometry
 from facegender.labels import LABELS
@@ -195,13 +196,6 @@ def mirrored(model: Any) -> Any:
     return keras.Model(crops, probabilities, name=model.name)
 
 
-def _normalization(keras: Any, **options: Any) -> Any:
-    """Batch norm, by the whole batch where several devices share it."""
-    from facegender.backend import several_devices
-
-    return keras.layers.BatchNormalization(synchronized=several_devices(), **options)
-
-
 def _adadelta(tuning: Tuning) -> Any:
     """Adadelta as Keras defaulted to in 2015."""
     from facegender.backend import import_keras
@@ -238,7 +232,7 @@ def _adamw(tuning: Tuning) -> Any:
     return optimizer
 
 
-@register(
+register(
     Geometry("photo", 141, 165),
     Recipe(
         epochs=100,
@@ -249,70 +243,23 @@ def _adamw(tuning: Tuning) -> Any:
         class_weights=False,
         optimizer=_adadelta,
     ),
+)(layouts.classic)
+
+_COMPACT: Final = Recipe(
+    epochs=30,
+    batch_size=64,
+    lr=3e-3,
+    patience=10,
+    augment=True,
+    class_weights=True,
+    optimizer=_adamw,
+    schedule="cosine",
+    weight_decay=0.05,
+    label_smoothing=0.1,
+    mirrored=True,
 )
-def classic(keras: Any, crops: Any, seed: int) -> Any:
-    """Lay out the 2015 article's network: four convolutions, two dense layers, 7,538,178 weights.
 
-    "Full" borders are zero padding of kernel - 1 on each side; batch norm follows the ReLU.
-    """
-    layers = keras.layers
-    x = layers.Rescaling(1 / 255, name="scale")(crops)
-    stages = ((32, 12, "full"), (48, 5, "valid"), (64, 3, "full"), (80, 3, "valid"))
-    for i, (filters, kernel, border) in enumerate(stages, start=1):
-        if border == "full":
-            x = layers.ZeroPadding2D(kernel - 1, name=f"border{i}")(x)
-        x = layers.Conv2D(filters, kernel, activation="relu", name=f"conv{i}")(x)
-        x = layers.MaxPooling2D(2, name=f"pool{i}")(x)
-        x = layers.Dropout(0.25, seed=seed + i, name=f"dropout{i}")(x)
-    x = layers.Flatten(name="flatten")(x)
-    for i in (5, 6):
-        x = layers.Dense(1000, activation="relu", name=f"dense{i}")(x)
-        x = _normalization(keras, momentum=0.9, epsilon=1e-6, name=f"norm{i}")(x)
-        x = layers.Dropout(0.5, seed=seed + i, name=f"dropout{i}")(x)
-    return x
+register(Geometry("box", 64, 64), _COMPACT, least_side=32)(layouts.compact)
 
-
-@register(
-    Geometry("box", 64, 64),
-    Recipe(
-        epochs=30,
-        batch_size=64,
-        lr=3e-3,
-        patience=10,
-        augment=True,
-        class_weights=True,
-        optimizer=_adamw,
-        schedule="cosine",
-        weight_decay=0.05,
-        label_smoothing=0.1,
-        mirrored=True,
-    ),
-    least_side=32,
-)
-def compact(keras: Any, crops: Any, seed: int) -> Any:
-    """Lay out our default: a residual network of 888,930 weights.
-
-    Plain 3x3 convolutions with batch norm, since CPUs run them nearer to their peak than
-    depthwise ones. Source of the block: He et al., "Deep residual learning for image
-    recognition", 2016; average pooling in the shortcut: He et al., "Bag of tricks", 2019.
-    """
-    layers = keras.layers
-
-    def conv(x: Any, filters: int, kernel: int = 3, stride: int = 1) -> Any:
-        x = layers.Conv2D(filters, kernel, strides=stride, padding="same", use_bias=False)(x)
-        return _normalization(keras, momentum=0.95)(x)
-
-    def block(x: Any, filters: int, stride: int) -> Any:
-        y = conv(layers.ReLU()(conv(x, filters, 3, stride)), filters)
-        if stride > 1:
-            x = layers.AveragePooling2D(stride, padding="same")(x)
-        if x.shape[-1] != filters:
-            x = conv(x, filters, 1)
-        return layers.ReLU()(layers.Add()([x, y]))
-
-    x = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(crops)
-    x = layers.ReLU()(conv(x, 32, 3, 2))
-    for filters, stride in ((32, 1), (64, 2), (128, 2), (192, 2)):
-        x = block(x, filters, stride)
-    x = layers.GlobalAveragePooling2D(name="features")(x)
-    return layers.Dropout(0.3, seed=seed + 1, name="dropout")(x)
+# Its rate is that of a start from ImageNet's weights; from the bundled model's, see `tuning_lr`.
+register(Geometry("box", 96, 96), replace(_COMPACT, lr=1e-3), least_side=32)(layouts.lite)

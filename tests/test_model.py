@@ -77,6 +77,40 @@ def test_compact_has_its_golden_numbers():
     assert model.get_layer("features").output.shape == (None, 192)
 
 
+def test_lite_has_the_shapes_of_the_first_blocks_of_efficientnet_lite0():
+    model = build("lite", seed=0)
+    assert model.count_params() == 944_546
+    assert architecture("lite").geometry.shape == (96, 96, 3)
+    assert model.get_layer("features").output.shape == (None, 192)
+    # Table 1 of Tan and Le, 2019, at 96 pixels: what follows every Add or change of channels.
+    blocks = [layer for layer in model.layers if isinstance(layer.output.shape[1], int)]
+    depthwise = [x for x in blocks if type(x).__name__ == "DepthwiseConv2D"]
+    assert [(x.output.shape[1], x.output.shape[3], x.kernel_size[0]) for x in depthwise] == [
+        (48, 32, 3),
+        (24, 96, 3),
+        (24, 144, 3),
+        (12, 144, 5),
+        (12, 240, 5),
+        (6, 240, 3),
+        (6, 480, 3),
+        (6, 480, 3),
+        (6, 480, 5),
+        (6, 672, 5),
+        (6, 672, 5),
+        (3, 672, 5),
+    ]
+    assert sum(type(x).__name__ == "Add" for x in model.layers) == 6
+
+
+def test_lite_stays_below_what_a_crop_may_cost():
+    model, operations = build("lite", seed=0), 0
+    for layer in model.layers:
+        if "Conv2D" in type(layer).__name__:
+            _, height, width, _ = layer.output.shape
+            operations += height * width * layer.kernel.shape.num_elements()
+    assert 2 * operations < 150e6  # a crop and its mirror image
+
+
 def test_compact_decays_kernels_only_and_ends_at_rate_zero():
     model, recipe = build("compact"), architecture("compact").recipe
     compile_for_training(model, recipe, Tuning(0.003, 150, recipe.schedule, recipe.weight_decay))
@@ -134,4 +168,4 @@ def test_sizes_that_a_network_does_not_take_are_refused():
 def test_an_unknown_network_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="resnet") as caught:
         build("resnet")
-    assert "classic, compact" in caught.value.hint
+    assert "classic, compact, lite" in caught.value.hint

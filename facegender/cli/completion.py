@@ -16,7 +16,8 @@ import typer
 Complete = Callable[[str], list[tuple[str, str]]]
 
 ARCHITECTURES = {
-    "compact": "small and fast",
+    "lite": "the bundled model's",
+    "compact": "quick from scratch",
     "classic": "the 2015 article's network",
 }
 CROPS = {

@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Model folder to write.")]
 Arch = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
         autocompletion=completion.one_of(completion.ARCHITECTURES),
-        help="compact (small and fast) or classic (the 2015 article's network, exact).",
+        help="lite (the bundled model's), compact (quick from scratch) or classic (the 2015 "
+        "article's, exact). Default: that of the model that training starts from, else compact.",
+        show_default=False,
     ),
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Most epochs. compact 30 (10 with --init), classic 100."),
+    typer.Option(metavar="N", help="Most epochs. 30 (10 with --init), classic 100."),
 ]
-BatchSize = Annotated[
-    int | None, typer.Option(metavar="N", help="Photos a step. compact 64, classic 128.")
-]
+BatchSize = Annotated[int | None, typer.Option(metavar="N", help="Photos a step. 64, classic 128.")]
 Lr = Annotated[
     float | None,
     typer.Option(
         metavar="RATE",
-        help="Learning rate. compact .003 (.0003 with --init), classic 1.",
+        help="Learning rate. compact .003, lite .001 (.0003 with --init), classic 1.",
     ),
 ]
 Patience = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Epochs without a better validation loss before stopping. compact 10, classic 20.",
+        help="Epochs without a better validation loss before stopping. 10, classic 20.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")]
@@ -53,7 +53,7 @@ Augment = Annotated[
     typer.Option(
         "--augment/--no-augment",
         help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
-        "compact on, classic off.",
+        "On, classic off.",
         show_default=False,
     ),
 ]
@@ -72,7 +72,7 @@ Schedule = Annotated[
     typer.Option(
         metavar="NAME",
         autocompletion=completion.one_of(completion.SCHEDULES),
-        help="Learning rate: constant, or cosine (warm-up, then down to zero). compact cosine, "
+        help="Learning rate: constant, or cosine (warm-up, then down to zero). cosine, "
         "classic constant.",
         rich_help_panel=RECIPE,
         show_default=False,
@@ -81,14 +81,14 @@ Schedule = Annotated[
 WeightDecay = Annotated[
     float | None,
     typer.Option(
-        metavar="X", help="Pull on the kernels. compact .05, classic none.", rich_help_panel=RECIPE
+        metavar="X", help="Pull on the kernels. .05, classic none.", rich_help_panel=RECIPE
     ),
 ]
 LabelSmoothing = Annotated[
     float | None,
     typer.Option(
         metavar="X",
-        help="Share of each label given to both genders. compact .1, classic 0.",
+        help="Share of each label given to both genders. .1, classic 0.",
         rich_help_panel=RECIPE,
     ),
 ]
@@ -106,7 +106,7 @@ Init = Annotated[
         metavar="WHAT",
         autocompletion=completion.one_of(completion.STARTS),
         help="Start from the weights of: bundled, a model FOLDER, or none (from scratch). Default: "
-        "bundled, where network and crop are the bundled model's.",
+        "bundled, unless another network or kind of crop is asked for.",
         show_default=False,
     ),
 ]
@@ -116,7 +116,7 @@ Crop = Annotated[
         metavar="KIND",
         autocompletion=completion.one_of(completion.CROPS),
         help="box (a square around the face found), eyes (turned so that the eyes lie level) or "
-        "photo (each photo is one face). compact box, classic photo.",
+        "photo (each photo is one face). box, classic photo.",
         show_default=False,
     ),
 ]
@@ -125,7 +125,8 @@ Size = Annotated[
     typer.Option(
         metavar="WIDTHxHEIGHT",
         help="Size of the crops: larger ones show more and cost more time. Default: that of the "
-        "model that training starts from. compact 64x64 (any from 32 on), classic 141x165.",
+        "model that training starts from. lite 96x96 and compact 64x64 (any from 32 on), "
+        "classic 141x165.",
         show_default=False,
     ),
 ]
@@ -177,7 +178,7 @@ Force = Annotated[bool, typer.Option("--force", help="Train anew over a model th
 def train_command(
     csv: Csv = Path("faces.csv"),
     out: Out = Path("gender_model"),
-    arch: Arch = "compact",
+    arch: Arch = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     lr: Lr = None,

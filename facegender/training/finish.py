@@ -89,7 +89,7 @@ def finish(
             )
         )
     loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
-    facts = {"fingerprint": _fingerprint(model), **_facts(rows, photos, state, temperature)}
+    facts = {"fingerprint": fingerprint_of(model), **_facts(rows, photos, state, temperature)}
     facts["training"]["share_of_start"] = share
     if credit:
         facts["credit"] = credit
@@ -136,7 +136,7 @@ def keras_bytes(model: Any) -> bytes:
         return path.read_bytes()
 
 
-def _fingerprint(model: Any) -> str:
+def fingerprint_of(model: Any) -> str:
     """16 hexadecimal digits of the SHA-256 of the weights (a .keras file holds times too)."""
     digest = hashlib.sha256()
     for weights in model.get_weights():

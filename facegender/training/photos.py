@@ -14,7 +14,7 @@ from facegender.crops import cache_crops
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.face import KINDS, Geometry, parse_size
 from facegender.finders import AsCropped, finder_for
-from facegender.model import architecture
+from facegender.model import DEFAULT, architecture
 from facegender.pipeline import Feed, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
@@ -39,15 +39,36 @@ class TrainingPhotos:
     no_face: tuple[int, int]
 
 
-def default_init(rows: Rows, settings: TrainSettings) -> str:
-    """Say whether to start from the bundled model: where its network and its crop are wanted."""
+def choose_start(rows: Rows, settings: TrainSettings) -> tuple[str, str]:
+    """Say which network to train and what from.
+
+    Returns:
+        a name in `model.ARCHITECTURES`, and `init` as `TrainSettings` has it.
+
+    Raises:
+        BundleError: the model to start from is none.
+        FaceGenderError: it holds another network than the one asked for.
+    """
+    init = settings.init or (BUNDLED if _suits(rows, settings) else NONE)
+    bundle = initial_bundle(init)
+    arch = settings.arch or (DEFAULT if bundle is None else bundle.arch)
+    if bundle is not None and bundle.arch != arch:
+        raise FaceGenderError(
+            f"{init} holds the network {bundle.arch!r}, not {arch!r}",
+            "Leave --arch or --init out.",
+        )
+    return arch, init
+
+
+def _suits(rows: Rows, settings: TrainSettings) -> bool:
+    """Tell whether the bundled model has the network and the crop that are wanted."""
     if not (BUNDLED_FOLDER / MANIFEST).exists():
-        return NONE
+        return False
     bundle = load_bundle(BUNDLED_FOLDER)
     own = bundle.geometry.to_json()
-    fits = settings.arch == bundle.arch and settings.crop in (None, bundle.geometry.kind)
+    fits = settings.arch in (None, bundle.arch) and settings.crop in (None, bundle.geometry.kind)
     same = rows.crop is None or {**rows.crop, "size": own["size"]} == own  # any size will do
-    return BUNDLED if fits and same else NONE
+    return fits and same
 
 
 def initial_bundle(init: str) -> Bundle | None:
@@ -61,12 +82,13 @@ def origin_of(bundle: Bundle | None) -> dict[str, Any] | None:
     """Say what a model that training starts from cost and came from; None for random weights."""
     if bundle is None:
         return None
-    training = bundle.manifest["training"]
-    facts = ("epochs_done", "best_epoch", "seconds", "started_from")
+    training = bundle.manifest.get("training", {})
+    facts = ("epochs_done", "best_epoch", "seconds", "started_from", "credit")
+    known = {**training, "credit": bundle.manifest.get("credit")}
     return {
         "fingerprint": bundle.fingerprint,
         "crop": bundle.geometry.to_json(),
-        **{name: training.get(name) for name in facts},
+        **{name: known[name] for name in facts if known.get(name) is not None},
     }
 
 

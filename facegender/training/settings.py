@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from facegender.errors import UsageError
-from facegender.model import DEFAULT, SCHEDULES, architecture
+from facegender.model import SCHEDULES, architecture
 
 NONE: Final = "none"
 BUNDLED: Final = "bundled"
@@ -24,7 +24,8 @@ class TrainSettings:
     """Options of `train`; None means the network's recipe, or for `seed` a drawn one.
 
     Attributes:
-        arch: a name in `model.ARCHITECTURES`.
+        arch: a name in `model.ARCHITECTURES`; None means that of the model that training starts
+            from, and `model.DEFAULT` from scratch.
         epochs: most epochs.
         batch_size: photos a step.
         lr: learning rate, the peak where it is scheduled.
@@ -34,7 +35,8 @@ class TrainSettings:
         degrade: whether some of them also become blurred, compressed or dim, as `degrade` says;
             without `augment` none do.
         init: what to start from: `NONE` for random weights, `BUNDLED` for the bundled model's, or
-            a model folder; None means the bundled model's where network and crop are the same.
+            a model folder; None means the bundled model's, unless another network or crop is asked
+            for.
         schedule: one of `model.SCHEDULES`.
         weight_decay: of AdamW; 0 for networks that another optimizer trains.
         label_smoothing: share of the target given to both genders alike, 0 to below 1.
@@ -50,7 +52,7 @@ class TrainSettings:
             where the GPUs have units for it.
     """
 
-    arch: str = DEFAULT
+    arch: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -98,20 +100,21 @@ class Resolved:
         return asdict(self)
 
 
-def resolve(settings: TrainSettings, init: str) -> Resolved:
+def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
     """Fill the gaps from the network's recipe.
 
     Args:
         settings: as given.
+        arch: the network; a name in `model.ARCHITECTURES`.
         init: what to start from; see `TrainSettings`.
 
     Raises:
         UsageError: an unknown network or a number out of range.
     """
-    recipe = architecture(settings.arch).recipe
+    recipe = architecture(arch).recipe
     tuning = init != NONE
     resolved = Resolved(
-        arch=settings.arch,
+        arch=arch,
         epochs=_given(settings.epochs, recipe.tuning_epochs if tuning else recipe.epochs),
         batch_size=_given(settings.batch_size, recipe.batch_size),
         lr=_given(settings.lr, recipe.tuning_lr if tuning else recipe.lr),
@@ -177,17 +180,13 @@ def check_same(stored: Resolved, wanted: TrainSettings) -> None:
     Raises:
         UsageError: an option that was given differs.
     """
-    for name in (field.name for field in fields(wanted) if field.name != "arch"):
+    for name in (field.name for field in fields(wanted)):
         value, kept = getattr(wanted, name), getattr(stored, name)
         if value is not None and value != kept:
             raise UsageError(
                 f"--resume goes on with {name.replace('_', '-')} {kept}, not {value}",
                 "Leave the option out, or train anew with --force.",
             )
-    if wanted.arch not in (stored.arch, DEFAULT):
-        raise UsageError(
-            f"--resume goes on with {stored.arch}, not {wanted.arch}", "Leave --arch out."
-        )
 
 
 def _given(value: Any, default: Any) -> Any:

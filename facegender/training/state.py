@@ -211,7 +211,7 @@ def _check(state: State) -> None:
         TypeError, ValueError, FaceGenderError: it says which.
     """
     given = TrainSettings(**state.settings.to_json())
-    if resolve(given, state.settings.init) != state.settings:
+    if resolve(given, state.settings.arch, state.settings.init) != state.settings:
         raise ValueError("settings with gaps")
     counts = (state.epoch, state.step, state.right, state.best_epoch)
     if not all(type(count) is int and count >= 0 for count in counts):

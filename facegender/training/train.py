@@ -14,14 +14,14 @@ from facegender.bundle import (
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.files import lock, make_folder
 from facegender.interrupt import StopRequest
-from facegender.model import Tuning, architecture, build, compile_for_training
+from facegender.model import DEFAULT, Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
 from facegender.training.photos import (
     choose_geometry,
-    default_init,
+    choose_start,
     initial_bundle,
     origin_of,
     read_photos,
@@ -71,15 +71,10 @@ def train(
     csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
     state = _standing(out, settings, resume=resume, force=force)
-    resolve(settings, settings.init or BUNDLED)  # refuses nonsense before anything is read
+    # Refuses nonsense before anything is read.
+    resolve(settings, settings.arch or DEFAULT, settings.init or BUNDLED)
     rows = read_rows(csv, on_event, on_change=on_change, workers=workers)
-    resolved = (
-        state.settings
-        if state
-        else resolve(settings, settings.init or default_init(rows, settings))
-    )
-    if state is None:
-        _check_init(resolved)
+    resolved = state.settings if state else resolve(settings, *choose_start(rows, settings))
     if state and state.data != rows.learned:
         _refuse_other_rows(rows, out)
     choose_geometry(rows, resolved)  # refuse what does not fit before anything slow happens
@@ -181,16 +176,6 @@ def _train(
             stop.signal_number or 2,
         )
     return bundle
-
-
-def _check_init(settings: Resolved) -> None:
-    """Refuse to start from the weights of another network."""
-    bundle = initial_bundle(settings.init)
-    if bundle is not None and bundle.arch != settings.arch:
-        raise FaceGenderError(
-            f"{settings.init} holds the network {bundle.arch!r}, not {settings.arch!r}",
-            "Choose --arch to match, or leave --init out.",
-        )
 
 
 def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool) -> Any:

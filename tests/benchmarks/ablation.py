@@ -1,12 +1,14 @@
-"""What is each choice of compact's recipe worth?
+"""What is each choice of the bundled model's recipe worth?
 
-    python tests/benchmarks/ablation.py TRAIN.csv TEST.csv [--photos 10000] [--epochs 12] [--only X]
+    python examples/imagenet_start.py START
+    python tests/benchmarks/ablation.py TRAIN.csv TEST.csv START [--photos 10000] [--epochs 6]
+        [--only X]
 
 TRAIN.csv has train and val rows, every row of TEST.csv is judged; both as `prepare` wrote them. A
-part of the train rows is learned from once with the recipe as it is, then once with each choice
-changed, from the same seed. Prints for each: accuracy and log loss on TEST.csv, their difference
-to the recipe's, the same of the mean accuracy under `WORN` conditions (points), and the minutes
-of training.
+part of the train rows is learned from once with the recipe as it is, from the model START, then
+once with each choice changed, from the same seed. Prints for each: accuracy and log loss on
+TEST.csv, their difference to the recipe's, the same of the mean accuracy under `WORN` conditions
+(points), and the minutes of training.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ from PIL import Image
 
 from facegender import Predictor, TrainSettings, evaluate, model, pipeline, train
 from facegender.backend import import_keras
-from facegender.bundle import Bundle
+from facegender.bundle import Bundle, load_bundle
 from facegender.cache import Crops
 from facegender.crops import find_faces_in
 from facegender.dataset.table import read_table, write_table
+from facegender.face import Geometry
 from facegender.finders import finder_for
 from facegender.networks import load_network, run_network
 from facegender.stress import CONDITIONS
@@ -50,12 +53,13 @@ def constants(module: ModuleType, **values: float) -> Iterator[None]:
 
 @contextmanager
 def recipe(**changes: Any) -> Iterator[None]:
-    """Change compact's recipe for a while."""
-    before = model.ARCHITECTURES["compact"]
-    changed = replace(before, recipe=replace(before.recipe, **changes))
-    model.ARCHITECTURES["compact"] = changed
+    """Change the networks' recipes for a while."""
+    before = dict(model.ARCHITECTURES)
+    for name, network in before.items():
+        changed = replace(network, recipe=replace(network.recipe, **changes))
+        model.ARCHITECTURES[name] = changed
     yield
-    model.ARCHITECTURES["compact"] = before
+    model.ARCHITECTURES.update(before)
 
 
 def averaged(tuning: model.Tuning) -> Any:
@@ -73,8 +77,10 @@ def averaged(tuning: model.Tuning) -> Any:
 
 VARIANTS: dict[str, tuple[dict[str, Any], list[Change]]] = {
     "the recipe": ({}, []),
+    "random weights at the start": ({"init": "none", "arch": "lite", "start_share": None}, []),
+    "compact, from random weights": ({"init": "none", "lr": 3e-3, "start_share": None}, []),
     "no mirror image in use": ({}, [lambda: recipe(mirrored=False)]),
-    "constant learning rate (.001)": ({"schedule": "constant", "lr": 1e-3}, []),
+    "constant learning rate (.0003)": ({"schedule": "constant", "lr": 3e-4}, []),
     "no weight decay": ({"weight_decay": 0.0}, []),
     "no label smoothing": ({"label_smoothing": 0.0}, []),
     "mixup .2": ({"mixup": 0.2}, []),
@@ -84,8 +90,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], list[Change]]] = {
     "no loss of colour": ({}, [lambda: constants(pipeline, GREY=0.0)]),
     "no blur, JPEG and dim light": ({"degrade": False}, []),
     "moving average of weights": ({}, [lambda: recipe(optimizer=averaged)]),
-    "crops of 80x80": ({"size": "80x80"}, []),
-    "crops of 48x48 for the first half": ({"first": "48x48"}, []),
+    "crops of 64x64": ({"size": "64x64"}, []),
+    "crops of 64x64 for the first half": ({"first": "64x64"}, []),
     "turned by the eyes": ({"crop": "eyes"}, []),
 }
 
@@ -94,9 +100,9 @@ WORN = ("small", "blurred", "dark", "jpeg")
 """Conditions of the stress test whose mean accuracy is the column "worn"."""
 
 
-def faces_of(csv: Path) -> tuple[Crops, NDArray[np.int8]]:
+def faces_of(csv: Path, geometry: Geometry) -> tuple[Crops, NDArray[np.int8]]:
     """Return the crops of the faces found in a table's photos, and their labels."""
-    table, geometry = read_table(csv), model.architecture("compact").geometry
+    table = read_table(csv)
     found = list(find_faces_in(table.paths, geometry, finder=finder_for(geometry)))
     kept = [row for row, photo in enumerate(found) if len(photo.faces)]
     crops = np.stack([found[row].crops[0] for row in kept])
@@ -106,7 +112,7 @@ def faces_of(csv: Path) -> tuple[Crops, NDArray[np.int8]]:
 def worn_accuracy(bundle: Bundle, pictures: tuple[Crops, NDArray[np.int8]]) -> float | None:
     """Mean accuracy under the conditions of `WORN`; None for models that take other crops."""
     crops, labels = pictures
-    if bundle.geometry != model.architecture("compact").geometry:
+    if bundle.geometry.shape != crops.shape[1:]:
         return None
     network, right = load_network(bundle), []
     for condition in (c for c in CONDITIONS if c.name in WORN):
@@ -125,7 +131,7 @@ def trained(
         half = replace(usual, epochs=(usual.epochs or 2) // 2, size=first)
         small = train(table, out.with_suffix(".first"), half)
         seconds = small.manifest["training"]["seconds"]
-        changes |= {"init": str(small.folder), "epochs": half.epochs, "lr": 1e-3, "size": "64x64"}
+        changes |= {"init": str(small.folder), "epochs": half.epochs, "size": "96x96"}
     bundle = train(table, out, replace(usual, **changes))
     return bundle, seconds + bundle.manifest["training"]["seconds"]
 
@@ -142,18 +148,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
+    parser.add_argument("start", type=Path)
     parser.add_argument("--photos", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--only", action="append", choices=list(VARIANTS))
     options = parser.parse_args()
-    usual = TrainSettings(init="none", epochs=options.epochs, patience=options.epochs, seed=0)
+    usual = TrainSettings(
+        init=str(options.start),
+        lr=1e-3,
+        start_share=0.0,
+        epochs=options.epochs,
+        patience=options.epochs,
+        seed=0,
+    )
     first: tuple[float, float, float] | None = None
     print("| changed | accuracy | points | log loss | difference | worn | minutes |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "faces.csv"
         subset(options.train, options.photos, table)
-        pictures = faces_of(options.test)
+        pictures = faces_of(options.test, load_bundle(options.start).geometry)
         for number, (name, (settings, changes)) in enumerate(VARIANTS.items()):
             if options.only and name not in options.only:
                 continue

@@ -81,7 +81,7 @@ def test_nothing_is_offered_and_nothing_breaks_without_a_table(in_tmp):
 def test_zsh_and_fish_are_told_what_words_mean(table):
     args = {"_TYPER_COMPLETE_ARGS": "facegender train --arch "}
     zsh = call(_FACEGENDER_COMPLETE="complete_zsh", **args)
-    assert '"compact":"small and fast"' in zsh
+    assert '"compact":"quick from scratch"' in zsh
     fish = call(
         _FACEGENDER_COMPLETE="complete_fish", _TYPER_COMPLETE_FISH_ACTION="get-args", **args
     )

@@ -267,7 +267,7 @@ def _network(value: float) -> Any:
 
 
 def _state(data: str, epoch: int) -> State:
-    settings = resolve(TrainSettings(seed=1, init="none"), "none")
+    settings = resolve(TrainSettings(seed=1, init="none"), "compact", "none")
     state = State(settings, data, {"intra": 1})
     for number in range(1, epoch + 1):
         state.begin_epoch(Epoch(number, 1.0, 0.5, 1 / number, 0.5, 0.1, 1.0, 1.0, True))

