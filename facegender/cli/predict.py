@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +13,7 @@ from facegender.cli.archive import Engine, ShardSize
 from facegender.cli.options import Debug, Json, Model, Quiet, Workers
 
 if TYPE_CHECKING:
-    from facegender.cli.console import OnProgress
-    from facegender.cli.inputs import Inputs, Named
-    from facegender.keep import Job, Keep
-    from facegender.parallel import Ready
-    from facegender.predictor import Prediction, Predictor
+    from facegender.predictor import Predictor
 
 
 KEEP = "Keep"
@@ -155,7 +148,7 @@ def predict_command(
     female or male, and how sure that is. A broken photo is one line on
     stderr and exit code 3; the others are still answered.
     """
-    from facegender.cli import archive, inputs, writers
+    from facegender.cli import answering, archive, inputs, writers
     from facegender.errors import DataError, UsageError
     from facegender.fetch import Limits
     from facegender.keep import Keep
@@ -178,7 +171,7 @@ def predict_command(
         skip=tuple(written),
         fetch=engine == "plain",
     )
-    failed = _Failures()
+    failed = answering.Failures()
 
     def load() -> Predictor:
         return _predictor(
@@ -204,9 +197,10 @@ def predict_command(
     no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
     file = None if output is None else Path(output)
     with writers.opened(file) as stream:
-        jobs = _jobs(_spared(chain([first], named), file), predictor, how.listed.ready)
-        kept = _reported(_kept(jobs, wanted, workers, how.listed.ready), failed)
-        write(_counted(kept, photos or [], how, no_bar), predictor, stream)
+        ready = how.listed.ready
+        jobs = answering.jobs_of(answering.spared(chain([first], named), file), predictor, ready)
+        kept = answering.reported(answering.kept_of(jobs, wanted, workers, ready), failed)
+        write(answering.counted(kept, photos or [], how, no_bar), predictor, stream)
     if failed.count:
         raise typer.Exit(3)
 
@@ -244,112 +238,3 @@ def _predictor(
             "installed here: its crops differ a little."
         )
     return predictor
-
-
-class _Failures:
-    """Prints a line on stderr for everything that failed, and counts."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, name: str, why: str) -> None:
-        from facegender.cli import console
-
-        self.count += 1
-        console.failed(name, why)
-
-
-def _spared(photos: Iterable[Named], output: Path | None) -> Iterator[Named]:
-    """Pass the photos on, but refuse to write the answers over one of them."""
-    from facegender.errors import UsageError
-
-    there = output is not None and output.is_file()
-    for photo in photos:
-        source = photo.source if isinstance(photo.source, str) else ""
-        if there and output is not None and os.path.exists(source) and output.samefile(source):
-            raise UsageError(f"--output {output} is one of the photos", "Choose another name.")
-        yield photo
-
-
-def _jobs(photos: Iterable[Named], predictor: Predictor, ready: Ready) -> Iterator[Job]:
-    """Predict; every answer is joined with the photo that it belongs to."""
-    from dataclasses import replace
-
-    from facegender.keep import Job
-
-    waiting: deque[Named] = deque()
-
-    def sources() -> Iterator[Any]:
-        for photo in photos:
-            waiting.append(photo)
-            yield photo.source
-
-    for prediction in predictor.stream(sources(), ready=ready):
-        photo = waiting.popleft()
-        yield Job(photo.source, photo.place, replace(prediction, path=photo.name))
-
-
-def _counted(
-    predictions: Iterable[Prediction], photos: list[str], how: Inputs, no_bar: bool
-) -> Iterator[Prediction]:
-    """Show a bar until the last answer is there; a table is printed after it is gone."""
-    from facegender.cli import console
-
-    with console.progress("Predicting", quiet=no_bar) as on_progress:
-        total = _total(photos, how, on_progress)
-        for done, prediction in enumerate(predictions, start=1):
-            if on_progress is not None:
-                on_progress(done, max(done, total))
-            yield prediction
-
-
-def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> int:
-    """Count the photos ahead where a bar is shown and they can be counted without reading them."""
-    from facegender.cli import inputs
-    from facegender.fetch import is_url
-
-    if on_progress is None or how.stdin_image or "-" in photos or any(map(is_url, photos)):
-        return 0
-    return sum(1 for _ in inputs.expand(photos, how, lambda _name, _why: None))
-
-
-def _kept(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready) -> Iterator[Any]:
-    """Write what is to be kept of each photo, on all cores."""
-    from functools import partial
-
-    from facegender.keep import Kept, keep
-    from facegender.parallel import ordered_map
-    from facegender.photo import KILLED
-
-    if not wanted.wanted:
-        return (Kept(job.prediction) for job in jobs)
-    return ordered_map(
-        partial(keep, wanted=wanted),
-        jobs,
-        workers=workers,
-        ready=ready,
-        on_death=lambda job: Kept(job.prediction, error=KILLED),
-    )
-
-
-def _reported(kept: Iterable[Any], failed: _Failures) -> Iterator[Prediction]:
-    """Report every photo that could not be used or kept, and hand on the answers."""
-    from facegender.cli import console
-
-    copied = elsewhere = 0
-    for result in kept:
-        prediction = result.prediction
-        if prediction.error is not None:
-            failed(prediction.path or "", prediction.error.message)
-        if result.error:
-            failed(prediction.path or "", result.error)
-        copied += result.copied
-        elsewhere += result.elsewhere
-        yield prediction
-    if copied:
-        console.warn(f"links cannot be made here: {copied:,} photos were copied instead.")
-    if elsewhere:
-        console.warn(
-            f"{elsewhere:,} photos also lie in another sorted folder, from an earlier run with "
-            "other answers; sort into an empty folder to be rid of them."
-        )
