@@ -83,7 +83,9 @@ class Agreement:
     def what(self) -> str:
         """What was compared on, for people."""
         number = len(self.sample.crops)
-        return f"{number:,} made pictures" if self.made else f"{number:,} faces"
+        if self.made:
+            return f"{number:,} made pictures"
+        return f"{number:,} face{'' if number == 1 else 's'}"
 
     def check(self) -> None:
         """Refuse an export that differs too much.
