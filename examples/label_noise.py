@@ -1,11 +1,12 @@
 """Find labels that are probably wrong: photos that models which never saw them contradict.
 
-    python examples/label_noise.py faces.csv doubtful.csv [--folds 2] [--epochs 10] [--sure .95]
-        [--drop kept.csv]
+    python examples/label_noise.py faces.csv doubtful.csv [--init START] [--folds 2] [--epochs 10]
+        [--sure .95] [--drop kept.csv]
 
 The train rows are parted into folds; each fold is judged by a model trained on the others, which
-is the cross-validated confidence of Northcutt et al., "Confident learning", 2021. Prints how many
-labels the models contradict and with what certainty, and writes path,label,p_male of the
+is the cross-validated confidence of Northcutt et al., "Confident learning", 2021. They learn from
+scratch, or from a model that has not seen these photos either, such as imagenet_start.py's. Prints
+how many labels the models contradict and with what certainty, and writes path,label,p_male of the
 contradicted rows, the surest first. With --drop, also writes the table without the train rows
 that are contradicted with at least --sure: the one rule by which rows are left out.
 """
@@ -22,12 +23,19 @@ from facegender.dataset.table import read_table, write_table
 from facegender.files import write_csv_row
 
 
-def cross_validated(table: Samples, folds: int, epochs: int) -> np.ndarray:
+def cross_validated(table: Samples, init: str, folds: int, epochs: int) -> np.ndarray:
     """Return p(male) of every train row, NaN for the other rows, by models that did not see it."""
     rows = np.array(table.rows_of("train"))
     fold_of = np.random.default_rng(0).integers(0, folds, len(rows))
     p_male = np.full(len(table), np.nan)
-    settings = TrainSettings(init="none", epochs=epochs, patience=epochs, seed=0)
+    settings = TrainSettings(
+        init=init,
+        lr=None if init == "none" else 1e-3,
+        start_share=None if init == "none" else 0.0,
+        epochs=epochs,
+        patience=epochs,
+        seed=0,
+    )
     with tempfile.TemporaryDirectory() as folder:
         for fold in range(folds):
             part = table.take(range(len(table)))
@@ -48,13 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("csv", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--init", default="none")
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--sure", type=float, default=0.95)
     parser.add_argument("--drop", type=Path)
     options = parser.parse_args()
     table = read_table(options.csv)
-    p_male = cross_validated(table, options.folds, options.epochs)
+    p_male = cross_validated(table, options.init, options.folds, options.epochs)
     own = np.where(table.labels == 1, p_male, 1 - p_male)  # probability of the label as given
     judged = int((~np.isnan(own)).sum())
     for sure in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99):

@@ -46,10 +46,10 @@ CHILDREN = ("0-2", "3-9")
 TRIED, TIMED, ROUNDS = 1000, 500, 3
 OURS = "facegender"
 AGE_AND_GENDER_CROPS = [
-    "photo:0",
-    "photo:-0.1",
+    *(f"photo:{share}" for share in (0.1, 0, -0.1, -0.25)),
     *(f"box:{share}" for share in (0.05, 0.1, 0.15, 0.2)),
     "detect:0",
+    "detect:0.25",
 ]
 FACE_API_CROPS = [
     "photo:0",
