@@ -49,7 +49,7 @@ Calibrate = Annotated[
 MaxDifference = Annotated[
     float | None,
     typer.Option(
-        metavar="P", help="Refuse an int8 whose probabilities differ by more. Default: 0.2."
+        metavar="P", help="Refuse an int8 whose probabilities differ by more. Default: 0.3."
     ),
 ]
 MaxFlips = Annotated[
