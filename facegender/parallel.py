@@ -167,9 +167,15 @@ def _pool(workers: int) -> Executor:
         # A worker would raise in its own way what stops the parent, until it is told not to.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            pool.submit(cores)  # starts all of them
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            try:
+                pool.submit(cores)  # starts all of them
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        except BaseException:
+            # A signal that came meanwhile: nobody else knows of this pool, and one that ends by
+            # itself while Python ends may complain of its closed pipe.
+            pool.shutdown(wait=True)
+            raise
         return pool
     import loky
 

@@ -113,3 +113,25 @@ def test_what_kills_its_worker_costs_only_itself_after_threads_began():
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there processes are forked")
+def test_a_signal_while_workers_start_leaves_no_pool_behind():
+    script = """
+import os, signal, threading
+from facegender import parallel
+
+class Pool(parallel.ProcessPoolExecutor):
+    def submit(self, *call):
+        future = super().submit(*call)
+        os.kill(os.getpid(), signal.SIGINT)  # held back until all have started
+        return future
+
+parallel.ProcessPoolExecutor = Pool
+try:
+    list(parallel.ordered_map(abs, range(100), workers=2, chunk=8))
+except KeyboardInterrupt:
+    print(threading.active_count())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
