@@ -19,6 +19,7 @@ from facegender.pipeline import Feed
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
+from facegender.training.norms import fuse_norms
 from facegender.training.photos import (
     choose_geometry,
     choose_start,
@@ -131,7 +132,7 @@ def _train(
     settings = replace(settings, precision=settings.precision or best_precision())
     devices = Devices(settings.devices, settings.precision or "")
     with devices.building():
-        model = _ready_model(settings, feed, fresh=state is None)
+        model = _ready_model(settings, feed, fresh=state is None, fuse=devices.plain)
     if state is None:
         state = State(settings, rows.learned, devices.facts)
         state.started_from = origin_of(initial_bundle(settings.init))
@@ -161,9 +162,8 @@ def _train(
         over = fit(
             model, feed, validation, state, out, devices=devices, stop=stop, on_event=on_event
         )
-        if not devices.plain:
-            model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
         if state.best_epoch:
+            model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
             on_event(Finishing(why_over(state) or "stopped"))
             bundle = finish(model, photos, rows, state, out, credit, on_event)
     if not over:
@@ -178,7 +178,7 @@ def _train(
     return bundle
 
 
-def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool) -> Any:
+def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool, fuse: bool) -> Any:
     """Build, initialise and compile; afterwards every variable that training changes exists."""
     height, width = feed.crops.shape[1:3]
     model = build(settings.arch, seed=settings.seed, size=(width, height))
@@ -191,6 +191,8 @@ def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool) -> Any:
                 f"{bundle.folder} holds another version of the network {settings.arch!r}",
                 "Start from scratch with --init none.",
             ) from error
+    if fuse:
+        model = fuse_norms(model)
     recipe = architecture(settings.arch).recipe
     tuning = Tuning(
         lr=settings.lr,
