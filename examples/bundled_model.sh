@@ -14,12 +14,17 @@ credit="FairFace (Kärkkäinen and Joo, 2021), training photos, CC BY 4.0; label
 gender as its annotators saw it. The weights are offered under CC BY 4.0."
 facegender prepare "$data/train" --attributes "$data/attributes.csv" \
   --val .05 --test 0 --drop-conflicts --out fairface-train.csv
-resume=()
-[ -e "$out/last/state.json" ] && resume=(--resume)
 [ -e imagenet_start/facegender.json ] || \
   python "$(dirname "$0")/imagenet_start.py" imagenet_start
-facegender train fairface-train.csv --init imagenet_start --epochs 18 --patience 18 --lr .001 \
-  --seed 0 --start-share 0 --credit "$credit" --out "$out" "${resume[@]}"
+learn() { # OUT, options
+  local folder=$1 resume=()
+  shift
+  [ -e "$folder/last/state.json" ] && resume=(--resume)
+  facegender train fairface-train.csv --seed 0 --start-share 0 --credit "$credit" --out "$folder" \
+    "$@" "${resume[@]}"
+}
+learn fairface-96 --init imagenet_start --epochs 18 --patience 18 --lr .001
+learn "$out" --init fairface-96 --size 112x112 --epochs 20 --patience 20 --lr .0007
 facegender prepare "$data/val" --attributes "$data/attributes.csv" \
   --val 0 --test .5 --out fairface-val.csv
 facegender eval fairface-val.csv --model "$out" --split all --by age --by race,gender --stress \

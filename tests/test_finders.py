@@ -199,6 +199,48 @@ def test_another_engine_is_one_small_class(monkeypatch, astronaut):
     assert iou(face.box, (204.8, 204.8, 102.4, 102.4)) > 0.95
 
 
+class Wavering:
+    """Sees nothing in a grey photo but in looks with a margin: the same face with other scores."""
+
+    least, most = 20, 320
+    scores: tuple[float, ...] = ()
+    box = (20.0, 10.0, 60.0, 80.0)
+    looks = 0
+
+    def __call__(self, photo):
+        margin = (photo.shape[0] - 100) // 2
+        look = {(40, 0): 0, (15, 0): 1, (80, 0): 2, (15, 120): 3}.get((margin, photo[0, 0, 0]))
+        if look is None:
+            return []
+        type(self).looks += 1
+        x, y, width, height = self.box
+        return [Face((x + margin, y + margin, width, height), None, self.scores[look])]
+
+
+@pytest.mark.parametrize(
+    ("scores", "box", "found", "looks"),
+    [
+        ((0.65, 0.6, 0.5, 0.4), Wavering.box, True, 10),
+        ((0.75, 0.5, 0.3, 0.1), Wavering.box, False, 10),  # the looks do not agree
+        ((0.58, 0.59, 0.58, 0.59), Wavering.box, False, 10),  # none is sure
+        ((0.2, 0.9, 0.9, 0.9), Wavering.box, False, 4),  # the first one says enough
+        ((0.65, 0.6, 0.5, 0.4), (10.0, 10.0, 30.0, 80.0), False, 4),  # it does not fill the photo
+        ((0.65, 0.6, 0.5, 0.4), (60.0, 10.0, 60.0, 80.0), False, 4),  # it is at the border
+    ],
+)
+def test_a_face_that_fills_the_photo_is_found_where_looks_agree(
+    monkeypatch, scores, box, found, looks
+):
+    monkeypatch.setitem(ENGINES, "wavering", Wavering)
+    monkeypatch.setattr(Wavering, "scores", scores)
+    monkeypatch.setattr(Wavering, "box", box)
+    monkeypatch.setattr(Wavering, "looks", 0)
+    load_engine.cache_clear()
+    faces = FaceFinder("wavering")(np.full((100, 100, 3), 120, np.uint8))
+    assert [(face.box, face.sure) for face in faces] == ([(box, max(scores))] if found else [])
+    assert Wavering.looks == looks
+
+
 def test_mtcnn_finds_the_same_face(astronaut):
     pytest.importorskip("mtcnnruntime")
     finder = FaceFinder("mtcnn")

@@ -87,7 +87,7 @@ def test_tight_crops_need_no_flag(real_data):
     paths = [str(path) for path in sorted((real_data / "fairface" / "val").rglob("*.jpg"))[::5]]
     geometry = Geometry("box", 64, 64)
     found = [one.faces for one in find_faces_in(paths, geometry, finder=finder_for(geometry))]
-    assert sum(map(bool, found)) >= 0.98 * len(paths)
+    assert sum(map(bool, found)) >= 0.99 * len(paths)
 
 
 def overlap(one, other):
