@@ -143,7 +143,7 @@ class FaceFinder:
             if look < HOPELESS and not total:
                 return []
             total += look
-            best = max(best, *found, key=lambda face: face.sure)
+            best = max([best, *found], key=lambda face: face.sure)
         steady = total / len(LOOKS) >= self.min_score - WAVERING
         wide = best.box[2] >= ROUNDING * least
         return [best] if steady and wide and best.sure >= self.min_score else []

@@ -213,6 +213,8 @@ class Wavering:
         if look is None:
             return []
         type(self).looks += 1
+        if not self.scores[look]:
+            return []
         x, y, width, height = self.box
         return [Face((x + margin, y + margin, width, height), None, self.scores[look])]
 
@@ -221,6 +223,7 @@ class Wavering:
     ("scores", "box", "found", "looks"),
     [
         ((0.65, 0.6, 0.5, 0.4), Wavering.box, True, 10),
+        ((0.75, 0.7, 0.75, 0), Wavering.box, True, 10),
         ((0.75, 0.5, 0.3, 0.1), Wavering.box, False, 10),  # the looks do not agree
         ((0.58, 0.59, 0.58, 0.59), Wavering.box, False, 10),  # none is sure
         ((0.2, 0.9, 0.9, 0.9), Wavering.box, False, 4),  # the first one says enough
