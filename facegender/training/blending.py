@@ -1,4 +1,4 @@
-"""Between the weights that training started from and those that it ended with."""
+"""Which weights to keep: of the best epoch or the last, and what of those training began with."""
 
 from __future__ import annotations
 
@@ -40,12 +40,39 @@ def blend(
         losses = []
         for tried in SHARES:
             model.set_weights(_mixed(start, trained, tried))
-            answers = run_network(KerasNetwork(model), validation.crops)
-            calibrated = with_temperature(answers, fit_temperature(answers, validation.labels))
-            losses.append(loss_and_accuracy(calibrated, validation.labels)[0])
+            losses.append(calibrated_loss(model, validation))
         share = SHARES[int(np.argmin(losses))]
     model.set_weights(_mixed(start, trained, share))
     return share
+
+
+def keep_better(model: Any, ended: Sequence[np.ndarray], validation: ValidationSet) -> bool:
+    """Keep the better of a model's weights and of others, by log loss after calibration.
+
+    Late epochs are surer of themselves, which costs the loss of an epoch more than they gain by
+    being right; the temperature takes that away again.
+
+    Args:
+        model: with the weights of the epoch of least loss; changed in place.
+        ended: those of the last epoch.
+        validation: decides.
+
+    Returns:
+        whether the model has the weights of the last epoch now.
+    """
+    best, loss = model.get_weights(), calibrated_loss(model, validation)
+    model.set_weights(ended)
+    if calibrated_loss(model, validation) < loss:
+        return True
+    model.set_weights(best)
+    return False
+
+
+def calibrated_loss(model: Any, validation: ValidationSet) -> float:
+    """Return the validation log loss after calibration."""
+    answers = run_network(KerasNetwork(model), validation.crops)
+    calibrated = with_temperature(answers, fit_temperature(answers, validation.labels))
+    return loss_and_accuracy(calibrated, validation.labels)[0]
 
 
 def _mixed(

@@ -7,6 +7,7 @@ import platform
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from facegender.networks import (
     convert_twin,
     run_network,
 )
-from facegender.training.blending import blend
+from facegender.training.blending import blend, keep_better
 from facegender.training.calibration import fit_temperature, fold_temperature
 from facegender.training.events import OnEvent, Warn
 from facegender.training.fit import loss_and_accuracy, why_over
@@ -56,17 +57,24 @@ def finish(
     out: Path,
     credit: str,
     on_event: OnEvent,
+    ended: Sequence[Any] = (),
 ) -> Bundle:
-    """Mix in the start, calibrate, convert, check and save the best weights."""
+    """Choose the weights, mix in the start, calibrate, convert, check and save.
+
+    The best weights by validation loss are kept, or those of the last epoch, `ended`, where a
+    finished training has better ones after calibration.
+    """
     began = time.perf_counter()
     validation = photos.validation
     restore_best(out, model)
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
-    temperature, share = 1.0, 0.0
+    temperature, share, best = 1.0, 0.0, state.best_epoch
     # Not where training was stopped: it goes on from unmixed weights, and whoever stops it waits.
-    mixes = rows.validated_on == "val" and why_over(state)
-    if mixes and (start := _start(state, on_event)) is not None:
+    over = rows.validated_on == "val" and why_over(state)
+    if over and ended and best != state.epoch and keep_better(model, ended, validation):
+        best = state.epoch
+    if over and (start := _start(state, on_event)) is not None:
         share = blend(model, start, validation, state.settings.start_share)
     keras_answers = run_network(KerasNetwork(model), validation.crops)
     if rows.validated_on == "val":
@@ -90,7 +98,7 @@ def finish(
         )
     loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
     facts = {"fingerprint": fingerprint_of(model), **_facts(rows, photos, state, temperature)}
-    facts["training"]["share_of_start"] = share
+    facts["training"] |= {"best_epoch": best, "share_of_start": share}
     if credit:
         facts["credit"] = credit
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
@@ -159,7 +167,6 @@ def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float)
             "started_from": state.started_from,
             "finished": why_over(state) or "no, it was interrupted",
             "epochs_done": state.epoch,
-            "best_epoch": state.best_epoch,
             "seconds": round(state.seconds, 1),
         },
         "data": {

@@ -47,8 +47,9 @@ def train(
 ) -> Bundle:
     """Train a network on the train rows of faces.csv and write a model folder.
 
-    The epoch with the least validation log loss is kept. Its probabilities are calibrated on the
-    val rows (not where the test rows had to validate, as in the article's split).
+    The epoch with the least validation log loss is kept, or the last where its loss is less after
+    calibration. Its probabilities are calibrated on the val rows (not where the test rows had to
+    validate, as in the article's split: there the best is kept).
 
     Args:
         csv: a faces.csv with splits.
@@ -163,9 +164,10 @@ def _train(
             model, feed, validation, state, out, devices=devices, stop=stop, on_event=on_event
         )
         if state.best_epoch:
+            ended = model.get_weights()
             model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
             on_event(Finishing(why_over(state) or "stopped"))
-            bundle = finish(model, photos, rows, state, out, credit, on_event)
+            bundle = finish(model, photos, rows, state, out, credit, on_event, ended)
     if not over:
         kept = (
             f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facegender.backend import import_keras
-from facegender.training.blending import SHARES, blend
+from facegender.training.blending import SHARES, blend, calibrated_loss, keep_better
 from facegender.training.calibration import fit_temperature, with_temperature
 from facegender.training.fit import ValidationSet
 
@@ -47,6 +47,22 @@ def test_a_share_that_is_given_holds(validation):
     model = network(2.0)
     assert blend(model, network(-2.0).get_weights(), validation, 0.25) == 0.25
     np.testing.assert_allclose(model.get_weights()[0], network(1.0).get_weights()[0])
+
+
+@pytest.mark.parametrize(("best", "ended", "last"), [(2.0, -2.0, False), (-2.0, 2.0, True)])
+def test_the_better_of_the_best_and_the_last_epoch_is_kept(validation, best, ended, last):
+    model = network(best)
+    assert keep_better(model, network(ended).get_weights(), validation) is last
+    np.testing.assert_allclose(model.get_weights()[0], network(2.0).get_weights()[0])
+
+
+def test_a_last_epoch_that_is_only_too_sure_of_itself_is_no_worse(validation):
+    """A network of twice the logits has the same loss once it is calibrated."""
+    noisy = ValidationSet(validation.crops, validation.labels.copy())
+    noisy.labels[:8] = 1 - noisy.labels[:8]
+    losses = [calibrated_loss(network(weight), noisy) for weight in (1.0, 2.0)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert losses[0] == pytest.approx(-0.8 * np.log(0.8) - 0.2 * np.log(0.2), abs=1e-3)
 
 
 def test_a_temperature_is_as_the_logits_divided_by_it():
