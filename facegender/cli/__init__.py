@@ -79,13 +79,10 @@ def main() -> None:
 
     Exit codes: 0 ok, 1 failed, 2 usage, 3 some inputs failed, 130 and 143 interrupted.
     """
-    from facegender.interrupt import FirstRaises, handle, leave
+    from facegender.interrupt import handle, leave
 
     _open_closed_streams()
     _keep_odd_names()
-    stopper = FirstRaises()
-    stopper.resend_lost()
-    handle(stopper)
     try:
         _run()
     finally:
@@ -95,9 +92,12 @@ def main() -> None:
 def _run() -> None:
     from facegender.cli import console
     from facegender.errors import FaceGenderError, Interrupted, UsageError
-    from facegender.interrupt import handle, leave
+    from facegender.interrupt import FirstRaises, handle, leave
 
+    stopper = FirstRaises()
+    stopper.resend_lost()
     try:
+        handle(stopper)  # raises from here on, where it becomes a sentence
         app()
     except Interrupted as error:
         handle(leave)

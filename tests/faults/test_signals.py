@@ -17,13 +17,14 @@ DRIVER = """
 import os, sys
 from facegender.__main__ import main
 class Finder:
-    left, number = int(sys.argv[1]), int(sys.argv[2])
+    module, number = sys.argv[1], int(sys.argv[2])
+    left = int(module) if module.isdigit() else -1
     @classmethod
     def find_spec(cls, name, *_):
         if name == "facegender.cli":
             os.write(1, b"begun")
         cls.left -= 1
-        if cls.left == 0:
+        if cls.left == 0 or name == cls.module:
             os.kill(os.getpid(), cls.number)
 sys.meta_path.insert(0, Finder)
 del sys.argv[1:3]
@@ -51,7 +52,7 @@ def as_in_a_terminal():
 
 
 def start(command, folder, nth=0, number=signal.SIGINT):
-    """Start a command that signals itself at its nth import, if any."""
+    """Start a command that signals itself at its nth import, or at that of a module, if any."""
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(nth), str(int(number)), *command],
         cwd=folder,
@@ -98,6 +99,17 @@ def test_while_it_is_being_imported(place, model, number):
             continue
         assert_quiet(process, number, before, place, error)
     assert codes[128 + number] + codes[-number] >= 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_between_its_start_and_its_first_command(place, model, number):
+    """What turns an interruption into a sentence is imported before any can be raised."""
+    for module in ("facegender.interrupt", "facegender.cli.console", "facegender.cli.predict"):
+        before = old_files(place)
+        process = start(commands(model)["predict"], place, module, number)
+        error = process.communicate(timeout=120)[1]
+        assert process.returncode == 128 + number, (module, error)
+        assert_quiet(process, number, before, place, error)
 
 
 def interrupt(command, number, delay, folder):
