@@ -121,6 +121,8 @@ def test_a_signal_while_workers_start_leaves_no_pool_behind():
 import os, signal, threading
 from facegender import parallel
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
+
 class Pool(parallel.ProcessPoolExecutor):
     def submit(self, *call):
         future = super().submit(*call)
