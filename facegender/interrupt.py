@@ -30,17 +30,24 @@ def leave(signal_number: int, _frame: object) -> None:
 
 
 class FirstRaises:
-    """A signal handler that raises `Interrupted`; a second signal ends the process at once."""
+    """A signal handler that raises `Interrupted`; a second signal ends the process at once.
+
+    Attributes:
+        raised: the `Interrupted` of the first signal. Modules in C turn what is raised while they
+            are imported into an ImportError: what follows it is no fault.
+    """
 
     def __init__(self) -> None:
         self._raised = False
+        self.raised: Interrupted | None = None
 
     def __call__(self, signal_number: int, frame: object) -> None:
         """Receive a signal; pass the object itself to `handle`."""
         if self._raised:
             leave(signal_number, frame)
         self._raised = True
-        raise Interrupted("stopped; what was written before is whole", "", signal_number)
+        self.raised = Interrupted("stopped; what was written before is whole", "", signal_number)
+        raise self.raised
 
     def resend_lost(self) -> None:
         """Send a signal again where its exception could not be raised.

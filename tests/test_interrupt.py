@@ -2,11 +2,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from facegender import cli
 from facegender.errors import Interrupted
-from facegender.interrupt import StopRequest
+from facegender.interrupt import SIGNALS, StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -31,6 +33,7 @@ def test_a_signal_is_raised_at_once_outside_and_waits_inside(number):
 def test_a_lost_interrupt_is_sent_again():
     code = """
 import os, signal, sys, time
+from facegender import cli
 from facegender.errors import Interrupted
 from facegender.interrupt import FirstRaises, handle
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,3 +57,29 @@ time.sleep(30)
     assert done.stdout == "lost\nraised 2\n"
     assert done.stderr == ""
     assert done.returncode == 143, "a second signal ends it at once"
+
+
+def test_what_a_module_in_c_makes_of_an_interruption_is_one_still(monkeypatch, capsys):
+    """It reports an ImportError, whatever was raised while it was imported."""
+
+    def imports() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        except Interrupted:
+            raise ImportError("initialization failed") from None
+
+    monkeypatch.setattr(cli, "app", imports)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    hook = sys.unraisablehook
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert ended.value.code == 128 + signal.SIGTERM
+    said = capsys.readouterr().err
+    assert "stopped" in said
+    assert "unexpected" not in said

@@ -124,6 +124,10 @@ def _run() -> None:
     except Exception as error:
         if debugging():
             raise
+        if stopper.raised is not None:
+            handle(leave)
+            console.fail(stopper.raised)
+            sys.exit(128 + stopper.raised.signal_number)
         console.fail(
             FaceGenderError(
                 f"unexpected {type(error).__name__}: {error}",
