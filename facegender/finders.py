@@ -40,12 +40,11 @@ WIDEST: Final = 1.25
 """Large faces are searched in photos whose shorter side is so many times the engine's most: a
 face that fills a smaller photo is found by the second try."""
 RETRY_SIDE: Final = 160
-RETRY_MARGIN: Final = 0.4
 """A photo without a face is tried once more as one tight face: small, with a margin around it."""
 LOOKS: Final = ((0.4, "constant"), (0.15, "constant"), (0.8, "constant"), (0.15, "edge"))
-"""A third and last try looks for one face that fills the photo, with these margins (shares of the
-longer side), black or drawn out of the photo's edge. Profiles waver from look to look as things do
-that resemble a face, but less."""
+"""The margins of that try, the first, and of the looks of a last one for a face that fills the
+photo: shares of the longer side, black or drawn out of the photo's edge. Profiles waver from look
+to look as things do that resemble a face, but less."""
 WAVERING: Final = 0.1
 """The mean of the best scores of all looks may be so much lower than the least score."""
 HOPELESS: Final = 0.25
@@ -129,20 +128,23 @@ class FaceFinder:
             found = [face for face in found if face.box[2] * fine[0] <= engine.most * own[0]]
             found += _at(engine, photo, _scaled(own, COARSE_SIDE / max(own)))
         kept = self._kept(photo, found, size or own)
-        kept = kept or self._kept(photo, _with_margin(engine, photo), size or own)
-        return kept or self._filling(photo, size or own)
+        if kept:
+            return kept
+        tight = _with_margin(engine, photo, *LOOKS[0])
+        return self._kept(photo, tight, size or own) or self._filling(photo, tight, size or own)
 
-    def _filling(self, photo: Photo, whole: tuple[int, int]) -> list[Face]:
-        """Return the one face that fills the photo, where looking at it in other ways finds it."""
+    def _filling(self, photo: Photo, first: list[Face], whole: tuple[int, int]) -> list[Face]:
+        """Return the one face that fills the photo, where further looks agree with the first."""
         engine, own = load_engine(self.engine), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
-        best, total = Face((0.0, 0.0, 0.0, 0.0), None, 0.0), 0.0
-        for margin, border in LOOKS:
+        filling = [face for face in first if _fills(face, own)]
+        best = max(filling, key=lambda face: face.sure, default=None)
+        if best is None or best.sure < HOPELESS:
+            return []
+        total = best.sure
+        for margin, border in LOOKS[1:]:
             found = [f for f in _with_margin(engine, photo, margin, border) if _fills(f, own)]
-            look = max((face.sure for face in found), default=0.0)
-            if look < HOPELESS and not total:
-                return []
-            total += look
+            total += max((face.sure for face in found), default=0.0)
             best = max([best, *found], key=lambda face: face.sure)
         steady = total / len(LOOKS) >= self.min_score - WAVERING
         wide = best.box[2] >= ROUNDING * least
@@ -230,9 +232,7 @@ def _at(engine: Engine, photo: Photo, size: tuple[int, int]) -> list[Face]:
     return [face.scaled(across, down) for face in engine(np.asarray(small))]
 
 
-def _with_margin(
-    engine: Engine, photo: Photo, share: float = RETRY_MARGIN, border: str = "constant"
-) -> list[Face]:
+def _with_margin(engine: Engine, photo: Photo, share: float, border: str) -> list[Face]:
     """Look at a small copy with a margin around it, and at its mirror image."""
     height, width = photo.shape[:2]
     size = _scaled((width, height), RETRY_SIDE / max(width, height))

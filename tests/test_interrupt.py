@@ -33,7 +33,6 @@ def test_a_signal_is_raised_at_once_outside_and_waits_inside(number):
 def test_a_lost_interrupt_is_sent_again():
     code = """
 import os, signal, sys, time
-from facegender import cli
 from facegender.errors import Interrupted
 from facegender.interrupt import FirstRaises, handle
 signal.signal(signal.SIGINT, signal.default_int_handler)
