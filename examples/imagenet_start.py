@@ -8,10 +8,10 @@ format. PyTorch is not needed: the file is read here, by an unpickler that knows
 runs nothing, after its SHA-256 was compared.
 """
 
+import argparse
 import collections
 import hashlib
 import pickle
-import sys
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
@@ -88,13 +88,16 @@ def in_order(arrays: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
 
 def main() -> None:
     """Write the folder named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    out = parser.parse_args().out
     path = Path(str(distribution(PACKAGE).locate_file(FILE)))
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise SystemExit(f"{path} is not the file of {PACKAGE} 0.1.0")
     with path.open("rb") as file:
         weights = list(in_order(read_arrays(file)))
     wanted = len(build("lite").get_weights()) - 2  # the network ends before the last blocks
-    bundle = save_start(Path(sys.argv[1]), "lite", weights[:wanted], CREDIT)
+    bundle = save_start(out, "lite", weights[:wanted], CREDIT)
     print(f"Written: {bundle.folder} (fingerprint {bundle.fingerprint})")
 
 

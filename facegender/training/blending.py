@@ -13,6 +13,8 @@ from facegender.training.fit import ValidationSet, loss_and_accuracy
 
 SHARES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Shares of the start's weights that are tried."""
+EQUAL: Final = 1e-5
+"""Losses this close differ by the rounding of answers and temperatures only."""
 
 
 def blend(
@@ -41,7 +43,8 @@ def blend(
         for tried in SHARES:
             model.set_weights(_mixed(start, trained, tried))
             losses.append(calibrated_loss(model, validation))
-        share = SHARES[int(np.argmin(losses))]
+        # Of equal ones, as where all photos are right, the one that changes least.
+        share = next(s for s, x in zip(SHARES, losses, strict=True) if x <= min(losses) + EQUAL)
     model.set_weights(_mixed(start, trained, share))
     return share
 
@@ -62,7 +65,7 @@ def keep_better(model: Any, ended: Sequence[np.ndarray], validation: ValidationS
     """
     best, loss = model.get_weights(), calibrated_loss(model, validation)
     model.set_weights(ended)
-    if calibrated_loss(model, validation) < loss:
+    if calibrated_loss(model, validation) < loss - EQUAL:
         return True
     model.set_weights(best)
     return False

@@ -71,13 +71,16 @@ def finish(
         model = mirrored(model)
     temperature, share, best = 1.0, 0.0, state.best_epoch
     # Not where training was stopped: it goes on from unmixed weights, and whoever stops it waits.
-    over = rows.validated_on == "val" and why_over(state)
-    if over and ended and best != state.epoch and keep_better(model, ended, validation):
-        best = state.epoch
-    if over and (start := _start(state, on_event)) is not None:
-        share = blend(model, start, validation, state.settings.start_share)
+    # The test rows, where they validate, choose no more than the epoch.
+    over, chooses = bool(why_over(state)), rows.validated_on == "val"
+    if over and chooses and ended and best != state.epoch:
+        best = state.epoch if keep_better(model, ended, validation) else best
+    wanted = state.settings.start_share
+    mixes = wanted != 0 and (chooses or wanted is not None)
+    if over and mixes and (start := _start(state, on_event)) is not None:
+        share = blend(model, start, validation, wanted)
     keras_answers = run_network(KerasNetwork(model), validation.crops)
-    if rows.validated_on == "val":
+    if chooses:
         temperature = fit_temperature(keras_answers, validation.labels)
         fold_temperature(model, temperature)
         keras_answers = run_network(KerasNetwork(model), validation.crops)

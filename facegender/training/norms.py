@@ -47,8 +47,10 @@ def _fused_norm() -> Any:
                 is_training=True,
             )
             # The operation estimates the variance of all images; Keras keeps that of the batch.
+            # The factor comes first: where the batch is of a known size TensorFlow makes it a
+            # constant, and in another order a resumed run would round otherwise than a whole one.
             count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
-            seen = (mean, variance * (count - 1) / count)
+            seen = (mean, variance * ((count - 1) / count))
             for kept, now in zip((self.moving_mean, self.moving_variance), seen, strict=True):
                 kept.assign(kept * self.momentum + now * (1 - self.momentum))
             return normed

@@ -92,8 +92,14 @@ def origin_of(bundle: Bundle | None) -> dict[str, Any] | None:
     }
 
 
-def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
-    """Return the crop to train on: the table's, else the one asked for, else the network's.
+def choose_geometry(rows: Rows, settings: Resolved, start: Geometry | None) -> Geometry:
+    """Return the crop to train on: the table's, else the one asked for, else the start's.
+
+    Args:
+        rows: what to learn from.
+        settings: what was asked for.
+        start: that of the model that training starts from, None for random weights, which take
+            the network's own.
 
     Raises:
         DataError: the table's photos were cropped to something that the network does not take.
@@ -101,14 +107,13 @@ def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
     """
     network = architecture(settings.arch)
     usual = network.geometry
-    init = initial_bundle(settings.init)
     if settings.crop is not None and settings.crop not in KINDS:
         raise UsageError(f"unknown crop {settings.crop!r}", f"Choose one of {', '.join(KINDS)}.")
     size = parse_size(settings.size) if settings.size is not None else None
     if rows.crop is None:
         chosen = Geometry(settings.crop or usual.kind, usual.width, usual.height)
-        if settings.crop is None and init is not None:
-            chosen = init.geometry
+        if settings.crop is None and start is not None:
+            chosen = start
         chosen = replace(chosen, width=(size or chosen.size)[0], height=(size or chosen.size)[1])
         network.check_size(chosen.size)
         return chosen
@@ -137,7 +142,12 @@ def choose_geometry(rows: Rows, settings: Resolved) -> Geometry:
 
 
 def read_photos(
-    rows: Rows, out: Path, settings: Resolved, workers: int | None, on_event: OnEvent
+    rows: Rows,
+    geometry: Geometry,
+    out: Path,
+    settings: Resolved,
+    workers: int | None,
+    on_event: OnEvent,
 ) -> TrainingPhotos:
     """Find and crop the largest face of every row.
 
@@ -146,7 +156,6 @@ def read_photos(
     Raises:
         DataError: a photo that cannot be read any more, or too few faces.
     """
-    geometry = choose_geometry(rows, settings)
     wanted = rows.samples.take(np.concatenate([rows.train, rows.val]))
     crops, failed = cache_crops(
         wanted.paths,

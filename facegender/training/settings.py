@@ -165,8 +165,9 @@ def _check_regularisation(resolved: Resolved, *, decays: bool) -> None:
         raise UsageError(f"--start-share is {resolved.start_share}", "It must be 0 to 1.")
     if resolved.start_share and resolved.init == NONE:
         raise UsageError(
-            "--start-share mixes in the weights of a start, and --init none has none",
-            "Leave one of them out.",
+            "--start-share mixes in weights that training starts from, and this one starts from "
+            "random ones",
+            "Leave --start-share out, or give --init.",
         )
     if resolved.weight_decay and not decays:
         raise UsageError(

@@ -16,9 +16,10 @@ import numpy as np
 
 from facegender.bundle import LAST
 from facegender.errors import BundleError, FaceGenderError
+from facegender.face import Geometry
 from facegender.files import make_folder, remove_leftovers, sha256_of, write_bytes, write_text
 from facegender.training.events import Epoch
-from facegender.training.settings import Resolved, TrainSettings, resolve
+from facegender.training.settings import NONE, Resolved, TrainSettings, resolve
 
 SCHEMA = 1
 _AGAIN = "Train anew with --force."
@@ -213,6 +214,10 @@ def _check(state: State) -> None:
     given = TrainSettings(**state.settings.to_json())
     if resolve(given, state.settings.arch, state.settings.init) != state.settings:
         raise ValueError("settings with gaps")
+    if (state.started_from is None) != (state.settings.init == NONE):
+        raise ValueError(f"a start {state.started_from!r} for --init {state.settings.init}")
+    if state.started_from is not None:
+        Geometry.from_json(state.started_from["crop"])
     counts = (state.epoch, state.step, state.right, state.best_epoch)
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError(f"counts {counts}")

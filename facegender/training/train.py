@@ -12,6 +12,7 @@ from facegender.bundle import (
     holds_model,
 )
 from facegender.errors import DataError, FaceGenderError, Interrupted
+from facegender.face import Geometry
 from facegender.files import lock, make_folder
 from facegender.interrupt import StopRequest
 from facegender.model import DEFAULT, Tuning, architecture, build, compile_for_training
@@ -79,14 +80,27 @@ def train(
     resolved = state.settings if state else resolve(settings, *choose_start(rows, settings))
     if state and state.data != rows.learned:
         _refuse_other_rows(rows, out)
-    choose_geometry(rows, resolved)  # refuse what does not fit before anything slow happens
+    # Refuses what does not fit before anything slow happens.
+    geometry = choose_geometry(rows, resolved, _start_geometry(resolved, state))
     make_folder(out)
     with lock(out, "train"):
         # Read again: another run may have written there until a moment ago.
         now = _standing(out, settings, resume=resume, force=force)
-        if state and now and (now.settings, now.data) != (state.settings, state.data):
+        if state and now and _identity(now) != _identity(state):
             raise FaceGenderError(f"another training began in {out} meanwhile")
-        return _train(rows, out, resolved, now, workers, credit, stop, on_event)
+        return _train(rows, geometry, out, resolved, now, workers, credit, stop, on_event)
+
+
+def _identity(state: State) -> tuple[Any, ...]:
+    return state.settings, state.data, state.started_from
+
+
+def _start_geometry(settings: Resolved, state: State | None) -> Geometry | None:
+    """The crop of the model that a training starts from, or did: that model may have changed."""
+    if state is not None:
+        return Geometry.from_json(state.started_from["crop"]) if state.started_from else None
+    bundle = initial_bundle(settings.init)
+    return None if bundle is None else bundle.geometry
 
 
 def _refuse_other_rows(rows: Rows, out: Path) -> NoReturn:
@@ -117,6 +131,7 @@ def _standing(out: Path, settings: TrainSettings, *, resume: bool, force: bool) 
 
 def _train(
     rows: Rows,
+    geometry: Geometry,
     out: Path,
     settings: Resolved,
     state: State | None,
@@ -125,7 +140,7 @@ def _train(
     stop: StopRequest,
     on_event: OnEvent,
 ) -> Bundle:
-    photos = read_photos(rows, out, settings, workers, on_event)
+    photos = read_photos(rows, geometry, out, settings, workers, on_event)
     feed, validation = photos.feed, photos.validation
     # TensorFlow comes after the reading processes forked.
     from facegender.training.devices import Devices, best_precision

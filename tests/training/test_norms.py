@@ -45,3 +45,22 @@ def test_norms_of_dense_layers_stay_as_they_are() -> None:
     kinds = {type(layer).__name__ for layer in fuse_norms(build("classic")).layers}
     assert "BatchNormalization" in kinds
     assert "FusedNorm" not in kinds
+
+
+def test_statistics_do_not_depend_on_the_batches_that_came_before() -> None:
+    """A resumed run begins with another batch than the whole one did, and must round alike."""
+    draw = np.random.default_rng(0)
+    crops = draw.integers(0, 256, (16, 48, 48, 3)).astype(np.uint8)
+    targets = np.eye(2, dtype=np.float32)[[0, 1] * 8]
+    statistics = []
+    for before in ((16, 16), ()):
+        model = fuse_norms(build("lite", seed=0, size=(48, 48)))
+        compile_for_training(model, architecture("lite").recipe, Tuning(lr=1e-12, steps=10))
+        weights = model.get_weights()
+        for count in before:
+            model.train_on_batch(crops[:count], targets[:count])
+        model.set_weights(weights)
+        model.train_on_batch(crops[:8], targets[:8])
+        statistics.append([v.numpy() for v in model.weights if v.name.startswith("moving")])
+    for resumed, whole in zip(*statistics, strict=True):
+        np.testing.assert_array_equal(resumed, whole)

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from facegender.errors import BundleError, DataError, FaceGenderError, Interrupt
 from facegender.face import Geometry
 from facegender.interrupt import StopRequest
 from facegender.networks import KerasNetwork, run_network
+from facegender.predictor import Predictor
 from facegender.training.calibration import fit_temperature
 from facegender.training.events import Checking, Epoch, Reading, Started, Step, Warn, ignore
 from facegender.training.photos import choose_start
@@ -82,8 +84,12 @@ def test_the_best_epoch_or_the_last_is_kept_and_calibrated(toy_model, toy_csv):
     number = bundle.manifest["training"]["best_epoch"]
     assert number in (int(best["epoch"]), len(epochs))
     kept = epochs[number - 1]
-    assert bundle.manifest["metrics"]["log_loss"] <= float(best["val_loss"]) + 1e-6
     assert bundle.manifest["metrics"]["accuracy"] == pytest.approx(float(kept["val_accuracy"]))
+    samples = read_table(toy_csv)
+    rows = samples.rows_of("val")
+    found = Predictor(toy_model).predict([samples.paths[row] for row in rows])
+    answers = np.array([photo.faces[0].probabilities for photo in found], np.float32)
+    assert fit_temperature(answers, samples.labels[rows]) == pytest.approx(1, abs=0.02)
     assert bundle.manifest["temperature"] != 1.0
 
 
@@ -114,6 +120,34 @@ def test_a_stopped_run_ends_with_the_same_weights(quick, toy_csv, tmp_path, step
         for rows in (history(folder) for folder in (quick[0], out))
     ]
     assert histories[0] == histories[1]
+
+
+def test_a_run_that_goes_on_with_a_smaller_last_batch_ends_with_the_same_weights(toy_csv, tmp_path):
+    settings = replace(QUICK, epochs=1, batch_size=20)  # of 48 photos
+    train(toy_csv, tmp_path / "whole", settings, workers=1)
+    listener = StopAt(2)
+    with pytest.raises(Interrupted):
+        train(toy_csv, tmp_path / "cut", settings, workers=1, stop=listener.stop, on_event=listener)
+    train(toy_csv, tmp_path / "cut", resume=True, workers=1)
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+@pytest.mark.parametrize("fate", ["gone", "another"])
+def test_a_run_goes_on_whatever_became_of_the_model_it_started_from(quick, toy_csv, tmp_path, fate):
+    start = shutil.copytree(quick[0], tmp_path / "start")
+    settings = TrainSettings(epochs=1, batch_size=16, seed=9, init=str(start))
+    listener = StopAt(1)
+    with pytest.raises(Interrupted):
+        train(toy_csv, tmp_path / "m", settings, workers=1, stop=listener.stop, on_event=listener)
+    if fate == "gone":
+        start.rename(tmp_path / "elsewhere")
+    else:
+        other = replace(QUICK, epochs=1, size="48x48")
+        train(toy_csv, start, other, workers=1, force=True)
+    events = []
+    bundle = train(toy_csv, tmp_path / "m", resume=True, workers=1, on_event=events.append)
+    assert bundle.geometry == load_bundle(quick[0]).geometry
+    assert any(isinstance(e, Warn) and "not mixed in" in e.message for e in events)
 
 
 def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
@@ -243,6 +277,19 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
     assert bundle.manifest["temperature"] == 1.0
 
 
+def test_with_the_articles_split_only_a_share_that_is_given_is_mixed_in(quick, in_tmp):
+    make_tree(in_tmp / "photos")
+    prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
+    for given, share in ((None, 0), (1.0, 1)):
+        settings = TrainSettings(
+            epochs=1, batch_size=16, seed=0, init=str(quick[0]), start_share=given
+        )
+        bundle = train(Path("faces.csv"), Path("m"), settings, workers=1, force=True)
+        assert bundle.manifest["training"]["share_of_start"] == share
+        same = np.array_equal(weights(Path("m"))[0], weights(quick[0])[0])
+        assert same == (share == 1)
+
+
 def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
     settings = TrainSettings(
         crop="photo", epochs=1, batch_size=16, seed=9, lr=1e-12, init=str(quick[0])
@@ -353,12 +400,3 @@ def test_a_damaged_state_is_refused(quick, toy_csv, tmp_path):
     state.write_bytes(state.read_bytes()[:-10])
     with pytest.raises(BundleError, match="not the file that state.json describes"):
         train(toy_csv, out, resume=True, workers=1)
-
-
-def test_temperature_makes_an_overconfident_network_honest():
-    random = np.random.default_rng(0)
-    margin = random.normal(0, 2, 4000)
-    labels = (random.random(4000) < 1 / (1 + np.exp(-margin))).astype(np.int8)
-    sure = 1 / (1 + np.exp(-3 * margin))
-    probabilities = np.column_stack([1 - sure, sure]).astype(np.float32)
-    assert fit_temperature(probabilities, labels) == pytest.approx(3, rel=0.1)
