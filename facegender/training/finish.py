@@ -39,7 +39,7 @@ from facegender.networks import (
 from facegender.training.blending import blend, keep_better
 from facegender.training.calibration import fit_temperature, fold_temperature
 from facegender.training.events import OnEvent, Warn
-from facegender.training.fit import loss_and_accuracy, why_over
+from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over
 from facegender.training.history import history_csv
 from facegender.training.photos import TrainingPhotos, initial_bundle
 from facegender.training.rows import Rows
@@ -70,17 +70,14 @@ def finish(
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
     temperature, share, best = 1.0, 0.0, state.best_epoch
+    calibrates = rows.validated_on == "val"  # test rows that validate choose the epoch, no more
     # Not where training was stopped: it goes on from unmixed weights, and whoever stops it waits.
-    # The test rows, where they validate, choose no more than the epoch.
-    over, chooses = bool(why_over(state)), rows.validated_on == "val"
-    if over and chooses and ended and best != state.epoch:
-        best = state.epoch if keep_better(model, ended, validation) else best
-    wanted = state.settings.start_share
-    mixes = wanted != 0 and (chooses or wanted is not None)
-    if over and mixes and (start := _start(state, on_event)) is not None:
-        share = blend(model, start, validation, wanted)
+    if why_over(state):
+        if calibrates and ended and best != state.epoch and keep_better(model, ended, validation):
+            best = state.epoch
+        share = _mix_in_start(model, state, validation, on_event, chooses=calibrates)
     keras_answers = run_network(KerasNetwork(model), validation.crops)
-    if chooses:
+    if calibrates:
         temperature = fit_temperature(keras_answers, validation.labels)
         fold_temperature(model, temperature)
         keras_answers = run_network(KerasNetwork(model), validation.crops)
@@ -115,6 +112,17 @@ def finish(
     }
     contents |= {CARD: render_card(facts).encode(), HISTORY: history_csv(state.history).encode()}
     return save_bundle(out, contents, facts)
+
+
+def _mix_in_start(
+    model: Any, state: State, validation: ValidationSet, on_event: OnEvent, *, chooses: bool
+) -> float:
+    """Mix in as much of the start as was asked for, else as validation rows choose."""
+    wanted = state.settings.start_share
+    if wanted == 0 or (wanted is None and not chooses):
+        return 0.0
+    start = _start(state, on_event)
+    return 0.0 if start is None else blend(model, start, validation, wanted)
 
 
 def _start(state: State, on_event: OnEvent) -> list[Any] | None:

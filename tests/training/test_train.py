@@ -56,6 +56,12 @@ class StopAt:
                 self.stop.signal_number = 15
 
 
+def stop_at(steps, table, out, settings):
+    listener = StopAt(steps)
+    with pytest.raises(Interrupted):
+        train(table, out, settings, workers=1, stop=listener.stop, on_event=listener)
+
+
 @pytest.fixture(scope="module")
 def quick(toy_csv, tmp_path_factory):
     """A run that was never stopped, and what it told."""
@@ -125,9 +131,7 @@ def test_a_stopped_run_ends_with_the_same_weights(quick, toy_csv, tmp_path, step
 def test_a_run_that_goes_on_with_a_smaller_last_batch_ends_with_the_same_weights(toy_csv, tmp_path):
     settings = replace(QUICK, epochs=1, batch_size=20)  # of 48 photos
     train(toy_csv, tmp_path / "whole", settings, workers=1)
-    listener = StopAt(2)
-    with pytest.raises(Interrupted):
-        train(toy_csv, tmp_path / "cut", settings, workers=1, stop=listener.stop, on_event=listener)
+    stop_at(2, toy_csv, tmp_path / "cut", settings)
     train(toy_csv, tmp_path / "cut", resume=True, workers=1)
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
@@ -136,9 +140,7 @@ def test_a_run_that_goes_on_with_a_smaller_last_batch_ends_with_the_same_weights
 def test_a_run_goes_on_whatever_became_of_the_model_it_started_from(quick, toy_csv, tmp_path, fate):
     start = shutil.copytree(quick[0], tmp_path / "start")
     settings = TrainSettings(epochs=1, batch_size=16, seed=9, init=str(start))
-    listener = StopAt(1)
-    with pytest.raises(Interrupted):
-        train(toy_csv, tmp_path / "m", settings, workers=1, stop=listener.stop, on_event=listener)
+    stop_at(1, toy_csv, tmp_path / "m", settings)
     if fate == "gone":
         start.rename(tmp_path / "elsewhere")
     else:
@@ -153,9 +155,7 @@ def test_a_run_goes_on_whatever_became_of_the_model_it_started_from(quick, toy_c
 def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
     settings = TrainSettings(arch="classic", epochs=1, batch_size=16, seed=2)
     train(toy_csv, tmp_path / "whole", settings, workers=1)
-    listener = StopAt(2)
-    with pytest.raises(Interrupted):
-        train(toy_csv, tmp_path / "cut", settings, workers=1, stop=listener.stop, on_event=listener)
+    stop_at(2, toy_csv, tmp_path / "cut", settings)
     train(toy_csv, tmp_path / "cut", resume=True, workers=1)
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
@@ -164,9 +164,7 @@ def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
 def test_a_stopped_run_mixes_in_its_start_only_at_the_end(quick, toy_csv, tmp_path):
     settings = TrainSettings(epochs=2, batch_size=16, seed=9, init=str(quick[0]), start_share=0.5)
     train(toy_csv, tmp_path / "whole", settings, workers=1)
-    listener = StopAt(5)  # in the second epoch, when there is a best one
-    with pytest.raises(Interrupted):
-        train(toy_csv, tmp_path / "cut", settings, workers=1, stop=listener.stop, on_event=listener)
+    stop_at(5, toy_csv, tmp_path / "cut", settings)  # in the second epoch, when there is a best one
     shares = [load_bundle(tmp_path / "cut").manifest["training"]["share_of_start"]]
     train(toy_csv, tmp_path / "cut", resume=True, workers=1)
     shares.append(load_bundle(tmp_path / "cut").manifest["training"]["share_of_start"])
