@@ -136,7 +136,7 @@ def test_a_run_that_goes_on_with_a_smaller_last_batch_ends_with_the_same_weights
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
-@pytest.mark.parametrize("fate", ["gone", "another"])
+@pytest.mark.parametrize("fate", ["gone", pytest.param("another", marks=pytest.mark.slow)])
 def test_a_run_goes_on_whatever_became_of_the_model_it_started_from(quick, toy_csv, tmp_path, fate):
     start = shutil.copytree(quick[0], tmp_path / "start")
     settings = TrainSettings(epochs=1, batch_size=16, seed=9, init=str(start))
