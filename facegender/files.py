@@ -10,12 +10,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from facegender.claims import TEMP_PREFIX, claim, flush_file, key_of, remove_stale
+from facegender.claims import TEMP_PREFIX, Claim, claim, flush_file, key_of, remove_stale
 from facegender.errors import FaceGenderError
+from facegender.interrupt import Uninterrupted
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Beginnings of a cell that a spreadsheet takes for a formula, some after trimming."""
@@ -38,18 +39,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield target
         return
     target = Path(os.path.realpath(target))
-    try:
+    with Uninterrupted() as held, _errors_of(target):
         claimed = claim(target)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    try:
-        yield claimed.path
-        claimed.flush()
-        claimed.move()
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    finally:
-        claimed.drop()
+        try:
+            with held.interruptible():
+                yield claimed.path
+                claimed.flush()
+            claimed.move()
+        finally:
+            claimed.drop()
 
 
 Content = bytes | Callable[[TextIO], None]
@@ -65,25 +63,34 @@ def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
     Raises:
         FaceGenderError: one of them cannot be written; then none was.
     """
-    with ExitStack() as stack:
-        claims = []
-        for target, content in contents:
-            if _is_special(target):
-                _fill(target, content)
-                continue
-            try:
-                claimed = claim(Path(os.path.realpath(target)))
-                stack.callback(claimed.drop)
-                _fill(claimed.path, content)
-                claimed.flush()
-            except OSError as error:
-                raise cannot_write(target, error) from error
-            claims.append(claimed)
-        for claimed in claims:
-            try:
-                claimed.move()
-            except OSError as error:
-                raise cannot_write(claimed.target, error) from error
+    claims: list[Claim] = []
+    with Uninterrupted() as held:
+        try:
+            for target, content in contents:
+                with held.interruptible(), _errors_of(target):
+                    if _is_special(target):
+                        _fill(target, content)
+                        continue
+                with _errors_of(target):
+                    claims.append(claim(Path(os.path.realpath(target))))
+                with held.interruptible(), _errors_of(target):
+                    _fill(claims[-1].path, content)
+                    claims[-1].flush()
+            for claimed in claims:
+                with _errors_of(claimed.target):
+                    claimed.move()
+        finally:
+            for claimed in claims:
+                claimed.drop()
+
+
+@contextmanager
+def _errors_of(target: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a sentence about `target`."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def _fill(path: Path, content: Content) -> None:
@@ -111,23 +118,20 @@ def atomic_folder(target: Path, may_replace: Callable[[Path], None]) -> Iterator
     """
     target = Path(os.path.realpath(target))
     may_replace(target)
-    try:
+    with Uninterrupted() as held, _errors_of(target):
         holder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, suffix=".tmp", dir=target.parent))
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    new = holder / "new"
-    try:
-        new.mkdir()
-        yield new
-        for path in new.rglob("*"):
-            if path.is_file():
-                flush_file(path)
-        may_replace(target)
-        _exchange(new, target, holder / "old")
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    finally:
-        shutil.rmtree(holder, ignore_errors=True)
+        try:
+            new = holder / "new"
+            with held.interruptible():
+                new.mkdir()
+                yield new
+                for path in new.rglob("*"):
+                    if path.is_file():
+                        flush_file(path)
+                may_replace(target)
+            _exchange(new, target, holder / "old")
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
 
 
 def _exchange(new: Path, target: Path, aside: Path) -> None:
@@ -271,19 +275,21 @@ def _locked(place: Path, target: Path, refusal: str) -> Iterator[None]:
     import filelock
 
     holder = filelock.FileLock(place)
-    try:
-        holder.acquire(timeout=0)
-    except filelock.Timeout:
-        raise FaceGenderError(refusal, "Wait until it ends, or choose another place.") from None
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    try:
-        yield
-    finally:
-        # Removed while it is held: whoever waits on a removed file notices and begins anew.
-        with suppress(OSError):
-            place.unlink()
-        holder.release()
+    with Uninterrupted() as held:
+        try:
+            holder.acquire(timeout=0)
+        except filelock.Timeout:
+            raise FaceGenderError(refusal, "Wait until it ends, or choose another place.") from None
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        try:
+            with held.interruptible():
+                yield
+        finally:
+            # Removed while it is held: whoever waits on a removed file notices and begins anew.
+            with suppress(OSError):
+                place.unlink()
+            holder.release()
 
 
 def _is_special(target: Path) -> bool:

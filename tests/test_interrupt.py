@@ -3,12 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from facegender import cli
-from facegender.errors import Interrupted
-from facegender.interrupt import SIGNALS, StopRequest
+from facegender.errors import FaceGenderError, Interrupted
+from facegender.files import write_text
+from facegender.interrupt import SIGNALS, StopRequest, Uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,10 +32,52 @@ def test_a_signal_is_raised_at_once_outside_and_waits_inside(number):
     signal.signal(number, was)
 
 
+@pytest.fixture
+def seen():
+    """Signal numbers that a handler received."""
+    received = []
+    kept = signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
+    yield received
+    signal.signal(signal.SIGTERM, kept)
+
+
+def test_a_signal_waits_for_the_end_of_what_must_not_be_interrupted(seen):
+    before = signal.getsignal(signal.SIGTERM)
+    with Uninterrupted() as held:
+        signal.raise_signal(signal.SIGTERM)
+        assert seen == []
+        with held.interruptible():
+            assert seen == [signal.SIGTERM]
+            assert signal.getsignal(signal.SIGTERM) is before
+            signal.raise_signal(signal.SIGTERM)
+            assert len(seen) == 2
+        with Uninterrupted():
+            signal.raise_signal(signal.SIGTERM)
+        assert len(seen) == 2, "the outer block still holds"
+        signal.raise_signal(signal.SIGTERM)
+        assert len(seen) == 3, "a second one comes through"
+    assert len(seen) == 4
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_nobody_handles_or_that_is_ignored_is_left_as_it_is():
+    for handler in (signal.SIG_DFL, signal.SIG_IGN):
+        kept = signal.signal(signal.SIGTERM, handler)
+        with Uninterrupted():
+            assert signal.getsignal(signal.SIGTERM) == handler
+        signal.signal(signal.SIGTERM, kept)
+
+
+def test_another_thread_may_say_that_it_must_not_be_interrupted(tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write_text, tmp_path / "a", "new").result()
+    assert (tmp_path / "a").read_text() == "new"
+
+
 def test_a_lost_interrupt_is_sent_again():
     code = """
 import os, signal, sys, time
-from facegender.errors import Interrupted
+from facegender.errors import FaceGenderError, Interrupted
 from facegender.interrupt import FirstRaises, handle
 signal.signal(signal.SIGINT, signal.default_int_handler)
 class Fragile:
@@ -58,15 +102,22 @@ time.sleep(30)
     assert done.returncode == 143, "a second signal ends it at once"
 
 
-def test_what_a_module_in_c_makes_of_an_interruption_is_one_still(monkeypatch, capsys):
-    """It reports an ImportError, whatever was raised while it was imported."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("initialization failed"),  # whatever was raised while C code was imported
+        OSError(9, "Bad file descriptor"),  # shutil.rmtree, cut short
+        FaceGenderError("cannot write: Bad file descriptor"),
+    ],
+)
+def test_what_follows_from_an_interruption_is_one_still(monkeypatch, capsys, error):
 
     def imports() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(1)
         except Interrupted:
-            raise ImportError("initialization failed") from None
+            raise error from None
 
     monkeypatch.setattr(cli, "app", imports)
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -81,4 +132,4 @@ def test_what_a_module_in_c_makes_of_an_interruption_is_one_still(monkeypatch, c
     assert ended.value.code == 128 + signal.SIGTERM
     said = capsys.readouterr().err
     assert "stopped" in said
-    assert "unexpected" not in said
+    assert str(error) not in said

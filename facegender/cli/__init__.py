@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,6 +16,7 @@ from facegender.cli.options import Debug, debugging
 from facegender.cli.predict import predict_command
 from facegender.cli.prepare import prepare_command
 from facegender.cli.train import train_command
+from facegender.errors import FaceGenderError, Interrupted, UsageError
 
 app = typer.Typer(
     add_completion=True,
@@ -91,8 +92,7 @@ def main() -> None:
 
 def _run() -> None:
     from facegender.cli import console
-    from facegender.errors import FaceGenderError, Interrupted, UsageError
-    from facegender.interrupt import FirstRaises, handle, leave
+    from facegender.interrupt import FirstRaises, handle
 
     stopper = FirstRaises()
     stopper.resend_lost()
@@ -100,41 +100,40 @@ def _run() -> None:
         handle(stopper)  # raises from here on, where it becomes a sentence
         app()
     except Interrupted as error:
-        handle(leave)
-        console.fail(error)
-        sys.exit(128 + error.signal_number)
-    except FaceGenderError as error:
-        if debugging():
-            raise
-        console.fail(error)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
-    except BrokenPipeError:
-        sys.exit(1)
-    except OSError as error:
-        if debugging():
-            raise
-        name = f" ({error.filename})" if error.filename else ""
-        console.fail(
-            FaceGenderError(
-                f"{error.strerror or error}{name}",
-                "",
-            )
-        )
-        sys.exit(1)
+        _end_by(error)
     except Exception as error:
+        # Whatever is raised after a signal follows from it: modules in C, and functions that were
+        # cut short while they cleared up, raise errors of their own.
+        if stopper.raised is not None:
+            _end_by(stopper.raised)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
         if debugging():
             raise
-        if stopper.raised is not None:
-            handle(leave)
-            console.fail(stopper.raised)
-            sys.exit(128 + stopper.raised.signal_number)
-        console.fail(
-            FaceGenderError(
-                f"unexpected {type(error).__name__}: {error}",
-                "A fault of facegender: run it again with --debug and report what it prints.",
-            )
-        )
-        sys.exit(1)
+        console.fail(_sentence(error))
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _end_by(stopped: Interrupted) -> NoReturn:
+    from facegender.cli import console
+    from facegender.interrupt import handle, leave
+
+    handle(leave)
+    console.fail(stopped)
+    sys.exit(128 + stopped.signal_number)
+
+
+def _sentence(error: Exception) -> FaceGenderError:
+    """Say what an error means to somebody who does not know our code."""
+    if isinstance(error, FaceGenderError):
+        return error
+    if isinstance(error, OSError):
+        name = f" ({error.filename})" if error.filename else ""
+        return FaceGenderError(f"{error.strerror or error}{name}", "")
+    return FaceGenderError(
+        f"unexpected {type(error).__name__}: {error}",
+        "A fault of facegender: run it again with --debug and report what it prints.",
+    )
 
 
 def _open_closed_streams() -> None:

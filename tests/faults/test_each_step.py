@@ -1,0 +1,128 @@
+"""A signal at each step of a write: the old files or the new ones, and nothing beside them.
+
+Python runs a signal's handler between two steps of its own code. Here each of those moments has its
+turn, in our functions and in those of the standard library under them.
+"""
+
+import dis
+import signal
+import sys
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from facegender.errors import Interrupted
+from facegender.files import atomic_folder, atomic_path, lock, lock_target, write_together
+from facegender.interrupt import FirstRaises
+
+LOOKS = {"RESUME", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "JUMP_BACKWARD"}
+"""Instructions at whose end Python looks for a signal."""
+
+
+@cache
+def instructions(code):
+    return {found.offset: found.opname for found in dis.get_instructions(code)}
+
+
+class Moments:
+    """Sends this process a signal at the nth moment at which Python looks for one."""
+
+    def __init__(self, nth):
+        self.left = nth
+
+    def __call__(self, frame, _event, _argument):
+        frame.f_trace_opcodes = True
+        names, last = instructions(frame.f_code), None
+
+        def local(frame, event, _argument):
+            nonlocal last
+            if event == "opcode":
+                if last in LOOKS:
+                    self.left -= 1
+                    if self.left == 0:
+                        signal.raise_signal(signal.SIGTERM)
+                last = names[frame.f_lasti]
+            return local
+
+        return local
+
+
+def interrupted(action, nth):
+    """Run an action with a signal at its nth moment; whether there were so many moments."""
+    moments = Moments(nth)
+    kept = signal.signal(signal.SIGTERM, FirstRaises())
+    was = sys.gettrace()
+    try:
+        sys.settrace(moments)
+        try:
+            action()
+        finally:
+            sys.settrace(was)
+    except Interrupted:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+    return moments.left <= 0
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def write_one(folder):
+    with atomic_path(folder / "a") as temporary:
+        temporary.write_text("new")
+
+
+def write_two(folder):
+    write_together([(folder / "a", b"new"), (folder / "b", lambda stream: stream.write("new"))])
+
+
+def write_folder(folder):
+    with atomic_folder(folder / "both", lambda _: None) as new:
+        (new / "a").write_text("new")
+
+
+def hold_folder(folder):
+    with lock(folder, "test"):
+        pass
+
+
+def hold_target(folder):
+    with lock_target(folder / "a", "test"):
+        pass
+
+
+# What is raised in a destructor is lost; the command line sends the signal again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("write", "names"),
+    [
+        (write_one, ["a"]),
+        (write_two, ["a", "b"]),
+        (write_folder, ["both/a"]),
+        (hold_folder, []),
+        (hold_target, []),
+    ],
+)
+def test_a_signal_at_each_step(tmp_path, write, names):
+    (tmp_path / "both").mkdir()
+    old = dict.fromkeys(["a", "b", "both/a"], "old")
+    new = old | dict.fromkeys(names, "new")
+    write(tmp_path)  # once before: what is imported on the way has moments of its own
+    seen, nth, going = Counter(), 0, True
+    while going:
+        for name, text in old.items():
+            (tmp_path / name).write_text(text)
+        nth += 1
+        going = interrupted(lambda: write(tmp_path), nth)
+        found = contents(tmp_path)
+        assert found in (old, new), nth
+        seen[found == new] += 1
+    assert nth > 400
+    assert (seen[False] > 100 and seen[True]) or not names
