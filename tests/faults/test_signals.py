@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -73,23 +74,42 @@ def commands(model):
     }
 
 
-def old_files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+def files(folder):
+    """Names and contents, but for how long it took."""
+    return {
+        path.name: re.sub(rb'"seconds": [0-9.]+', b"", path.read_bytes())
+        for path in folder.iterdir()
+        if path.is_file()
+    }
 
 
-def assert_quiet(process, number, before, folder, error):
-    """It ended by the signal, silently but for a sentence, and everything is as it was."""
-    silent = (-number,) if number == signal.SIGTERM else ()  # by the system, before we handle it
-    assert process.returncode in (128 + number, *silent), error
+def whole(command, folder):
+    """The files as they are before a command and after it; it leaves them as they were."""
+    before = files(folder)
+    subprocess.run(
+        [*FACEGENDER, *command], cwd=folder, env=environment(), check=True, capture_output=True
+    )
+    after = files(folder)
+    (folder / "out").write_text("old")
+    return before, after
+
+
+def assert_quiet(process, number, wholes, folder, error):
+    """It ended by the signal, silently but for a sentence, and everything is old or new."""
+    left = files(folder)
+    # By the system: before we handle it, or after Python has ended all that we do. A shell says 130
+    # or 143 then too.
+    silent = number == signal.SIGTERM or left == wholes[-1]
+    assert process.returncode in (128 + number, *([-number] if silent else [])), error
     assert "Traceback" not in error
     assert "ignored" not in error
-    assert old_files(folder) == before
+    assert left in wholes
     assert not [path for path in folder.iterdir() if path.name.startswith(".facegender")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_while_it_is_being_imported(place, model, number):
-    before, codes = old_files(place), Counter()
+    before, codes = files(place), Counter()
     for nth in (1, 2, 4, 9, 20, 45, 90, 200, 500):
         process = start(commands(model)["predict"], place, nth, number)
         error = process.communicate(timeout=120)[1]
@@ -97,7 +117,7 @@ def test_while_it_is_being_imported(place, model, number):
         if process.returncode == 0:
             (place / "out").write_text("old")
             continue
-        assert_quiet(process, number, before, place, error)
+        assert_quiet(process, number, [before, None], place, error)
     assert codes[128 + number] + codes[-number] >= 7
 
 
@@ -105,16 +125,15 @@ def test_while_it_is_being_imported(place, model, number):
 def test_between_its_start_and_its_first_command(place, model, number):
     """What turns an interruption into a sentence is imported before any can be raised."""
     for module in ("facegender.interrupt", "facegender.cli.console", "facegender.cli.predict"):
-        before = old_files(place)
+        before = files(place)
         process = start(commands(model)["predict"], place, module, number)
         error = process.communicate(timeout=120)[1]
         assert process.returncode == 128 + number, (module, error)
-        assert_quiet(process, number, before, place, error)
+        assert_quiet(process, number, [before, None], place, error)
 
 
-def interrupt(command, number, delay, folder):
+def interrupt(command, number, delay, folder, wholes):
     """Start a command, send a signal as a terminal does (or `kill`), and judge; its exit code."""
-    before = old_files(folder)
     process = start(command, folder)
     assert os.read(process.stdout.fileno(), 5) == b"begun"
     time.sleep(delay)
@@ -123,20 +142,22 @@ def interrupt(command, number, delay, folder):
     else:
         process.send_signal(number)
     error = process.communicate(timeout=120)[1]
-    if process.returncode == 0:  # it had ended, or was past its last write
+    if process.returncode == 0:  # it had ended, or was past the moment at which it could be stopped
+        assert files(folder) == wholes[1]
         assert "Traceback" not in error
-        (folder / "out").write_text("old")
-        return 0
-    assert_quiet(process, number, before, folder, error)
+    else:
+        assert_quiet(process, number, wholes, folder, error)
+    (folder / "out").write_text("old")
     return process.returncode
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["predict", "prepare", "eval"])
 def test_at_later_moments(place, model, command, number):
-    codes = Counter()
+    codes, command = Counter(), commands(model)[command]
+    wholes = whole(command, place)
     for delay in (0.0, 0.06, 0.3):
-        codes[interrupt(commands(model)[command], number, delay, place)] += 1
+        codes[interrupt(command, number, delay, place, wholes)] += 1
     assert codes[128 + number], "it was always done before the signal came"
 
 
@@ -160,10 +181,11 @@ def test_at_many_moments(place, model, capsys):
     draws = random.Random(5)
     lines = []
     for name, command in commands(model).items():
+        wholes = whole(command, place)
         for number in (signal.SIGINT, signal.SIGTERM):
             codes = Counter()
             for _ in range(20):
-                codes[interrupt(command, number, draws.uniform(0, 1.5), place)] += 1
+                codes[interrupt(command, number, draws.uniform(0, 1.5), place, wholes)] += 1
             lines.append(f"{number.name:<8} to {name:<8} {sum(codes.values()):>3}   {dict(codes)}")
     with capsys.disabled():
         print("", *lines, sep="\n")
