@@ -1,5 +1,7 @@
 """Two commands at once in one place: both right, or the second refused."""
 
+import contextlib
+import os
 import random
 import signal
 import time
@@ -10,13 +12,31 @@ from facegender.dataset.sidecar import is_as_written
 from tests.conftest import make_tree
 from tests.faults.kills import Crops, finish, start, temporary
 
+fcntl = pytest.importorskip("fcntl")
+
 
 def hold_at(pattern, folder, process):
-    """Stop a process as soon as a file is there, so that it cannot end before it is looked at."""
-    while not list(folder.glob(pattern)):
-        assert process.poll() is None, "it ended too soon"
+    """Stop a process as soon as it holds a lock, so that it cannot end before it is looked at."""
+    while True:
+        while not (found := list(folder.glob(pattern))):
+            assert process.poll() is None, "it ended too soon"
+            time.sleep(0.001)
+        process.send_signal(signal.SIGSTOP)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), "it ended too soon"
+        if is_held(found[0]):
+            return
+        process.send_signal(signal.SIGCONT)  # the file is made a moment before it is locked
         time.sleep(0.001)
-    process.send_signal(signal.SIGSTOP)
+
+
+def is_held(file):
+    with contextlib.suppress(FileNotFoundError), file.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def let_end(process):
