@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -82,13 +84,25 @@ def train(
         _refuse_other_rows(rows, out)
     # Refuses what does not fit before anything slow happens.
     geometry = choose_geometry(rows, resolved, _start_geometry(resolved, state))
-    make_folder(out)
-    with lock(out, "train"):
+    with _folder(out), lock(out, "train"):
         # Read again: another run may have written there until a moment ago.
         now = _standing(out, settings, resume=resume, force=force)
         if state and now and _identity(now) != _identity(state):
             raise FaceGenderError(f"another training began in {out} meanwhile")
         return _train(rows, geometry, out, resolved, now, workers, credit, stop, on_event)
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """Make the folder where there is none; it goes again where nothing comes into it."""
+    there = out.exists()
+    make_folder(out)
+    try:
+        yield
+    finally:
+        if not there:
+            with suppress(OSError):  # it is not empty
+                out.rmdir()
 
 
 def _identity(state: State) -> tuple[Any, ...]:

@@ -306,6 +306,21 @@ def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
         train(toy_csv, tmp_path / "n", other, workers=1)
 
 
+def test_a_start_that_holds_another_version_of_its_network_is_refused_and_leaves_no_folder(
+    quick, toy_csv, tmp_path
+):
+    start = tmp_path / "start"
+    shutil.copytree(quick[0], start)
+    manifest = json.loads((start / "facegender.json").read_text())
+    (start / "facegender.json").write_text(json.dumps(manifest | {"arch": "lite"}))
+    settings = TrainSettings(epochs=1, init=str(start))
+    for there in (False, True):
+        with pytest.raises(FaceGenderError, match="another version of the network 'lite'"):
+            train(toy_csv, tmp_path / "m", settings, workers=1)
+        assert (tmp_path / "m").exists() == there
+        (tmp_path / "m").mkdir(exist_ok=True)
+
+
 def test_the_network_is_that_of_the_start_unless_another_is_asked_for(quick, toy_csv):
     rows = read_rows(toy_csv, ignore)
     bundled = load_bundle(BUNDLED).arch
