@@ -12,7 +12,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
+from multiprocessing import context, resource_tracker
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 from facegender.errors import FaceGenderError
@@ -162,36 +164,63 @@ def _pool(workers: int) -> Executor:
         and threading.active_count() == 1
         and "tensorflow" not in sys.modules
     ):
-        context = multiprocessing.get_context("fork")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_forked_worker)
-        # A worker would raise in its own way what stops the parent, until it is told not to.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
-            try:
-                pool.submit(cores)  # starts all of them
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        except BaseException:
-            # A signal that came meanwhile: nobody else knows of this pool, and one that ends by
-            # itself while Python ends may complain of its closed pipe.
-            pool.shutdown(wait=True)
-            raise
-        return pool
+        return _started(
+            ProcessPoolExecutor(workers, mp_context=_forking(), initializer=_start_forked_worker)
+        )
     import loky
 
-    return loky.ProcessPoolExecutor(workers, initializer=_start_worker)  # type: ignore[no-any-return]
+    if os.name == "posix":
+        # loky's workers need it. Before Python 3.13 its start lets signals through, blocked or not.
+        resource_tracker.ensure_running()
+    return _started(loky.ProcessPoolExecutor(workers, initializer=_start_worker))
+
+
+def _started(pool: Executor) -> Executor:
+    """Start a pool's workers, which receive no signal before they have chosen to ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return pool
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        try:
+            pool.submit(cores)  # starts all of them
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    except BaseException:
+        # A signal that came meanwhile: nobody else knows of this pool, and one that ends by
+        # itself while Python ends may complain of its closed pipe.
+        pool.shutdown(wait=True)
+        raise
+    return pool
+
+
+def _forking() -> BaseContext:
+    """Fork processes that a broken pool, which would terminate its others, kills."""
+
+    class Worker(context.ForkProcess):
+        def terminate(self) -> None:
+            self.kill()
+
+    class Forking(context.ForkContext):
+        Process = Worker
+
+    return Forking()
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Leave signals to the parent, which lets its workers end what they are at.
+
+    A terminal and a service manager send them to every process. A worker that ended at once would
+    leave half a picture, or half an answer in the pipe, for whose rest its pool waits for ever.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _start_forked_worker() -> None:
     """Also end when the parent is gone; loky's workers do that by themselves."""
     _start_worker()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -137,3 +138,50 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from facegender.errors import Interrupted
+from facegender.files import write_bytes
+from facegender.interrupt import FirstRaises, handle
+from facegender.parallel import ordered_map
+
+def work(number):
+    for i in range(20):
+        write_bytes(Path(f"{number % 8}.{i}"), bytes(1000))
+    return bytes(100_000)  # more than a pipe holds
+
+if sys.argv[1] == "loky":  # a thread keeps the pool from forking
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+handle(FirstRaises())
+try:
+    for _ in ordered_map(work, range(10**6), workers=2, chunk=2):
+        print("answered", flush=True)
+except Interrupted:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", ["forked", "loky"])
+def test_a_signal_to_all_processes_ends_them_between_two_items(tmp_path, kind, number):
+    """As terminals and service managers send it; no half file, no hang, no traceback."""
+    for delay in (0, 0.02, 0.05, 0.1):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, kind],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        assert process.stdout.readline() == "answered\n"
+        time.sleep(delay)
+        os.killpg(process.pid, number)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out[-8:], err) == (0, "stopped\n", "")
+        assert not list(tmp_path.glob(".facegender*"))
