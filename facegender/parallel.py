@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import signal
@@ -95,7 +96,8 @@ def _mapped(
     At most `ahead` parts are in flight, and lost when one of them kills its worker.
     A part that is not `ready` is waited for only when none is in flight.
     """
-    pool = _pool(workers)
+    ending = mmap.mmap(-1, 1)
+    pool = _pool(workers, ending)
     waiting: deque[list[Item]] = deque()
     pending: deque[Future[list[Result]]] = deque()
     try:
@@ -114,6 +116,7 @@ def _mapped(
     except BrokenProcessPool:
         return [item for part in waiting for item in part]
     finally:
+        ending[0] = 1  # nobody asks for what is pending: chunks of large photos take many seconds
         for future in pending:
             future.cancel()
         pool.shutdown(wait=True)
@@ -149,11 +152,15 @@ def _one_by_one(
                 yield on_death(item)
 
 
+_ending: mmap.mmap | bytes = b"\0"
+"""In a forked worker: memory shared with the parent, which is not 0 once no answer is wanted."""
+
+
 def _apply(function: Callable[[Item], Result], part: list[Item]) -> list[Result]:
-    return [function(item) for item in part]
+    return [function(item) for item in part if not _ending[0]]
 
 
-def _pool(workers: int) -> Executor:
+def _pool(workers: int, ending: mmap.mmap) -> Executor:
     """Fork where it is safe, since it starts at once: Linux, one thread, no TensorFlow.
 
     Elsewhere loky starts fresh processes; unlike the standard library's spawn it does not run the
@@ -165,7 +172,12 @@ def _pool(workers: int) -> Executor:
         and "tensorflow" not in sys.modules
     ):
         return _started(
-            ProcessPoolExecutor(workers, mp_context=_forking(), initializer=_start_forked_worker)
+            ProcessPoolExecutor(
+                workers,
+                mp_context=_forking(),
+                initializer=_start_forked_worker,
+                initargs=(ending,),
+            )
         )
     import loky
 
@@ -218,8 +230,10 @@ def _start_worker() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _start_forked_worker() -> None:
+def _start_forked_worker(ending: mmap.mmap) -> None:
     """Also end when the parent is gone; loky's workers do that by themselves."""
+    global _ending
+    _ending = ending
     _start_worker()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -185,3 +185,17 @@ def test_a_signal_to_all_processes_ends_them_between_two_items(tmp_path, kind, n
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out[-8:], err) == (0, "stopped\n", "")
         assert not list(tmp_path.glob(".facegender*"))
+
+
+def slow(x):
+    time.sleep(0.1)
+    return x
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there processes are forked")
+def test_who_wants_no_more_answers_waits_for_one_item_not_for_chunks():
+    results = ordered_map(slow, range(1000), workers=2, chunk=20)
+    assert next(results) == 0
+    began = time.monotonic()
+    results.close()
+    assert time.monotonic() - began < 1.5, "four chunks more would take four seconds"
