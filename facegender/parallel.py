@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import multiprocessing
 import os
 import signal
@@ -14,7 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from multiprocessing import context, resource_tracker
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import TypeVar
 
@@ -96,7 +95,7 @@ def _mapped(
     At most `ahead` parts are in flight, and lost when one of them kills its worker.
     A part that is not `ready` is waited for only when none is in flight.
     """
-    ending = mmap.mmap(-1, 1)
+    ending, end = multiprocessing.Pipe(duplex=False)
     pool = _pool(workers, ending)
     waiting: deque[list[Item]] = deque()
     pending: deque[Future[list[Result]]] = deque()
@@ -116,10 +115,12 @@ def _mapped(
     except BrokenProcessPool:
         return [item for part in waiting for item in part]
     finally:
-        ending[0] = 1  # nobody asks for what is pending: chunks of large photos take many seconds
+        end.send_bytes(b"end")  # nobody asks for what is pending: chunks may take many seconds
         for future in pending:
             future.cancel()
         pool.shutdown(wait=True)
+        ending.close()
+        end.close()
 
 
 def _part(items: Iterator[Item], size: int, ready: Ready | None) -> list[Item]:
@@ -152,15 +153,15 @@ def _one_by_one(
                 yield on_death(item)
 
 
-_ending: mmap.mmap | bytes = b"\0"
-"""In a forked worker: memory shared with the parent, which is not 0 once no answer is wanted."""
+_ending: Connection
+"""In a worker: a pipe in which something lies, and stays, once no answer is wanted."""
 
 
 def _apply(function: Callable[[Item], Result], part: list[Item]) -> list[Result]:
-    return [function(item) for item in part if not _ending[0]]
+    return [function(item) for item in part if not _ending.poll()]
 
 
-def _pool(workers: int, ending: mmap.mmap) -> Executor:
+def _pool(workers: int, ending: Connection) -> Executor:
     """Fork where it is safe, since it starts at once: Linux, one thread, no TensorFlow.
 
     Elsewhere loky starts fresh processes; unlike the standard library's spawn it does not run the
@@ -184,7 +185,9 @@ def _pool(workers: int, ending: mmap.mmap) -> Executor:
     if os.name == "posix":
         # loky's workers need it. Before Python 3.13 its start lets signals through, blocked or not.
         resource_tracker.ensure_running()
-    return _started(loky.ProcessPoolExecutor(workers, initializer=_start_worker))
+    return _started(
+        loky.ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(ending,))
+    )
 
 
 def _started(pool: Executor) -> Executor:
@@ -218,23 +221,23 @@ def _forking() -> BaseContext:
     return Forking()
 
 
-def _start_worker() -> None:
+def _start_worker(ending: Connection) -> None:
     """Leave signals to the parent, which lets its workers end what they are at.
 
     A terminal and a service manager send them to every process. A worker that ended at once would
     leave half a picture, or half an answer in the pipe, for whose rest its pool waits for ever.
     """
+    global _ending
+    _ending = ending
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _start_forked_worker(ending: mmap.mmap) -> None:
+def _start_forked_worker(ending: Connection) -> None:
     """Also end when the parent is gone; loky's workers do that by themselves."""
-    global _ending
-    _ending = ending
-    _start_worker()
+    _start_worker(ending)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

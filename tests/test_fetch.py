@@ -26,7 +26,7 @@ class Server(BaseHTTPRequestHandler):
         if path == "/headers":
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")
             with contextlib.suppress(OSError):
-                for number in range(100):
+                for number in range(600):
                     self.wfile.write(f"X-{number}: 1\r\n".encode())
                     self.wfile.flush()
                     time.sleep(0.05)
@@ -39,7 +39,7 @@ class Server(BaseHTTPRequestHandler):
         self.end_headers()
         if path == "/slow":
             with contextlib.suppress(OSError):
-                for _ in range(100):
+                for _ in range(600):
                     self.wfile.write(b"x")
                     time.sleep(0.05)
         else:
@@ -57,7 +57,7 @@ def site():
     server.shutdown()
 
 
-NEAR = Limits(private=True, seconds=5)
+NEAR = Limits(private=True, seconds=20)
 
 
 def test_a_photo_is_fetched_through_a_few_redirects(site):
@@ -85,7 +85,7 @@ def test_what_goes_wrong_is_a_reason(site, path, limits, reason, words):
         fetch(site + path, limits)
     assert caught.value.reason == reason
     assert words in caught.value.message
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20, "half a minute passes until the slow ones have sent all"
 
 
 @pytest.mark.parametrize(
