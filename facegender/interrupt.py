@@ -123,8 +123,8 @@ class Uninterrupted:
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let signals come during this part of the block."""
-        self._release()
         try:
+            self._release()
             yield
         finally:
             self._hold()

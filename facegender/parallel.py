@@ -18,7 +18,7 @@ from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 from facegender.errors import FaceGenderError
-from facegender.interrupt import SIGNALS
+from facegender.interrupt import SIGNALS, Uninterrupted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -95,32 +95,49 @@ def _mapped(
     At most `ahead` parts are in flight, and lost when one of them kills its worker.
     A part that is not `ready` is waited for only when none is in flight.
     """
-    ending, end = multiprocessing.Pipe(duplex=False)
-    pool = _pool(workers, ending)
     waiting: deque[list[Item]] = deque()
     pending: deque[Future[list[Result]]] = deque()
-    try:
-        while True:
-            while len(pending) < ahead and (not pending or ready is None or ready()):
-                if not (part := next(parts, [])):
-                    break
-                waiting.append(part)
-                pending.append(pool.submit(_apply, function, part))
-            if not pending:
-                return []
-            results = pending[0].result()
-            pending.popleft()
-            waiting.popleft()
-            yield from results
-    except BrokenProcessPool:
-        return [item for part in waiting for item in part]
-    finally:
-        end.send_bytes(b"end")  # nobody asks for what is pending: chunks may take many seconds
-        for future in pending:
-            future.cancel()
-        pool.shutdown(wait=True)
-        ending.close()
-        end.close()
+    # The pool's own steps are not interrupted: one half done, such as a lock that is taken, would
+    # let its thread, and whoever waits for that, wait for ever.
+    with Uninterrupted() as held:
+        ending, end = multiprocessing.Pipe(duplex=False)
+        pool = _pool(workers, ending)
+        try:
+            while True:
+                while len(pending) < ahead:
+                    with held.interruptible():
+                        at_hand = not pending or ready is None or ready()
+                        part = next(parts, []) if at_hand else []
+                    if not part:
+                        break
+                    waiting.append(part)
+                    pending.append(pool.submit(_apply, function, part))
+                if not pending:
+                    return []
+                results = _result(pending[0], held)
+                pending.popleft()
+                waiting.popleft()
+                with held.interruptible():
+                    yield from results
+        except BrokenProcessPool:
+            return [item for part in waiting for item in part]
+        finally:
+            end.send_bytes(b"end")  # nobody asks for what is pending: chunks may take seconds
+            for future in pending:
+                future.cancel()
+            pool.shutdown(wait=True)
+            ending.close()
+            end.close()
+
+
+def _result(future: Future[Result], held: Uninterrupted) -> Result:
+    """Wait for a result; a signal may end the waiting, at a lock that nobody else needs."""
+    done = threading.Lock()
+    done.acquire()
+    future.add_done_callback(lambda _future: done.release())
+    with held.interruptible():
+        done.acquire()
+    return future.result()
 
 
 def _part(items: Iterator[Item], size: int, ready: Ready | None) -> list[Item]:

@@ -1,13 +1,17 @@
 """A signal at each step of a write: the old files or the new ones, and nothing beside them.
 
+And at each of many steps of a pool of processes: it ends, whole.
+
 Python runs a signal's handler between two steps of its own code. Here each of those moments has its
 turn, in our functions and in those of the standard library under them.
 """
 
 import dis
+import faulthandler
 import multiprocessing
 import signal
 import sys
+import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -17,6 +21,7 @@ import pytest
 from facegender.errors import Interrupted
 from facegender.files import atomic_folder, atomic_path, lock, lock_target, write_together
 from facegender.interrupt import FirstRaises
+from facegender.parallel import ordered_map
 
 LOOKS = {"RESUME", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "JUMP_BACKWARD"}
 """Instructions at whose end Python looks for a signal."""
@@ -135,3 +140,26 @@ def test_a_signal_at_each_step(tmp_path, write, changed):
         seen = pool.submit(at_each_step, write, tmp_path, changed).result()
     assert seen.total() > 400
     assert (seen["old"] > 100 and seen["new"] > 1) or not changed
+
+
+def answer():
+    assert sum(ordered_map(abs, range(-40, 0), workers=2, chunk=8)) == 820
+
+
+def pools_at_many_steps(stride):
+    """Interrupt a pool at every so manieth of its moments; how often it was."""
+    answer()
+    nth, stopped = 1, 0
+    while True:
+        faulthandler.dump_traceback_later(60, exit=True)  # whoever waits for ever fails
+        if not interrupted(answer, nth):
+            return stopped
+        assert (threading.active_count(), multiprocessing.active_children()) == (1, []), nth
+        stopped += 1
+        nth += stride
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not forked")
+def test_a_signal_at_many_steps_of_a_pool():
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(pools_at_many_steps, 11).result() > 40
