@@ -36,6 +36,20 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def result_of(future: Future[Result], held: Uninterrupted) -> Result:
+    """Wait for a result; a signal may end the waiting, at a lock that nobody else needs.
+
+    A signal within `Future.result` may leave the future's own lock taken, for which the pool that
+    works on it would wait for ever.
+    """
+    done = threading.Lock()
+    done.acquire()
+    future.add_done_callback(lambda _future: done.release())
+    with held.interruptible():
+        done.acquire()
+    return future.result()
+
+
 def ordered_map(
     function: Callable[[Item], Result],
     items: Iterable[Item],
@@ -114,7 +128,7 @@ def _mapped(
                     pending.append(pool.submit(_apply, function, part))
                 if not pending:
                     return []
-                results = _result(pending[0], held)
+                results = result_of(pending[0], held)
                 pending.popleft()
                 waiting.popleft()
                 with held.interruptible():
@@ -128,16 +142,6 @@ def _mapped(
             pool.shutdown(wait=True)
             ending.close()
             end.close()
-
-
-def _result(future: Future[Result], held: Uninterrupted) -> Result:
-    """Wait for a result; a signal may end the waiting, at a lock that nobody else needs."""
-    done = threading.Lock()
-    done.acquire()
-    future.add_done_callback(lambda _future: done.release())
-    with held.interruptible():
-        done.acquire()
-    return future.result()
 
 
 def _part(items: Iterator[Item], size: int, ready: Ready | None) -> list[Item]:

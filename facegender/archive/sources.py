@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,8 @@ from facegender.archive.buckets import explained, import_extra, is_remote, locat
 from facegender.crops import Source
 from facegender.errors import FaceGenderError, PhotoError, UsageError
 from facegender.fetch import Limits, fetch, is_url
+from facegender.interrupt import Uninterrupted
+from facegender.parallel import result_of
 
 THREADS: Final = 16
 """Photos that a worker asks for at once from a bucket or the web. One is answered in tens of
@@ -61,17 +64,21 @@ class Reader:
         if not any(is_remote(name) or is_url(name) for name in names):
             yield from map(self.read, names)
             return
-        pool = ThreadPoolExecutor(THREADS)
         waiting: deque[Future[Source]] = deque()
-        try:
-            for name in names:
-                waiting.append(pool.submit(self.read, name))
-                if len(waiting) > 2 * THREADS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        left = iter(names)
+        with Uninterrupted() as held, ThreadPoolExecutor(THREADS) as pool:
+            try:
+                while True:
+                    for name in islice(left, 2 * THREADS - len(waiting)):
+                        waiting.append(pool.submit(self.read, name))
+                    if not waiting:
+                        return
+                    source = result_of(waiting.popleft(), held)
+                    with held.interruptible():
+                        yield source
+            finally:
+                for future in waiting:
+                    future.cancel()
 
 
 def local_path(name: str) -> str:

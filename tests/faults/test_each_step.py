@@ -18,6 +18,7 @@ from functools import cache
 
 import pytest
 
+from facegender.archive.sources import Reader
 from facegender.errors import Interrupted
 from facegender.files import atomic_folder, atomic_path, lock, lock_target, write_together
 from facegender.interrupt import FirstRaises
@@ -142,17 +143,27 @@ def test_a_signal_at_each_step(tmp_path, write, changed):
     assert (seen["old"] > 100 and seen["new"] > 1) or not changed
 
 
-def answer():
+def map_in_processes():
     assert sum(ordered_map(abs, range(-40, 0), workers=2, chunk=8)) == 820
 
 
-def pools_at_many_steps(stride):
-    """Interrupt a pool at every so manieth of its moments; how often it was."""
-    answer()
+class Answering(Reader):
+    def read(self, name):
+        return name
+
+
+def read_in_threads():
+    names = [f"https://a.test/{number}" for number in range(40)]
+    assert list(Answering("", None).sources(names)) == names
+
+
+def pools_at_many_steps(use, stride):
+    """Interrupt what uses a pool at every so manieth of its moments; how often it was."""
+    use()
     nth, stopped = 1, 0
     while True:
         faulthandler.dump_traceback_later(60, exit=True)  # whoever waits for ever fails
-        if not interrupted(answer, nth):
+        if not interrupted(use, nth):
             return stopped
         assert (threading.active_count(), multiprocessing.active_children()) == (1, []), nth
         stopped += 1
@@ -160,6 +171,7 @@ def pools_at_many_steps(stride):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not forked")
-def test_a_signal_at_many_steps_of_a_pool():
+@pytest.mark.parametrize("use", [map_in_processes, read_in_threads])
+def test_a_signal_at_many_steps_of_a_pool(use):
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        assert pool.submit(pools_at_many_steps, 11).result() > 40
+        assert pool.submit(pools_at_many_steps, use, 23).result() > 100
