@@ -32,6 +32,7 @@ from facegender.networks import (
     TOLERANCE,
     KerasNetwork,
     LiteRtNetwork,
+    Probabilities,
     compare,
     convert_twin,
     run_network,
@@ -66,52 +67,61 @@ def finish(
     """
     began = time.perf_counter()
     validation = photos.validation
+    calibrates = rows.validated_on == "val"  # test rows that validate choose the epoch, no more
     restore_best(out, model)
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
     temperature, share, best = 1.0, 0.0, state.best_epoch
-    calibrates = rows.validated_on == "val"  # test rows that validate choose the epoch, no more
     # Not where training was stopped: it goes on from unmixed weights, and whoever stops it waits.
     if why_over(state):
         if calibrates and ended and best != state.epoch and keep_better(model, ended, validation):
             best = state.epoch
         share = _mix_in_start(model, state, validation, on_event, chooses=calibrates)
-    keras_answers = run_network(KerasNetwork(model), validation.crops)
+    answers = run_network(KerasNetwork(model), validation.crops)
     if calibrates:
-        temperature = fit_temperature(keras_answers, validation.labels)
+        temperature = fit_temperature(answers, validation.labels)
         fold_temperature(model, temperature)
-        keras_answers = run_network(KerasNetwork(model), validation.crops)
-    contents = {KERAS: keras_bytes(model)}
-    twin = convert_twin(model)
-    checked = validation.crops[:TWIN_CHECKS]
-    difference, flips = compare(
-        keras_answers[:TWIN_CHECKS], run_network(LiteRtNetwork(twin), checked)
-    )
-    if difference < TOLERANCE and not flips:
-        contents[TWIN] = twin
-    else:
-        on_event(
-            Warn(
-                f"the LiteRT twin differs by {difference:.2g} and flips {flips} photos: it is left "
-                "out, and predict will need TensorFlow for this model"
-            )
-        )
-    loss, accuracy = loss_and_accuracy(keras_answers, validation.labels)
+        answers = run_network(KerasNetwork(model), validation.crops)
+    twin, agreement = _twin(model, validation, answers, on_event)
     facts = {"fingerprint": fingerprint_of(model), **_facts(rows, photos, state, temperature)}
     facts["training"] |= {"best_epoch": best, "share_of_start": share}
     if credit:
         facts["credit"] = credit
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
+    loss, accuracy = loss_and_accuracy(answers, validation.labels)
     facts["metrics"] = {
         "validated_on": rows.validated_on,
         "photos": len(validation.labels),
         "accuracy": accuracy,
         "log_loss": loss,
-        "twin_difference": difference,
-        "twin_flips": flips,
+        **agreement,
     }
-    contents |= {CARD: render_card(facts).encode(), HISTORY: history_csv(state.history).encode()}
+    contents = {
+        KERAS: keras_bytes(model),
+        **twin,
+        CARD: render_card(facts).encode(),
+        HISTORY: history_csv(state.history).encode(),
+    }
     return save_bundle(out, contents, facts)
+
+
+def _twin(
+    model: Any, validation: ValidationSet, answers: Probabilities, on_event: OnEvent
+) -> tuple[dict[str, bytes], dict[str, float]]:
+    """Convert to LiteRT; the twin, or nothing where it answers otherwise, and how it agrees."""
+    twin = convert_twin(model)
+    twins = run_network(LiteRtNetwork(twin), validation.crops[:TWIN_CHECKS])
+    difference, flips = compare(answers[:TWIN_CHECKS], twins)
+    agreement = {"twin_difference": difference, "twin_flips": flips}
+    if difference < TOLERANCE and not flips:
+        return {TWIN: twin}, agreement
+    on_event(
+        Warn(
+            f"the LiteRT twin differs by {difference:.2g} and flips {flips} photos: it is left "
+            "out, and predict will need TensorFlow for this model"
+        )
+    )
+    return {}, agreement
 
 
 def _mix_in_start(
