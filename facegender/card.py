@@ -114,9 +114,9 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
         "",
         f"- Crop: {how}. Finder: {facts.get('finder') or 'none'}.",
         f"- From {start}; at most {training['epochs']} epochs of batches of "
-        f"{training['batch_size']}, learning rate {training['lr']:g}, patience "
-        f"{training['patience']}, seed {training['seed']}, augmentation "
-        f"{'on' if training['augment'] else 'off'}{worse}.",
+        f"{training['batch_size']}, learning rate {training['lr']:g}, label smoothing "
+        f"{training.get('label_smoothing') or 0:g}, patience {training['patience']}, "
+        f"seed {training['seed']}, augmentation {'on' if training['augment'] else 'off'}{worse}.",
         f"- Ended: {training['finished']}; epochs done: {training['epochs_done']}; the best is "
         f"number {training['best_epoch']}.",
         f"- Cost: {training['seconds']:,.0f} s.",
