@@ -100,7 +100,8 @@ def assert_quiet(process, number, wholes, folder, error):
     # By the system: before we handle it, or after Python has ended all that we do. A shell says 130
     # or 143 then too.
     silent = number == signal.SIGTERM or left == wholes[-1]
-    assert process.returncode in (128 + number, *([-number] if silent else [])), error
+    allowed = (128 + number, *([-number] if silent else []))
+    assert process.returncode in allowed, (process.returncode, left == wholes[-1], error)
     assert "Traceback" not in error
     assert "ignored" not in error
     assert left in wholes
