@@ -6,6 +6,8 @@ imports TensorFlow.
 
 from __future__ import annotations
 
+from facegender._version import __version__
+
 TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer than all the rest here
 if TYPE_CHECKING:
     from facegender.dataset.preparation import PrepareSettings
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from facegender.predictor import FacePrediction, Prediction, Predictor
     from facegender.training.settings import TrainSettings
     from facegender.training.train import train
-
-__version__ = "0.1.0"
 
 __all__ = [
     "LABELS",

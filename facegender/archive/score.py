@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from facegender import __version__
+from facegender._version import __version__
 from facegender.archive import cluster
 from facegender.archive.buckets import import_extra
 from facegender.archive.shards import (

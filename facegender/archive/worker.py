@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from facegender import __version__
+from facegender._version import __version__
 from facegender.archive.parts import facts_of, part_bytes
 from facegender.archive.shards import Shard, names_of
 from facegender.archive.sources import Reader

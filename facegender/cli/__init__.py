@@ -44,7 +44,7 @@ app.command("predict", short_help="Say female or male for photos, and how sure."
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from facegender import __version__
+        from facegender._version import __version__
 
         typer.echo(f"facegender {__version__}")
         raise typer.Exit

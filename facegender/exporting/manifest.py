@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from facegender import __version__
+from facegender._version import __version__
 from facegender.bundle import Bundle
 from facegender.errors import FaceGenderError
 from facegender.exporting.formats import INPUT, Format

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from facegender import __version__
+from facegender._version import __version__
 from facegender.bundle import HISTORY, Bundle
 from facegender.card import LIMITS_OF_USE
 from facegender.finders import AsCropped, Finder

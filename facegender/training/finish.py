@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from facegender import __version__
+from facegender._version import __version__
 from facegender.bundle import (
     CARD,
     DEFAULT_THRESHOLD,
