@@ -20,7 +20,7 @@ import numpy as np
 from facegender import Predictor, TrainSettings, evaluate, train
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table, write_table
-from facegender.files import write_csv_row
+from facegender.runtime.files import write_csv_row
 
 
 def cross_validated(table: Samples, init: str, folds: int, epochs: int) -> np.ndarray:

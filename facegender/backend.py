@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from facegender.errors import FaceGenderError
-from facegender.quiet import native_noise_hidden
+from facegender.runtime.native_output import native_noise_hidden
 
 
 def import_keras() -> ModuleType:

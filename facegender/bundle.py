@@ -18,9 +18,9 @@ from typing import Any
 
 from facegender.errors import BundleError
 from facegender.face import Geometry
-from facegender.files import make_folder, remove_leftovers, sha256_of, write_text
-from facegender.generations import sweep, write_generation
 from facegender.labels import LABELS
+from facegender.runtime.files import make_folder, remove_leftovers, sha256_of, write_text
+from facegender.runtime.generations import sweep, write_generation
 from facegender.zipped import cause_of, refuse_odd_archive
 
 SCHEMA = 1

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.files import cannot_write
+from facegender.runtime.files import cannot_write
 
 Crops = NDArray[np.uint8]
 """Crops: uint8, shape (number, height, width, 3)."""

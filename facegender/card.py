@@ -7,8 +7,8 @@ from typing import Any
 
 from facegender.bundle import CARD, Bundle, amend_bundle, load_bundle
 from facegender.errors import BundleError
-from facegender.files import lock
 from facegender.labels import LABELS
+from facegender.runtime.files import lock
 
 LIMITS_OF_USE = """\
 This model estimates the *perceived* gender of a face, as annotators of its training photos saw

@@ -15,7 +15,6 @@ from facegender.cache import CropCache, Crops
 from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
 from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
-from facegender.parallel import Ready, ordered_map
 from facegender.photo import (
     KILLED,
     AtLeast,
@@ -25,6 +24,7 @@ from facegender.photo import (
     read_bytes,
     refuse_small,
 )
+from facegender.runtime.parallel import Ready, ordered_map
 
 Source = str | os.PathLike[str] | bytes | Photo | PhotoError
 """A photo: a path, a file's bytes, an upright RGB array, or why there is none."""

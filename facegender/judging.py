@@ -14,8 +14,8 @@ from facegender.finders import AsCropped
 from facegender.intervals import Estimate, estimate
 from facegender.labels import MALE
 from facegender.metrics import Answers
-from facegender.parallel import ordered_map
 from facegender.predictor import Predictor
+from facegender.runtime.parallel import ordered_map
 from facegender.stress import CONDITIONS, stressed_crops
 
 SMALL = 30

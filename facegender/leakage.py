@@ -15,8 +15,8 @@ from PIL import Image
 from facegender.dataset.digests import Digests, numbered
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
-from facegender.parallel import ordered_map
 from facegender.photo import decode_photo, read_bytes
+from facegender.runtime.parallel import ordered_map
 
 NEAR_PHASH: Final = 4
 NEAR_DHASH: Final = 5

@@ -16,8 +16,8 @@ from facegender.bundle import Bundle, check_shapes
 from facegender.cache import Crops, CropSource
 from facegender.errors import BundleError, FaceGenderError
 from facegender.labels import LABELS
-from facegender.parallel import cores
-from facegender.quiet import native_noise_hidden
+from facegender.runtime.native_output import native_noise_hidden
+from facegender.runtime.parallel import cores
 
 Probabilities = NDArray[np.float32]
 """float32 (crops, 2): probability of female and of male; rows sum to 1."""

@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image, PngImagePlugin
 
 from facegender.errors import FaceGenderError
-from facegender.files import make_folder, write_bytes
+from facegender.runtime.files import make_folder, write_bytes
 
 JPEG: Final = (".jpg", ".jpeg")
 _MARK_WITHIN: Final = 4096

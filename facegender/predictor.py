@@ -20,7 +20,7 @@ from facegender.face import Face
 from facegender.finders import AsCropped, FaceFinder, Finder, finder_for
 from facegender.labels import LABELS
 from facegender.networks import BATCH, Probabilities, load_network, run_network
-from facegender.parallel import Ready
+from facegender.runtime.parallel import Ready
 
 
 @dataclass(frozen=True, slots=True)

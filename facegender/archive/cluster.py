@@ -23,8 +23,8 @@ from facegender.archive.buckets import import_extra
 from facegender.archive.shards import Shard
 from facegender.archive.worker import Done, Job, ScoringActor, done_of
 from facegender.errors import FaceGenderError, Interrupted
-from facegender.parallel import cores
-from facegender.quiet import native_noise_hidden
+from facegender.runtime.native_output import native_noise_hidden
+from facegender.runtime.parallel import cores
 
 ADDRESS: Final = "RAY_ADDRESS"
 MOST_BLOCKS: Final = 10_000

@@ -34,10 +34,10 @@ from facegender.archive.store import Folder, LocalFolder, open_folder
 from facegender.archive.worker import BEGUN, Done, Job
 from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
 from facegender.fetch import Limits
-from facegender.files import lock, remove_leftovers
 from facegender.finders import FaceFinder
 from facegender.labels import LABELS
 from facegender.predictor import Predictor
+from facegender.runtime.files import lock, remove_leftovers
 
 PLAN: Final = "_plan-"
 IN_A_ROW: Final = 20

@@ -15,8 +15,8 @@ from facegender.archive.buckets import explained, import_extra, is_remote, locat
 from facegender.crops import Source
 from facegender.errors import FaceGenderError, PhotoError, UsageError
 from facegender.fetch import Limits, fetch, is_url
-from facegender.interrupt import Uninterrupted
-from facegender.parallel import result_of
+from facegender.runtime.parallel import result_of
+from facegender.runtime.signals import Uninterrupted
 
 THREADS: Final = 16
 """Photos that a worker asks for at once from a bucket or the web. One is answered in tens of

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from facegender.archive.buckets import SCHEMES, explained, is_remote, list_objects, locate
 from facegender.archive.sources import local_path
 from facegender.errors import UsageError
-from facegender.files import atomic_path, write_bytes
+from facegender.runtime.files import atomic_path, write_bytes
 
 
 class Folder(Protocol):

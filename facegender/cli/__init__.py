@@ -80,7 +80,7 @@ def main() -> None:
 
     Exit codes: 0 ok, 1 failed, 2 usage, 3 some inputs failed, 130 and 143 interrupted.
     """
-    from facegender.interrupt import handle, leave
+    from facegender.runtime.signals import handle, leave
 
     _open_closed_streams()
     _keep_odd_names()
@@ -92,7 +92,7 @@ def main() -> None:
 
 def _run() -> None:
     from facegender.cli import console
-    from facegender.interrupt import FirstRaises, handle
+    from facegender.runtime.signals import FirstRaises, handle
 
     stopper = FirstRaises()
     stopper.resend_lost()
@@ -116,7 +116,7 @@ def _run() -> None:
 
 def _end_by(stopped: Interrupted) -> NoReturn:
     from facegender.cli import console
-    from facegender.interrupt import handle, leave
+    from facegender.runtime.signals import handle, leave
 
     handle(leave)
     console.fail(stopped)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from facegender.cli.console import OnProgress
     from facegender.cli.inputs import Inputs, Named
     from facegender.keep import Job, Keep
-    from facegender.parallel import Ready
     from facegender.predictor import Prediction, Predictor
+    from facegender.runtime.parallel import Ready
 
 
 class Failures:
@@ -88,8 +88,8 @@ def kept_of(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready
     from functools import partial
 
     from facegender.keep import Kept, keep
-    from facegender.parallel import ordered_map
     from facegender.photo import KILLED
+    from facegender.runtime.parallel import ordered_map
 
     if not wanted.wanted:
         return (Kept(job.prediction) for job in jobs)

@@ -92,7 +92,7 @@ def write_result(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    from facegender.files import write_text
+    from facegender.runtime.files import write_text
 
     write_text(output, text)
 

@@ -194,8 +194,8 @@ def _write_report(file: Path, result: Evaluation, predictor: Predictor, gallery:
 
     from facegender.cli import console
     from facegender.dataset.sidecar import read_crop
-    from facegender.files import write_text
     from facegender.report.report import render_report
+    from facegender.runtime.files import write_text
 
     html = render_report(
         result,

@@ -44,7 +44,7 @@ def print_evaluation(result: Evaluation) -> None:
 def write_predictions(file: Path, result: Evaluation) -> None:
     """Write path, label and probability of every row; an empty one where there is no answer."""
     from facegender.dataset.table import relative_path
-    from facegender.files import text_writer, write_csv_row
+    from facegender.runtime.files import text_writer, write_csv_row
 
     folder = os.path.abspath(file.parent)
     rows = zip(result.samples.paths, result.samples.labels, result.answers.p_male, strict=True)

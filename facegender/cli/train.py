@@ -218,7 +218,7 @@ def train_command(
     """
     from facegender.cli.training_display import TrainingDisplay
     from facegender.errors import UsageError
-    from facegender.interrupt import StopRequest
+    from facegender.runtime.signals import StopRequest
     from facegender.training.settings import TrainSettings
     from facegender.training.train import train
 

@@ -52,7 +52,7 @@ def opened(output: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    from facegender.files import atomic_path
+    from facegender.runtime.files import atomic_path
 
     with (
         atomic_path(output) as temporary,
@@ -87,7 +87,7 @@ def write_jsonl(predictions: Iterable[Prediction], _predictor: Predictor, stream
 
 def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
     """Write a row a face; a photo without one gets a row without one."""
-    from facegender.files import no_formula, write_csv_row
+    from facegender.runtime.files import no_formula, write_csv_row
 
     write_csv_row(stream, COLUMNS)
     for prediction in predictions:

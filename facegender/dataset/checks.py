@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from facegender.dataset.digests import Digests
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
-from facegender.parallel import ordered_map
 from facegender.photo import KILLED, MIN_SIDE, check_photo, read_bytes
+from facegender.runtime.parallel import ordered_map
 
 CHUNK = 128
 """Photos sent to a process at once; a check takes a tenth of a millisecond."""

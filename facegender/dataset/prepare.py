@@ -34,7 +34,7 @@ from facegender.dataset.splits import (
 )
 from facegender.dataset.table import read_table, relative_path, write_rows
 from facegender.errors import DataError, UsageError
-from facegender.files import lock, lock_target, make_folder, write_csv_row
+from facegender.runtime.files import lock, lock_target, make_folder, write_csv_row
 
 
 def prepare(

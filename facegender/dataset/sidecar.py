@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facegender.dataset.digests import HEX, Digests
 from facegender.errors import DataError
-from facegender.files import Content, sha256_of, sha256_of_text, write_together
+from facegender.runtime.files import Content, sha256_of, sha256_of_text, write_together
 
 SCHEMA = 1
 _CHUNK = 10_000

@@ -16,8 +16,8 @@ import numpy as np
 from facegender.dataset.paths import Paths
 from facegender.dataset.samples import SPLIT_WORDS, SPLITS, Samples
 from facegender.errors import DataError
-from facegender.files import FORMULA, no_formula, text_writer, write_csv_row
 from facegender.labels import LABELS, parse_label
+from facegender.runtime.files import FORMULA, no_formula, text_writer, write_csv_row
 
 HEADER = ("path", "label", "person", "split")
 PATH_WORDS = ("path", "file", "filename", "file_name", "image", "photo")

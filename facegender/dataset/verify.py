@@ -18,7 +18,7 @@ from facegender.dataset.sidecar import Sidecar
 from facegender.dataset.table import relative_path
 from facegender.errors import DataError
 from facegender.labels import LABELS
-from facegender.parallel import ordered_map
+from facegender.runtime.parallel import ordered_map
 
 CHUNK = 128
 """Photos sent to a process at once."""

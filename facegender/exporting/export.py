@@ -33,9 +33,9 @@ from facegender.exporting.samples import (
     too_few,
 )
 from facegender.exporting.snippets import EXAMPLE
-from facegender.files import atomic_folder
 from facegender.labels import LABELS
 from facegender.networks import KerasNetwork, check_answers, run_network
+from facegender.runtime.files import atomic_folder
 
 MODEL_CARD = "MODEL_CARD.md"
 README = "README.md"

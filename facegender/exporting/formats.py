@@ -18,7 +18,7 @@ from facegender.bundle import Bundle
 from facegender.cache import Crops
 from facegender.errors import FaceGenderError, UsageError
 from facegender.networks import LiteRtNetwork, Network, Probabilities, convert_twin
-from facegender.quiet import native_noise_hidden
+from facegender.runtime.native_output import native_noise_hidden
 
 INPUT: Final = "crops"
 OUTPUT: Final = "probabilities"

@@ -11,8 +11,8 @@ from facegender._version import __version__
 from facegender.bundle import Bundle
 from facegender.errors import FaceGenderError
 from facegender.exporting.formats import INPUT, Format
-from facegender.files import sha256_of
 from facegender.labels import LABELS
+from facegender.runtime.files import sha256_of
 
 SCHEMA = 1
 MANIFEST = "export.json"

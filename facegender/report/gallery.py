@@ -17,8 +17,8 @@ from facegender.errors import PhotoError
 from facegender.face import cut_out
 from facegender.finders import Finder, whole_photo
 from facegender.labels import LABELS
-from facegender.parallel import ordered_map
 from facegender.photo import decode_photo, read_bytes
+from facegender.runtime.parallel import ordered_map
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from facegender.cache import CropSource
 from facegender.errors import FaceGenderError
-from facegender.interrupt import StopRequest
 from facegender.networks import Probabilities, run_network
 from facegender.pipeline import Feed
+from facegender.runtime.signals import StopRequest
 from facegender.training.devices import Devices, Teach
 from facegender.training.events import Epoch, OnEvent, Step
 from facegender.training.state import State, save_state

@@ -17,7 +17,13 @@ import numpy as np
 from facegender.bundle import LAST
 from facegender.errors import BundleError, FaceGenderError
 from facegender.face import Geometry
-from facegender.files import make_folder, remove_leftovers, sha256_of, write_bytes, write_text
+from facegender.runtime.files import (
+    make_folder,
+    remove_leftovers,
+    sha256_of,
+    write_bytes,
+    write_text,
+)
 from facegender.training.events import Epoch
 from facegender.training.settings import NONE, Resolved, TrainSettings, resolve
 

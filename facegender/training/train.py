@@ -15,10 +15,10 @@ from facegender.bundle import (
 )
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.face import Geometry
-from facegender.files import lock, make_folder
-from facegender.interrupt import StopRequest
 from facegender.model import DEFAULT, Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
+from facegender.runtime.files import lock, make_folder
+from facegender.runtime.signals import StopRequest
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over

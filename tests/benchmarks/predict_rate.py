@@ -28,7 +28,7 @@ from PIL import Image
 from facegender.bundle import load_bundle
 from facegender.choice import choose_model
 from facegender.engines import LibFaceDetection
-from facegender.parallel import cores
+from facegender.runtime.parallel import cores
 
 BATCH = 64
 

@@ -19,8 +19,8 @@ from facegender.exporting import formats
 from facegender.exporting.export import export
 from facegender.exporting.formats import FORMATS
 from facegender.exporting.samples import made_crops
-from facegender.files import sha256_of
 from facegender.networks import load_network
+from facegender.runtime.files import sha256_of
 
 ONNX = pytest.mark.skipif(
     any(find_spec(module) is None for module in FORMATS["onnx"].modules),

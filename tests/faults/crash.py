@@ -31,7 +31,7 @@ from facegender.dataset.sidecar import (
     read_sidecar,
     write_with_table,
 )
-from facegender.files import write_text
+from facegender.runtime.files import write_text
 from facegender.training.events import Epoch
 from facegender.training.settings import TrainSettings, resolve
 from facegender.training.state import State, read_state, restore, restore_best, save_state

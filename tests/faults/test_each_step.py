@@ -20,9 +20,9 @@ import pytest
 
 from facegender.archive.sources import Reader
 from facegender.errors import Interrupted
-from facegender.files import atomic_folder, atomic_path, lock, lock_target, write_together
-from facegender.interrupt import FirstRaises
-from facegender.parallel import ordered_map
+from facegender.runtime.files import atomic_folder, atomic_path, lock, lock_target, write_together
+from facegender.runtime.parallel import ordered_map
+from facegender.runtime.signals import FirstRaises
 
 LOOKS = {"RESUME", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "JUMP_BACKWARD"}
 """Instructions at whose end Python looks for a signal."""

@@ -17,9 +17,9 @@ import pytest
 import facegender
 from facegender.bundle import KERAS, MANIFEST, TWIN, load_bundle
 from facegender.errors import BundleError, FaceGenderError
-from facegender.files import sha256_of
 from facegender.networks import load_network
 from facegender.predictor import Predictor
+from facegender.runtime.files import sha256_of
 from facegender.training.state import State, read_state, restore, restore_best, save_state
 from facegender.training.train import train
 from tests.conftest import encoded, pattern

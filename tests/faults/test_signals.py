@@ -125,7 +125,11 @@ def test_while_it_is_being_imported(place, model, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_between_its_start_and_its_first_command(place, model, number):
     """What turns an interruption into a sentence is imported before any can be raised."""
-    for module in ("facegender.interrupt", "facegender.cli.console", "facegender.cli.predict"):
+    for module in (
+        "facegender.runtime.signals",
+        "facegender.cli.console",
+        "facegender.cli.predict",
+    ):
         before = files(place)
         process = start(commands(model)["predict"], place, module, number)
         error = process.communicate(timeout=120)[1]

@@ -24,7 +24,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from facegender.errors import Interrupted
 from facegender.face import Geometry
-from facegender.interrupt import StopRequest
+from facegender.runtime.signals import StopRequest
 from facegender.layouts import normalization
 from facegender.model import Recipe, _adamw, register
 from facegender.training.events import Started, Step

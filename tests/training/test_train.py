@@ -15,9 +15,9 @@ from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError
 from facegender.face import Geometry
-from facegender.interrupt import StopRequest
 from facegender.networks import KerasNetwork, run_network
 from facegender.predictor import Predictor
+from facegender.runtime.signals import StopRequest
 from facegender.training.calibration import fit_temperature
 from facegender.training.events import Checking, Epoch, Reading, Started, Step, Warn, ignore
 from facegender.training.photos import choose_start

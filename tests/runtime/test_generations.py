@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from facegender.generations import NOTE, sweep, write_generation
+from facegender.runtime.generations import NOTE, sweep, write_generation
 
 
 def names(folder):
@@ -29,7 +29,7 @@ def test_a_strange_note_removes_nothing(tmp_path, note):
     (tmp_path / "x").write_text("outside")
     (folder / NOTE).write_text(note)
     if note.startswith('{"..'):
-        from facegender.files import sha256_of
+        from facegender.runtime.files import sha256_of
 
         (folder / NOTE).write_text(json.dumps({"../x": sha256_of(tmp_path / "x")}))
     sweep(folder, ())

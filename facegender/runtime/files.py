@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from facegender.claims import TEMP_PREFIX, Claim, claim, flush_file, key_of, remove_stale
 from facegender.errors import FaceGenderError
-from facegender.interrupt import Uninterrupted
+from facegender.runtime.signals import Uninterrupted
+from facegender.runtime.tempfiles import TEMP_PREFIX, Claim, claim, flush_file, key_of, remove_stale
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Beginnings of a cell that a spreadsheet takes for a formula, some after trimming."""

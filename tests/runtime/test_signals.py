@@ -9,8 +9,8 @@ import pytest
 
 from facegender import cli
 from facegender.errors import FaceGenderError, Interrupted
-from facegender.files import write_text
-from facegender.interrupt import SIGNALS, StopRequest, Uninterrupted
+from facegender.runtime.files import write_text
+from facegender.runtime.signals import SIGNALS, StopRequest, Uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -78,7 +78,7 @@ def test_a_lost_interrupt_is_sent_again():
     code = """
 import os, signal, sys, time
 from facegender.errors import FaceGenderError, Interrupted
-from facegender.interrupt import FirstRaises, handle
+from facegender.runtime.signals import FirstRaises, handle
 signal.signal(signal.SIGINT, signal.default_int_handler)
 class Fragile:
     def __del__(self):

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from facegender.errors import FaceGenderError
-from facegender.parallel import ordered_map
+from facegender.runtime.parallel import ordered_map
 
 
 def double(x):
@@ -58,7 +58,7 @@ def test_a_script_without_a_main_guard_works_after_threads_began(tmp_path):
     script.write_text(
         "import threading, time\n"
         "threading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
-        "from facegender.parallel import ordered_map\n"
+        "from facegender.runtime.parallel import ordered_map\n"
         "print(sum(ordered_map(abs, range(-100, 0), workers=2)))\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
@@ -120,7 +120,7 @@ def test_what_kills_its_worker_costs_only_itself_after_threads_began():
 def test_a_signal_while_workers_start_leaves_no_pool_behind():
     script = """
 import os, signal, threading
-from facegender import parallel
+from facegender.runtime import parallel
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
 
@@ -144,9 +144,9 @@ WRITER = """
 import sys, threading
 from pathlib import Path
 from facegender.errors import Interrupted
-from facegender.files import write_bytes
-from facegender.interrupt import FirstRaises, handle
-from facegender.parallel import ordered_map
+from facegender.runtime.files import write_bytes
+from facegender.runtime.signals import FirstRaises, handle
+from facegender.runtime.parallel import ordered_map
 
 def work(number):
     for i in range(20):
@@ -190,7 +190,7 @@ def test_a_signal_to_all_processes_ends_them_between_two_items(tmp_path, kind, n
 SLOW = """
 import sys, threading, time
 from pathlib import Path
-from facegender.parallel import ordered_map
+from facegender.runtime.parallel import ordered_map
 
 def work(number):
     if number >= 100:  # the first chunk is answered at once

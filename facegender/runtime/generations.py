@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from facegender.files import sha256_of, write_bytes, write_text
+from facegender.runtime.files import sha256_of, write_bytes, write_text
 
 NOTE = ".facegender-pending.json"
 

@@ -18,7 +18,7 @@ from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 from facegender.errors import FaceGenderError
-from facegender.interrupt import SIGNALS, Uninterrupted
+from facegender.runtime.signals import SIGNALS, Uninterrupted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

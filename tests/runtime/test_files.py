@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facegender.errors import FaceGenderError
-from facegender.files import (
+from facegender.runtime.files import (
     atomic_folder,
     atomic_path,
     lock,
@@ -64,7 +64,7 @@ def test_a_device_is_written_in_place():
 
 def test_a_lock_refuses_a_second_process_and_dies_with_its_holder(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from facegender.files import lock\n"
+        "import sys, time; from pathlib import Path; from facegender.runtime.files import lock\n"
         "with lock(Path(sys.argv[1]), 'train'):\n"
         "    print('held', flush=True); time.sleep(60)"
     )
@@ -79,7 +79,7 @@ def test_a_lock_refuses_a_second_process_and_dies_with_its_holder(tmp_path):
 
 
 WRITER = """
-import sys, time; from pathlib import Path; from facegender.files import atomic_path
+import sys, time; from pathlib import Path; from facegender.runtime.files import atomic_path
 with atomic_path(Path(sys.argv[1])) as temporary:
     temporary.write_text("half"); print(temporary.name, flush=True); time.sleep(60)
 """
@@ -127,7 +127,7 @@ def test_a_temporary_file_of_another_user_is_left_alone(tmp_path):
 
 def test_many_writers_of_one_file_never_mix(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from facegender.files import write_text\n"
+        "import sys; from pathlib import Path; from facegender.runtime.files import write_text\n"
         "for i in range(60): write_text(Path(sys.argv[1]), sys.argv[2] * 20000)"
     )
     target = tmp_path / "a.txt"

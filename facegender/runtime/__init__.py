@@ -1,0 +1,1 @@
+"""Files, signals and processes: what every command leaves behind, and how it ends."""
