@@ -15,7 +15,7 @@ from facegender.cache import CropCache, Crops
 from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
 from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
-from facegender.photo import (
+from facegender.images.decode import (
     KILLED,
     AtLeast,
     Decoded,

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from facegender.cache import Crops
-from facegender.photo import Photo, decode_photo
+from facegender.images.decode import Photo, decode_photo
 
 SOFT: Final = 0.15
 """Share of crops that are blurred, or reduced to fewer pixels and enlarged again."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facegender.photo import Photo
+from facegender.images.decode import Photo
 from facegender.predictor import FacePrediction
 
 COLOURS: Final = {"female": "#E69F00", "male": "#56B4E9", "uncertain": "#FFFFFF"}

@@ -18,7 +18,7 @@ import numpy as np
 
 from facegender.errors import FaceGenderError
 from facegender.face import Face
-from facegender.photo import Photo
+from facegender.images.decode import Photo
 
 
 class Engine(Protocol):

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from facegender.cache import Crops
 from facegender.crops import Source, find_faces
 from facegender.errors import DataError
+from facegender.images.decode import Photo
 from facegender.labels import FEMALE, LABELS, MALE
-from facegender.photo import Photo
 from facegender.predictor import Predictor
 
 PATCH: Final = 0.22

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from facegender.errors import BundleError, UsageError
-from facegender.photo import Photo
+from facegender.images.decode import Photo
 
 KINDS: Final = ("photo", "box", "eyes")
 """Known kinds of crops.

@@ -16,7 +16,7 @@ from PIL import Image
 from facegender.engines import ENGINES, Engine, default_engine, load_engine
 from facegender.errors import PhotoError, UsageError
 from facegender.face import Face, Geometry, cut_out
-from facegender.photo import Photo
+from facegender.images.decode import Photo
 
 MIN_FACE: Final = 24
 """Least width of a face, in pixels of the photo, that is looked for unless asked otherwise."""

@@ -18,8 +18,8 @@ from facegender.crops import Source
 from facegender.draw import draw_faces
 from facegender.errors import FaceGenderError
 from facegender.face import Geometry, crop_face
-from facegender.photo import decode_photo, read_bytes
-from facegender.pictures import JPEG, carries_mark, mark_of, save_picture
+from facegender.images.decode import decode_photo, read_bytes
+from facegender.images.encode import JPEG, carries_mark, mark_of, save_picture
 from facegender.predictor import Prediction
 from facegender.runtime.files import atomic_path, write_bytes
 

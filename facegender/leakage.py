@@ -15,7 +15,7 @@ from PIL import Image
 from facegender.dataset.digests import Digests, numbered
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
-from facegender.photo import decode_photo, read_bytes
+from facegender.images.decode import decode_photo, read_bytes
 from facegender.runtime.parallel import ordered_map
 
 NEAR_PHASH: Final = 4

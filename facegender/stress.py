@@ -15,7 +15,7 @@ from facegender.crops import Source, find_faces
 from facegender.errors import PhotoError
 from facegender.face import Face, Geometry, crop_face
 from facegender.finders import Finder
-from facegender.photo import Photo, decode_photo, read_bytes
+from facegender.images.decode import Photo, decode_photo, read_bytes
 
 WIDE: Final = 1.6
 """How much wider than the crop the picture is that other crops are cut from."""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from facegender.errors import FaceGenderError, PhotoError, StoreError, UsageError
-from facegender.photo import MAX_BYTES
+from facegender.images.decode import MAX_BYTES
 
 SCHEMES: Final = ("s3", "gs")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")

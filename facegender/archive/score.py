@@ -33,8 +33,8 @@ from facegender.archive.sources import Reader
 from facegender.archive.store import Folder, LocalFolder, open_folder
 from facegender.archive.worker import BEGUN, Done, Job
 from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
-from facegender.fetch import Limits
 from facegender.finders import FaceFinder
+from facegender.images.download import Limits
 from facegender.labels import LABELS
 from facegender.predictor import Predictor
 from facegender.runtime.files import lock, remove_leftovers

@@ -76,7 +76,7 @@ def counted(
 def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> int:
     """Count the photos ahead where a bar is shown and they can be counted without reading them."""
     from facegender.cli import inputs
-    from facegender.fetch import is_url
+    from facegender.images.download import is_url
 
     if on_progress is None or how.stdin_image or "-" in photos or any(map(is_url, photos)):
         return 0
@@ -87,8 +87,8 @@ def kept_of(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready
     """Write what is to be kept of each photo, on all cores."""
     from functools import partial
 
+    from facegender.images.decode import KILLED
     from facegender.keep import Kept, keep
-    from facegender.photo import KILLED
     from facegender.runtime.parallel import ordered_map
 
     if not wanted.wanted:

@@ -41,7 +41,7 @@ def explain_command(
     from facegender.cli import console
     from facegender.errors import UsageError
     from facegender.explain import draw_explanation, explain
-    from facegender.pictures import JPEG, mark_of, save_picture
+    from facegender.images.encode import JPEG, mark_of, save_picture
     from facegender.predictor import Predictor
 
     if output.suffix.lower() not in (*JPEG, ".png"):

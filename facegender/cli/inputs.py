@@ -14,8 +14,8 @@ from facegender.cli.names import StdinNames
 from facegender.crops import Source
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
-from facegender.fetch import Limits, fetch, is_url
-from facegender.photo import MAX_BYTES, suffix_of
+from facegender.images.decode import MAX_BYTES, suffix_of
+from facegender.images.download import Limits, fetch, is_url
 
 SUFFIXES = (
     ".jpg",

@@ -150,7 +150,7 @@ def predict_command(
     """
     from facegender.cli import answering, archive, inputs, writers
     from facegender.errors import DataError, UsageError
-    from facegender.fetch import Limits
+    from facegender.images.download import Limits
     from facegender.keep import Keep
 
     if json + jsonl + csv > 1:

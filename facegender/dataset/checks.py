@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facegender.dataset.digests import Digests
 from facegender.dataset.samples import Samples
 from facegender.errors import PhotoError
-from facegender.photo import KILLED, MIN_SIDE, check_photo, read_bytes
+from facegender.images.decode import KILLED, MIN_SIDE, check_photo, read_bytes
 from facegender.runtime.parallel import ordered_map
 
 CHUNK = 128

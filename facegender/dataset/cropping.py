@@ -27,8 +27,8 @@ from facegender.dataset.paths import PathIndex, Paths
 from facegender.errors import UsageError
 from facegender.face import Geometry
 from facegender.finders import finder_for
-from facegender.photo import MIN_SIDE
-from facegender.pictures import mark_of, save_picture
+from facegender.images.decode import MIN_SIDE
+from facegender.images.encode import mark_of, save_picture
 from facegender.runtime.parallel import ordered_map
 
 FACES = ("largest", "single")

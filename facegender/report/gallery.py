@@ -16,8 +16,8 @@ from facegender.crops import find_faces
 from facegender.errors import PhotoError
 from facegender.face import cut_out
 from facegender.finders import Finder, whole_photo
+from facegender.images.decode import decode_photo, read_bytes
 from facegender.labels import LABELS
-from facegender.photo import decode_photo, read_bytes
 from facegender.runtime.parallel import ordered_map
 
 if TYPE_CHECKING:

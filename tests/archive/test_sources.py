@@ -6,7 +6,7 @@ import pytest
 from facegender.archive.sources import Reader, local_path, names_in_parquet
 from facegender.archive.store import LocalFolder, open_folder
 from facegender.errors import FaceGenderError, PhotoError, StoreError, UsageError
-from facegender.fetch import Limits
+from facegender.images.download import Limits
 
 
 def test_local_names_are_paths_from_the_base():

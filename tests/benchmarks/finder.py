@@ -19,7 +19,7 @@ from pictures import without_faces
 
 from facegender.engines import ENGINES, default_engine
 from facegender.finders import FaceFinder
-from facegender.photo import decode_photo
+from facegender.images.decode import decode_photo
 
 BOXES = Path(__file__).parents[1] / "real" / "portraits.json"
 

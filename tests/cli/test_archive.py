@@ -9,7 +9,7 @@ import pytest
 from facegender.cli.archive import photo_names
 from facegender.cli.inputs import Inputs
 from facegender.errors import FaceGenderError, UsageError
-from facegender.fetch import Limits
+from facegender.images.download import Limits
 from tests.archive.conftest import s3  # noqa: F401 - a fixture
 
 

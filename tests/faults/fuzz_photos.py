@@ -160,7 +160,7 @@ def _decode(data: bytes) -> dict[str, Any]:
     import numpy as np
 
     from facegender.errors import PhotoError
-    from facegender.photo import check_photo, decode_photo
+    from facegender.images.decode import check_photo, decode_photo
 
     _forget_peak()
     start, reason, fault = time.process_time(), "", ""

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from facegender.errors import PhotoError
-from facegender.fetch import Limits, _is_public, fetch
+from facegender.images.download import Limits, _is_public, fetch
 
 PUBLIC = "93.184.215.14"
 
@@ -73,9 +73,9 @@ def names(monkeypatch, site):
             super().connect(site.server_address)
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    monkeypatch.setattr("facegender.fetch.socket.socket", Socket)
+    monkeypatch.setattr("facegender.images.download.socket.socket", Socket)
     monkeypatch.setattr(
-        "facegender.fetch._is_public", lambda a: a == "198.51.100.9" or _is_public(a)
+        "facegender.images.download._is_public", lambda a: a == "198.51.100.9" or _is_public(a)
     )
     return answers, reached
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from facegender.errors import PhotoError
-from facegender.photo import KILLED, check_photo, decode_photo
+from facegender.images.decode import KILLED, check_photo, decode_photo
 from tests.conftest import encoded, pattern
 from tests.faults import bombs
 from tests.faults.fuzz_photos import fuzz
@@ -74,7 +74,7 @@ def test_a_large_photo_takes_at_most_ten_bytes_a_pixel(tmp_path, colour, depth):
     (tmp_path / "large.png").write_bytes(bombs.png(side, side, colour=colour, depth=depth))
     code = (
         "import sys\n"
-        "from facegender.photo import decode_photo\n"
+        "from facegender.images.decode import decode_photo\n"
         "from tests.faults.fuzz_photos import _forget_peak, _peak\n"
         "data = open(sys.argv[1], 'rb').read()\n"
         "_forget_peak()\n"
@@ -181,7 +181,7 @@ def test_an_item_whose_type_is_no_text_does_not_crash_the_heif_decoder(name):
     code = (
         "import sys\n"
         "from facegender.errors import PhotoError\n"
-        "from facegender.photo import decode_photo\n"
+        "from facegender.images.decode import decode_photo\n"
         "try:\n"
         "    print(decode_photo(sys.stdin.buffer.read()).size)\n"
         "except PhotoError as error:\n"
@@ -204,7 +204,8 @@ def test_an_animated_bomb_is_judged_by_its_first_frame():
 
 CRASH = """
 import os, signal, sys
-from facegender import crops, photo
+from facegender.images import decode as photo
+from facegender import crops
 from facegender.cli import main
 from facegender.dataset import checks
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from facegender.errors import PhotoError
-from facegender.guards import refuse_many_parts, refuse_odd_items, refuse_slow
+from facegender.images.decoder_guards import refuse_many_parts, refuse_odd_items, refuse_slow
 
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""

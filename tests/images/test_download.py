@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from facegender.errors import PhotoError
-from facegender.fetch import Limits, _is_public, fetch, is_url
+from facegender.images.download import Limits, _is_public, fetch, is_url
 
 
 class Server(BaseHTTPRequestHandler):
@@ -111,7 +111,7 @@ def test_a_redirect_does_not_lead_into_the_local_network(site, monkeypatch):
         seen.append(address)
         return len(seen) == 1
 
-    monkeypatch.setattr("facegender.fetch._is_public", public)
+    monkeypatch.setattr("facegender.images.download._is_public", public)
     with pytest.raises(PhotoError, match="this machine or its network"):
         fetch(f"{site}/elsewhere?to={site}/photo")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facegender.errors import PhotoError
-from facegender.photo import check_photo, decode_photo, read_bytes
+from facegender.images.decode import check_photo, decode_photo, read_bytes
 from tests.conftest import encoded, pattern
 
 
@@ -84,7 +84,7 @@ def test_a_wish_to_stop_is_not_taken_for_a_broken_photo(monkeypatch):
     def stopped(*_):
         raise Interrupted("stop")
 
-    monkeypatch.setattr("facegender.photo._to_rgb", stopped)
+    monkeypatch.setattr("facegender.images.decode._to_rgb", stopped)
     with pytest.raises(Interrupted):
         decode_photo(encoded(BOX, "PNG"))
     monkeypatch.setattr(Image.Image, "getexif", stopped)

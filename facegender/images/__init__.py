@@ -1,0 +1,1 @@
+"""Pictures: decoding, download and encoding."""
