@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from facegender.errors import BundleError
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
 from facegender.runtime.files import make_folder, remove_leftovers, sha256_of, write_text
 from facegender.runtime.generations import sweep, write_generation

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from facegender.cache import Crops
+from facegender.faces.crop_cache import Crops
 from facegender.images.decode import Photo, decode_photo
 
 SOFT: Final = 0.15

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from facegender.cache import Crops
-from facegender.crops import Source, find_faces
 from facegender.errors import DataError
+from facegender.faces.crop_cache import Crops
+from facegender.faces.extraction import Source, find_faces
 from facegender.images.decode import Photo
 from facegender.labels import FEMALE, LABELS, MALE
 from facegender.predictor import Predictor

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facegender.dataset.samples import Samples
-from facegender.finders import AsCropped
+from facegender.faces.detection import AsCropped
 from facegender.intervals import Estimate, estimate
 from facegender.labels import MALE
 from facegender.metrics import Answers

@@ -14,10 +14,10 @@ from typing import Final
 
 from PIL import Image
 
-from facegender.crops import Source
 from facegender.draw import draw_faces
 from facegender.errors import FaceGenderError
-from facegender.face import Geometry, crop_face
+from facegender.faces.extraction import Source
+from facegender.faces.geometry import Geometry, crop_face
 from facegender.images.decode import decode_photo, read_bytes
 from facegender.images.encode import JPEG, carries_mark, mark_of, save_picture
 from facegender.predictor import Prediction

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from facegender import layouts
 from facegender.errors import UsageError
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
 
 SCHEDULES: Final = ("constant", "cosine")

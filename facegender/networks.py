@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.bundle import Bundle, check_shapes
-from facegender.cache import Crops, CropSource
 from facegender.errors import BundleError, FaceGenderError
+from facegender.faces.crop_cache import Crops, CropSource
 from facegender.labels import LABELS
 from facegender.runtime.native_output import native_noise_hidden
 from facegender.runtime.parallel import cores

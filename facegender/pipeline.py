@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.cache import Crops, CropSource
 from facegender.degrade import degrade
+from facegender.faces.crop_cache import Crops, CropSource
 from facegender.labels import LABELS
 
 TURN = math.radians(20)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from facegender.bundle import Bundle, load_bundle
-from facegender.cache import Crops
 from facegender.choice import choose_model
-from facegender.crops import SOURCES, Found, Source, find_faces_in
 from facegender.errors import PhotoError, UsageError
-from facegender.face import Face
-from facegender.finders import AsCropped, FaceFinder, Finder, finder_for
+from facegender.faces.crop_cache import Crops
+from facegender.faces.detection import AsCropped, FaceFinder, Finder, finder_for
+from facegender.faces.extraction import SOURCES, Found, Source, find_faces_in
+from facegender.faces.geometry import Face
 from facegender.labels import LABELS
 from facegender.networks import BATCH, Probabilities, load_network, run_network
 from facegender.runtime.parallel import Ready

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from facegender.crops import Source, find_faces
 from facegender.errors import PhotoError
-from facegender.face import Face, Geometry, crop_face
-from facegender.finders import Finder
+from facegender.faces.detection import Finder
+from facegender.faces.extraction import Source, find_faces
+from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.images.decode import Photo, decode_photo, read_bytes
 
 WIDE: Final = 1.6

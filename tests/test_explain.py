@@ -6,8 +6,8 @@ from PIL import Image
 
 from facegender.errors import DataError, PhotoError
 from facegender.explain import draw_explanation, explain
-from facegender.face import Geometry
-from facegender.finders import whole_photo
+from facegender.faces.detection import whole_photo
+from facegender.faces.geometry import Geometry
 from facegender.predictor import Predictor
 from tests.conftest import pattern
 

@@ -8,7 +8,7 @@ from PIL import Image
 from facegender.dataset.cropping import mirrored
 from facegender.draw import draw_faces
 from facegender.errors import PhotoError
-from facegender.face import Face, Geometry
+from facegender.faces.geometry import Face, Geometry
 from facegender.keep import Job, Keep, keep
 from facegender.predictor import FacePrediction, Prediction
 from tests.conftest import encoded, pattern

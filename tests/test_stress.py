@@ -3,8 +3,8 @@ import pytest
 
 from facegender.errors import PhotoError
 from facegender.evaluation import evaluate
-from facegender.face import Face, Geometry, crop_face
-from facegender.finders import finder_for, whole_photo
+from facegender.faces.detection import finder_for, whole_photo
+from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.predictor import Predictor
 from facegender.stress import CONDITIONS, FINE, WIDE, stressed_crops, wide_crop
 from tests.conftest import pattern

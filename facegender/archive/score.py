@@ -33,7 +33,7 @@ from facegender.archive.sources import Reader
 from facegender.archive.store import Folder, LocalFolder, open_folder
 from facegender.archive.worker import BEGUN, Done, Job
 from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
-from facegender.finders import FaceFinder
+from facegender.faces.detection import FaceFinder
 from facegender.images.download import Limits
 from facegender.labels import LABELS
 from facegender.predictor import Predictor

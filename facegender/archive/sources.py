@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from facegender.archive.buckets import explained, import_extra, is_remote, locate, read_object
-from facegender.crops import Source
 from facegender.errors import FaceGenderError, PhotoError, UsageError
+from facegender.faces.extraction import Source
 from facegender.images.download import Limits, fetch, is_url
 from facegender.runtime.parallel import result_of
 from facegender.runtime.signals import Uninterrupted

@@ -18,7 +18,7 @@ from facegender.archive.shards import Shard, names_of
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError
-from facegender.finders import FaceFinder
+from facegender.faces.detection import FaceFinder
 from facegender.predictor import Prediction, Predictor
 
 BEGUN: Final = "_begun-"

@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from facegender.cli.names import StdinNames
-from facegender.crops import Source
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
+from facegender.faces.extraction import Source
 from facegender.images.decode import MAX_BYTES, suffix_of
 from facegender.images.download import Limits, fetch, is_url
 

@@ -209,7 +209,7 @@ def _crop_settings(
     from facegender.choice import choose_model
     from facegender.dataset.cropping import CropSettings
     from facegender.errors import UsageError
-    from facegender.face import Geometry, parse_size
+    from facegender.faces.geometry import Geometry, parse_size
 
     if folder is None:
         if any((size, align, like, faces, image_format, min_face)):

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facegender.crops import find_faces
 from facegender.dataset.checks import (
     Inspection,
     Inspections,
@@ -25,8 +24,9 @@ from facegender.dataset.checks import (
 )
 from facegender.dataset.paths import PathIndex, Paths
 from facegender.errors import UsageError
-from facegender.face import Geometry
-from facegender.finders import finder_for
+from facegender.faces.detection import finder_for
+from facegender.faces.extraction import find_faces
+from facegender.faces.geometry import Geometry
 from facegender.images.decode import MIN_SIDE
 from facegender.images.encode import mark_of, save_picture
 from facegender.runtime.parallel import ordered_map

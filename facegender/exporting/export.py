@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from facegender.bundle import CARD, Bundle, load_bundle
-from facegender.cache import Crops
 from facegender.choice import choose_model
 from facegender.errors import UsageError
 from facegender.exporting.agreement import Agreement, Limits, agree, choose_limits
@@ -33,6 +32,7 @@ from facegender.exporting.samples import (
     too_few,
 )
 from facegender.exporting.snippets import EXAMPLE
+from facegender.faces.crop_cache import Crops
 from facegender.labels import LABELS
 from facegender.networks import KerasNetwork, check_answers, run_network
 from facegender.runtime.files import atomic_folder

@@ -15,8 +15,8 @@ import numpy as np
 
 from facegender.backend import import_keras
 from facegender.bundle import Bundle
-from facegender.cache import Crops
 from facegender.errors import FaceGenderError, UsageError
+from facegender.faces.crop_cache import Crops
 from facegender.networks import LiteRtNetwork, Network, Probabilities, convert_twin
 from facegender.runtime.native_output import native_noise_hidden
 

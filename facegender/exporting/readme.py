@@ -7,7 +7,7 @@ from typing import Any
 
 from facegender.card import LIMITS_OF_USE
 from facegender.exporting.snippets import EXAMPLE, cut_code, run_code
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 
 _NOTES = {
     "litert": "In other languages: set the input's shape to (n, {height}, {width}, 3), allocate "

@@ -13,13 +13,13 @@ import numpy as np
 from PIL import Image
 
 from facegender.bundle import Bundle
-from facegender.cache import Crops
-from facegender.crops import Source, find_faces_in
 from facegender.dataset.sidecar import read_crop
 from facegender.dataset.table import read_table
 from facegender.errors import DataError
-from facegender.face import Geometry
-from facegender.finders import AsCropped, finder_for
+from facegender.faces.crop_cache import Crops
+from facegender.faces.detection import AsCropped, finder_for
+from facegender.faces.extraction import Source, find_faces_in
+from facegender.faces.geometry import Geometry
 
 COMPARED: Final = 200
 """Crops that an export is compared on, at most."""

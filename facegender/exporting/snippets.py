@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facegender.face import LEAST_EYES, Geometry
+from facegender.faces.geometry import LEAST_EYES, Geometry
 
 EXAMPLE = "example.png"
 """A made picture of a crop's size, whose right answer is known."""

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from facegender.crops import find_faces
 from facegender.errors import PhotoError
-from facegender.face import cut_out
-from facegender.finders import Finder, whole_photo
+from facegender.faces.detection import Finder, whole_photo
+from facegender.faces.extraction import find_faces
+from facegender.faces.geometry import cut_out
 from facegender.images.decode import decode_photo, read_bytes
 from facegender.labels import LABELS
 from facegender.runtime.parallel import ordered_map
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
-    from facegender.face import Geometry
+    from facegender.faces.geometry import Geometry
 
 SIDE = 128
 MARGIN = 0.2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from facegender._version import __version__
 from facegender.bundle import HISTORY, Bundle
 from facegender.card import LIMITS_OF_USE
-from facegender.finders import AsCropped, Finder
+from facegender.faces.detection import AsCropped, Finder
 from facegender.report import sections
 from facegender.report.curves import curves
 from facegender.report.gallery import gallery

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from facegender.backend import import_keras, threads
-from facegender.cache import Crops
+from facegender.faces.crop_cache import Crops
 from facegender.networks import KerasNetwork, Network, Probabilities
 from facegender.training.settings import FLOAT32, MIXED
 

@@ -24,8 +24,8 @@ from facegender.bundle import (
 )
 from facegender.card import render_card
 from facegender.dataset.samples import SPLITS
-from facegender.engines import default_engine
 from facegender.errors import BundleError
+from facegender.faces.detectors import default_engine
 from facegender.labels import LABELS
 from facegender.model import architecture, mirrored
 from facegender.networks import (

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.cache import CropSource
 from facegender.errors import FaceGenderError
+from facegender.faces.crop_cache import CropSource
 from facegender.networks import Probabilities, run_network
 from facegender.pipeline import Feed
 from facegender.runtime.signals import StopRequest

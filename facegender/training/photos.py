@@ -10,10 +10,10 @@ import numpy as np
 
 from facegender.bundle import MANIFEST, Bundle, load_bundle
 from facegender.choice import BUNDLED as BUNDLED_FOLDER
-from facegender.crops import cache_crops
 from facegender.errors import DataError, FaceGenderError, UsageError
-from facegender.face import KINDS, Geometry, parse_size
-from facegender.finders import AsCropped, finder_for
+from facegender.faces.detection import AsCropped, finder_for
+from facegender.faces.extraction import cache_crops
+from facegender.faces.geometry import KINDS, Geometry, parse_size
 from facegender.model import DEFAULT, architecture
 from facegender.pipeline import Feed, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn

@@ -16,7 +16,7 @@ import numpy as np
 
 from facegender.bundle import LAST
 from facegender.errors import BundleError, FaceGenderError
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.runtime.files import (
     make_folder,
     remove_leftovers,

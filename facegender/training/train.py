@@ -14,7 +14,7 @@ from facegender.bundle import (
     holds_model,
 )
 from facegender.errors import DataError, FaceGenderError, Interrupted
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.model import DEFAULT, Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
 from facegender.runtime.files import lock, make_folder

@@ -14,7 +14,7 @@ from facegender.archive.shards import make_plan  # noqa: E402
 from facegender.archive.sources import Reader  # noqa: E402
 from facegender.archive.store import LocalFolder  # noqa: E402
 from facegender.archive.worker import BEGUN, MOST_TRIES, Job, Scorer  # noqa: E402
-from facegender.finders import FaceFinder  # noqa: E402
+from facegender.faces.detection import FaceFinder  # noqa: E402
 
 
 @pytest.fixture

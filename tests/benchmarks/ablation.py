@@ -29,11 +29,11 @@ from PIL import Image
 from facegender import Predictor, TrainSettings, evaluate, model, pipeline, train
 from facegender.backend import import_keras
 from facegender.bundle import Bundle, load_bundle
-from facegender.cache import Crops
-from facegender.crops import find_faces_in
 from facegender.dataset.table import read_table, write_table
-from facegender.face import Geometry
-from facegender.finders import finder_for
+from facegender.faces.crop_cache import Crops
+from facegender.faces.detection import finder_for
+from facegender.faces.extraction import find_faces_in
+from facegender.faces.geometry import Geometry
 from facegender.networks import load_network, run_network
 from facegender.stress import CONDITIONS
 

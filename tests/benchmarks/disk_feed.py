@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from facegender.backend import import_keras
-from facegender.cache import CropCache
+from facegender.faces.crop_cache import CropCache
 from facegender.model import Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from pictures import without_faces
 
-from facegender.engines import ENGINES, default_engine
-from facegender.finders import FaceFinder
+from facegender.faces.detection import FaceFinder
+from facegender.faces.detectors import ENGINES, default_engine
 from facegender.images.decode import decode_photo
 
 BOXES = Path(__file__).parents[1] / "real" / "portraits.json"

@@ -43,7 +43,7 @@ CONSTANT_AT = 10_000
 CHILD = """
 import sys
 from facegender.cli import main
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.model import Recipe, _adamw, register
 
 @register(
@@ -60,9 +60,10 @@ sys.exit(main())
 STAND_INS = """
 import hashlib, os
 import numpy as np
-from facegender import crops, leakage
+from facegender.faces import extraction as crops
+from facegender import leakage
 from facegender.dataset import checks, verify
-from facegender.face import Face
+from facegender.faces.geometry import Face
 
 def numbers(path):
     return hashlib.blake2b(os.fsencode(path), digest_size=32).digest()

@@ -27,7 +27,7 @@ from PIL import Image
 
 from facegender.bundle import load_bundle
 from facegender.choice import choose_model
-from facegender.engines import LibFaceDetection
+from facegender.faces.detectors import LibFaceDetection
 from facegender.runtime.parallel import cores
 
 BATCH = 64

@@ -123,7 +123,7 @@ def test_the_words_are_those_of_the_library():
     from facegender.dataset.samples import SPLITS
     from facegender.dataset.splits import METHODS
     from facegender.dataset.table import LABEL_WORDS, PATH_WORDS
-    from facegender.face import KINDS
+    from facegender.faces.geometry import KINDS
     from facegender.model import ARCHITECTURES, SCHEDULES
 
     assert set(completion.ARCHITECTURES) == set(ARCHITECTURES)

@@ -11,11 +11,11 @@ from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
-from facegender.engines import default_engine
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.evaluation import evaluate
-from facegender.face import EYES, Geometry
-from facegender.finders import FaceFinder
+from facegender.faces.detection import FaceFinder
+from facegender.faces.detectors import default_engine
+from facegender.faces.geometry import EYES, Geometry
 from facegender.predictor import Predictor
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train

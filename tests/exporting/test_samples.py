@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from facegender.bundle import load_bundle
-from facegender.crops import find_faces
 from facegender.dataset.sidecar import sidecar_path
 from facegender.errors import DataError
 from facegender.exporting.samples import Sample, made_crops, split_sample, take_crops
-from facegender.face import Geometry
+from facegender.faces.extraction import find_faces
+from facegender.faces.geometry import Geometry
 from tests.conftest import encoded, pattern
 
 

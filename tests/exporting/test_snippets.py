@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facegender.exporting.snippets import cut_code
-from facegender.face import Face, Geometry, crop_face
+from facegender.faces.geometry import Face, Geometry, crop_face
 
 
 def cutter(geometry):

@@ -205,7 +205,7 @@ def test_an_animated_bomb_is_judged_by_its_first_frame():
 CRASH = """
 import os, signal, sys
 from facegender.images import decode as photo
-from facegender import crops
+from facegender.faces import extraction as crops
 from facegender.cli import main
 from facegender.dataset import checks
 

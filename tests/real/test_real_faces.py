@@ -18,11 +18,11 @@ from facegender import (
 )
 from facegender.bundle import MANIFEST
 from facegender.choice import BUNDLED
-from facegender.crops import find_faces_in
 from facegender.dataset.table import read_table
 from facegender.explain import explain, hide, log_odds
-from facegender.face import Geometry
-from facegender.finders import finder_for
+from facegender.faces.detection import finder_for
+from facegender.faces.extraction import find_faces_in
+from facegender.faces.geometry import Geometry
 
 
 def test_the_articles_split_of_as_many_photos(real_data, in_tmp):

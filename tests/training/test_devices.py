@@ -23,7 +23,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
 
 from facegender.errors import Interrupted
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.runtime.signals import StopRequest
 from facegender.layouts import normalization
 from facegender.model import Recipe, _adamw, register

@@ -14,7 +14,7 @@ from facegender.dataset.prepare import prepare
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError
-from facegender.face import Geometry
+from facegender.faces.geometry import Geometry
 from facegender.networks import KerasNetwork, run_network
 from facegender.predictor import Predictor
 from facegender.runtime.signals import StopRequest

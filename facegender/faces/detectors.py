@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from facegender.errors import FaceGenderError
-from facegender.face import Face
+from facegender.faces.geometry import Face
 from facegender.images.decode import Photo
 
 

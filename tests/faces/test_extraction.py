@@ -1,7 +1,7 @@
 import numpy as np
 
-from facegender.crops import cache_crops, find_faces, find_faces_in
-from facegender.face import Geometry
+from facegender.faces.extraction import cache_crops, find_faces, find_faces_in
+from facegender.faces.geometry import Geometry
 from tests.conftest import encoded, pattern
 
 GEOMETRY = Geometry("photo", 32, 32)

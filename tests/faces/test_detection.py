@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegender.crops import find_faces
-from facegender.engines import ENGINES, LibFaceDetection, default_engine, load_engine
 from facegender.errors import FaceGenderError, UsageError
-from facegender.face import Face, Geometry
-from facegender.finders import FaceFinder, finder_for, whole_photo
+from facegender.faces.detection import FaceFinder, finder_for, whole_photo
+from facegender.faces.detectors import ENGINES, LibFaceDetection, default_engine, load_engine
+from facegender.faces.extraction import find_faces
+from facegender.faces.geometry import Face, Geometry
 from tests.conftest import encoded
 
 skimage_data = pytest.importorskip("skimage.data")

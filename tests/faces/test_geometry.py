@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegender.errors import BundleError, UsageError
-from facegender.face import EYES, Face, Geometry, crop_face, cut_out, parse_size
-from facegender.finders import whole_photo
+from facegender.faces.detection import whole_photo
+from facegender.faces.geometry import EYES, Face, Geometry, crop_face, cut_out, parse_size
 
 
 def ramp(width, height):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facegender.cache import CropCache, Crops
 from facegender.errors import PhotoError
-from facegender.face import Face, Geometry, crop_face
-from facegender.finders import AsCropped, FaceFinder, Finder, whole_photo
+from facegender.faces.crop_cache import CropCache, Crops
+from facegender.faces.detection import AsCropped, FaceFinder, Finder, whole_photo
+from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.images.decode import (
     KILLED,
     AtLeast,

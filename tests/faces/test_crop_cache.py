@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegender.cache import CropCache
 from facegender.errors import FaceGenderError
+from facegender.faces.crop_cache import CropCache
 from facegender.networks import run_network
 
 SHAPE = (4, 3, 3)
@@ -59,7 +59,7 @@ def test_a_network_runs_over_a_cache_in_batches(tmp_path):
 def test_a_full_disk_is_a_sentence(tmp_path):
     full = OSError(errno.ENOSPC, "No space left on device")
     with (
-        mock.patch("facegender.cache.os.posix_fallocate", side_effect=full, create=True),
+        mock.patch("facegender.faces.crop_cache.os.posix_fallocate", side_effect=full, create=True),
         pytest.raises(FaceGenderError, match=r"cannot write .*cache of crops: No space left"),
     ):
         CropCache(3, SHAPE, tmp_path)

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 import numpy as np
 from PIL import Image
 
-from facegender.engines import ENGINES, Engine, default_engine, load_engine
 from facegender.errors import PhotoError, UsageError
-from facegender.face import Face, Geometry, cut_out
+from facegender.faces.detectors import ENGINES, Engine, default_engine, load_engine
+from facegender.faces.geometry import Face, Geometry, cut_out
 from facegender.images.decode import Photo
 
 MIN_FACE: Final = 24
