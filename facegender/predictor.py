@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from facegender.bundle import Bundle, load_bundle
-from facegender.choice import choose_model
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import AsCropped, FaceFinder, Finder, finder_for
 from facegender.faces.extraction import SOURCES, Found, Source, find_faces_in
 from facegender.faces.geometry import Face
 from facegender.labels import LABELS
-from facegender.networks import BATCH, Probabilities, load_network, run_network
+from facegender.models.bundle import Bundle, load_bundle
+from facegender.models.default_model import choose_model
+from facegender.models.inference import BATCH, Probabilities, load_network, run_network
 from facegender.runtime.parallel import Ready
 
 

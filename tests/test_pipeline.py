@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facegender.backend import import_keras
+from facegender.models.keras_backend import import_keras
 from facegender.pipeline import Feed, augment, balanced_weights
 from tests.conftest import pattern
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from facegender.bundle import load_bundle
-from facegender.choice import BUNDLED
+from facegender.models.bundle import load_bundle
+from facegender.models.default_model import BUNDLED
 
 VAL = "FairFace validation photos 1 to 5,000 of 10,954"
 ADULT = f"{VAL}, ages 10 and over"

@@ -139,11 +139,11 @@ def evaluate_command(
     with 95 % intervals. A photo without a face or that cannot be read
     counts as an error.
     """
-    from facegender.card import record_evaluation
     from facegender.cli import console
     from facegender.cli.evaluation_display import print_evaluation, write_predictions
     from facegender.errors import UsageError
     from facegender.evaluation import evaluate
+    from facegender.models.card import record_evaluation
     from facegender.predictor import Predictor
 
     if split not in ("train", "val", "test", "all"):

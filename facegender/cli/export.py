@@ -88,10 +88,10 @@ def export_command(
     how to run it without facegender. The engine runs it, and its answers
     are compared with the model's, before the folder appears.
     """
-    from facegender.choice import choose_model
     from facegender.cli import console
     from facegender.exporting.export import export
     from facegender.exporting.formats import choose_format
+    from facegender.models.default_model import choose_model
 
     choose_format(format, int8=int8)  # before photos are looked for
     folder, chosen = choose_model(model)

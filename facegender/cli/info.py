@@ -13,7 +13,7 @@ from facegender.cli.options import Debug, Json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facegender.inspection import Inspection
+    from facegender.models.integrity import Inspection
 
 Folder = Annotated[
     Path | None,
@@ -35,10 +35,10 @@ def info_command(model: Folder = None, json: Json = False, debug: Debug = False)
     it must not be used for. Each of its files is checked and listed with its
     size; where one is missing or damaged the exit code is 1.
     """
-    from facegender.choice import choose_model
     from facegender.cli import console
     from facegender.errors import BundleError
-    from facegender.inspection import inspect_bundle
+    from facegender.models.default_model import choose_model
+    from facegender.models.integrity import inspect_bundle
 
     folder, chosen = choose_model(model)
     found = inspect_bundle(folder)

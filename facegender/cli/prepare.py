@@ -205,11 +205,11 @@ def _crop_settings(
     Raises:
         UsageError: they contradict each other or cannot be read.
     """
-    from facegender.bundle import load_bundle
-    from facegender.choice import choose_model
     from facegender.dataset.cropping import CropSettings
     from facegender.errors import UsageError
     from facegender.faces.geometry import Geometry, parse_size
+    from facegender.models.bundle import load_bundle
+    from facegender.models.default_model import choose_model
 
     if folder is None:
         if any((size, align, like, faces, image_format, min_face)):

@@ -13,7 +13,7 @@ from facegender.cli import completion
 from facegender.cli.options import Debug, Quiet, Workers
 
 if TYPE_CHECKING:
-    from facegender.bundle import Bundle
+    from facegender.models.bundle import Bundle
 
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]

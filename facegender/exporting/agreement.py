@@ -10,7 +10,7 @@ import numpy as np
 
 from facegender.errors import FaceGenderError, UsageError
 from facegender.exporting.samples import Sample
-from facegender.networks import TOLERANCE, Probabilities, compare
+from facegender.models.inference import TOLERANCE, Probabilities, compare
 
 MAX_DIFFERENCE: Final = 0.3
 MAX_FLIPS: Final = 0.03

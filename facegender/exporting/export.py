@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facegender.bundle import CARD, Bundle, load_bundle
-from facegender.choice import choose_model
 from facegender.errors import UsageError
 from facegender.exporting.agreement import Agreement, Limits, agree, choose_limits
 from facegender.exporting.formats import Format, Source, choose_format
@@ -34,7 +32,9 @@ from facegender.exporting.samples import (
 from facegender.exporting.snippets import EXAMPLE
 from facegender.faces.crop_cache import Crops
 from facegender.labels import LABELS
-from facegender.networks import KerasNetwork, check_answers, run_network
+from facegender.models.bundle import CARD, Bundle, load_bundle
+from facegender.models.default_model import choose_model
+from facegender.models.inference import KerasNetwork, check_answers, run_network
 from facegender.runtime.files import atomic_folder
 
 MODEL_CARD = "MODEL_CARD.md"

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from facegender.backend import import_keras
-from facegender.bundle import Bundle
 from facegender.errors import FaceGenderError, UsageError
 from facegender.faces.crop_cache import Crops
-from facegender.networks import LiteRtNetwork, Network, Probabilities, convert_twin
+from facegender.models.bundle import Bundle
+from facegender.models.inference import LiteRtNetwork, Network, Probabilities, convert_twin
+from facegender.models.keras_backend import import_keras
 from facegender.runtime.native_output import native_noise_hidden
 
 INPUT: Final = "crops"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from facegender._version import __version__
-from facegender.bundle import Bundle
 from facegender.errors import FaceGenderError
 from facegender.exporting.formats import INPUT, Format
 from facegender.labels import LABELS
+from facegender.models.bundle import Bundle
 from facegender.runtime.files import sha256_of
 
 SCHEMA = 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from facegender.card import LIMITS_OF_USE
 from facegender.exporting.snippets import EXAMPLE, cut_code, run_code
 from facegender.faces.geometry import Geometry
+from facegender.models.card import LIMITS_OF_USE
 
 _NOTES = {
     "litert": "In other languages: set the input's shape to (n, {height}, {width}, 3), allocate "

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from facegender.bundle import Bundle
 from facegender.dataset.sidecar import read_crop
 from facegender.dataset.table import read_table
 from facegender.errors import DataError
@@ -20,6 +19,7 @@ from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import AsCropped, finder_for
 from facegender.faces.extraction import Source, find_faces_in
 from facegender.faces.geometry import Geometry
+from facegender.models.bundle import Bundle
 
 COMPARED: Final = 200
 """Crops that an export is compared on, at most."""

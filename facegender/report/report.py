@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from facegender._version import __version__
-from facegender.bundle import HISTORY, Bundle
-from facegender.card import LIMITS_OF_USE
 from facegender.faces.detection import AsCropped, Finder
+from facegender.models.bundle import HISTORY, Bundle
+from facegender.models.card import LIMITS_OF_USE
 from facegender.report import sections
 from facegender.report.curves import curves
 from facegender.report.gallery import gallery

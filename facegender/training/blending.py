@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from facegender.networks import KerasNetwork, run_network
+from facegender.models.inference import KerasNetwork, run_network
 from facegender.training.calibration import fit_temperature, with_temperature
 from facegender.training.fit import ValidationSet, loss_and_accuracy
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.networks import Probabilities
+from facegender.models.inference import Probabilities
 
 LIMITS = (0.05, 20.0)
 

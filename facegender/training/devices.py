@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from facegender.backend import import_keras, threads
 from facegender.faces.crop_cache import Crops
-from facegender.networks import KerasNetwork, Network, Probabilities
+from facegender.models.inference import KerasNetwork, Network, Probabilities
+from facegender.models.keras_backend import import_keras, threads
 from facegender.training.settings import FLOAT32, MIXED
 
 TENSOR_CORES: Final = (7, 0)

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from facegender._version import __version__
-from facegender.bundle import (
+from facegender.dataset.samples import SPLITS
+from facegender.errors import BundleError
+from facegender.faces.detectors import default_engine
+from facegender.labels import LABELS
+from facegender.models.architectures import architecture, mirrored
+from facegender.models.bundle import (
     CARD,
     DEFAULT_THRESHOLD,
     HISTORY,
@@ -22,13 +27,8 @@ from facegender.bundle import (
     Bundle,
     save_bundle,
 )
-from facegender.card import render_card
-from facegender.dataset.samples import SPLITS
-from facegender.errors import BundleError
-from facegender.faces.detectors import default_engine
-from facegender.labels import LABELS
-from facegender.model import architecture, mirrored
-from facegender.networks import (
+from facegender.models.card import render_card
+from facegender.models.inference import (
     TOLERANCE,
     KerasNetwork,
     LiteRtNetwork,
@@ -156,7 +156,7 @@ def _start(state: State, on_event: OnEvent) -> list[Any] | None:
 
 def keras_bytes(model: Any) -> bytes:
     """The model as a .keras file; the optimizer's state stays in ``last/``."""
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"

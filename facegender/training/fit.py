@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facegender.errors import FaceGenderError
 from facegender.faces.crop_cache import CropSource
-from facegender.networks import Probabilities, run_network
+from facegender.models.inference import Probabilities, run_network
 from facegender.pipeline import Feed
 from facegender.runtime.signals import StopRequest
 from facegender.training.devices import Devices, Teach

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from facegender.backend import import_keras
+from facegender.models.keras_backend import import_keras
 
 
 def fuse_norms(model: Any) -> Any:

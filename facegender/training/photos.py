@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from facegender.bundle import MANIFEST, Bundle, load_bundle
-from facegender.choice import BUNDLED as BUNDLED_FOLDER
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.faces.detection import AsCropped, finder_for
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import KINDS, Geometry, parse_size
-from facegender.model import DEFAULT, architecture
+from facegender.models.architectures import DEFAULT, architecture
+from facegender.models.bundle import MANIFEST, Bundle, load_bundle
+from facegender.models.default_model import BUNDLED as BUNDLED_FOLDER
 from facegender.pipeline import Feed, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from facegender.errors import UsageError
-from facegender.model import SCHEDULES, architecture
+from facegender.models.architectures import SCHEDULES, architecture
 
 NONE: Final = "none"
 BUNDLED: Final = "bundled"

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
 from facegender.errors import DataError
-from facegender.model import architecture, build, mirrored
-from facegender.networks import convert_twin
+from facegender.models.architectures import architecture, build, mirrored
+from facegender.models.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
+from facegender.models.inference import convert_twin
 from facegender.runtime.files import lock, make_folder
 from facegender.training.finish import fingerprint_of, keras_bytes
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from facegender.bundle import LAST
 from facegender.errors import BundleError, FaceGenderError
 from facegender.faces.geometry import Geometry
+from facegender.models.bundle import LAST
 from facegender.runtime.files import (
     make_folder,
     remove_leftovers,

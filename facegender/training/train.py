@@ -9,13 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from facegender.bundle import (
+from facegender.errors import DataError, FaceGenderError, Interrupted
+from facegender.faces.geometry import Geometry
+from facegender.models.architectures import (
+    DEFAULT,
+    Tuning,
+    architecture,
+    build,
+    compile_for_training,
+)
+from facegender.models.bundle import (
     Bundle,
     holds_model,
 )
-from facegender.errors import DataError, FaceGenderError, Interrupted
-from facegender.faces.geometry import Geometry
-from facegender.model import DEFAULT, Tuning, architecture, build, compile_for_training
 from facegender.pipeline import Feed
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest

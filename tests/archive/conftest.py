@@ -12,7 +12,7 @@ from tests.conftest import encoded, pattern
 @pytest.fixture(scope="session")
 def whole() -> Predictor:
     """The bundled model, each photo taken as one face: what it says is not what is tested."""
-    from facegender.choice import BUNDLED
+    from facegender.models.default_model import BUNDLED
 
     return Predictor(BUNDLED, detect=False, workers=1)
 

@@ -62,7 +62,7 @@ def test_answers_are_those_of_the_predictor(work, whole, photos, tmp_path):
 
 def test_every_fact_of_a_found_face_survives(astronaut, tmp_path):
     from facegender import Predictor
-    from facegender.choice import BUNDLED
+    from facegender.models.default_model import BUNDLED
 
     (answer,) = Predictor(BUNDLED, workers=1).predict(astronaut)
     photo = answer.to_json() | {"path": "a.jpg"}

@@ -26,15 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facegender import Predictor, TrainSettings, evaluate, model, pipeline, train
-from facegender.backend import import_keras
-from facegender.bundle import Bundle, load_bundle
+from facegender import Predictor, TrainSettings, evaluate, pipeline, train
 from facegender.dataset.table import read_table, write_table
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import finder_for
 from facegender.faces.extraction import find_faces_in
 from facegender.faces.geometry import Geometry
-from facegender.networks import load_network, run_network
+from facegender.models import architectures as model
+from facegender.models.bundle import Bundle, load_bundle
+from facegender.models.inference import load_network, run_network
+from facegender.models.keras_backend import import_keras
 from facegender.stress import CONDITIONS
 
 Change = Callable[[], Any]

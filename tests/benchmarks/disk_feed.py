@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from facegender.backend import import_keras
 from facegender.faces.crop_cache import CropCache
-from facegender.model import Tuning, architecture, build, compile_for_training
+from facegender.models.architectures import Tuning, architecture, build, compile_for_training
+from facegender.models.keras_backend import import_keras
 from facegender.pipeline import Feed
 
 SHAPE = architecture("compact").geometry.shape

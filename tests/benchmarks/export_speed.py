@@ -22,11 +22,11 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before any engine cou
 
 import json  # noqa: E402
 
-from facegender.bundle import load_bundle  # noqa: E402
-from facegender.choice import choose_model  # noqa: E402
 from facegender.exporting.formats import FORMATS  # noqa: E402
 from facegender.exporting.samples import made_crops  # noqa: E402
-from facegender.networks import LiteRtNetwork  # noqa: E402
+from facegender.models.bundle import load_bundle  # noqa: E402
+from facegender.models.default_model import choose_model  # noqa: E402
+from facegender.models.inference import LiteRtNetwork  # noqa: E402
 
 BATCH = 64
 

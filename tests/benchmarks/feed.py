@@ -22,9 +22,9 @@ import numpy as np
 from PIL import Image
 
 from facegender import PrepareSettings, TrainSettings, prepare, train
-from facegender.backend import import_keras
 from facegender.degrade import degrade
-from facegender.model import Tuning, architecture, build, compile_for_training
+from facegender.models.architectures import Tuning, architecture, build, compile_for_training
+from facegender.models.keras_backend import import_keras
 from facegender.pipeline import augment
 from facegender.training.events import Epoch
 from facegender.training.norms import fuse_norms

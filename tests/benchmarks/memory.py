@@ -44,7 +44,7 @@ CHILD = """
 import sys
 from facegender.cli import main
 from facegender.faces.geometry import Geometry
-from facegender.model import Recipe, _adamw, register
+from facegender.models.architectures import Recipe, _adamw, register
 
 @register(
     Geometry("photo", 32, 32),

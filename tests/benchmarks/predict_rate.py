@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facegender.bundle import load_bundle
-from facegender.choice import choose_model
 from facegender.faces.detectors import LibFaceDetection
+from facegender.models.bundle import load_bundle
+from facegender.models.default_model import choose_model
 from facegender.runtime.parallel import cores
 
 BATCH = 64

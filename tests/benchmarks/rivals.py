@@ -30,8 +30,6 @@ import numpy as np
 from packaging.requirements import Requirement
 
 from facegender import Predictor
-from facegender.bundle import load_bundle
-from facegender.choice import choose_model
 from facegender.cli.evaluation_display import write_predictions
 from facegender.comparison import compare_answers, read_answers
 from facegender.dataset.samples import Samples
@@ -40,6 +38,8 @@ from facegender.evaluation import evaluate
 from facegender.intervals import estimate
 from facegender.judging import group_by, worst_and_gaps
 from facegender.metrics import Answers
+from facegender.models.bundle import load_bundle
+from facegender.models.default_model import choose_model
 
 HERE = Path(__file__).parent / "rivals"
 CHILDREN = ("0-2", "3-9")

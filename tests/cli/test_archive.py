@@ -41,7 +41,7 @@ def test_without_the_extra_it_says_what_to_install(whole_model, monkeypatch, tmp
 
 @pytest.fixture
 def whole_model():
-    from facegender.choice import BUNDLED
+    from facegender.models.default_model import BUNDLED
     from facegender.predictor import Predictor
 
     return Predictor(BUNDLED, detect=False, workers=1)

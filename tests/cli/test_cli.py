@@ -54,7 +54,7 @@ def test_importing_the_package_is_light():
 
 
 def test_train_help_names_every_network(run):
-    from facegender.model import ARCHITECTURES
+    from facegender.models.architectures import ARCHITECTURES
 
     out, _ = run("train", "--help")
     assert all(name in out for name in ARCHITECTURES)

@@ -124,7 +124,7 @@ def test_the_words_are_those_of_the_library():
     from facegender.dataset.splits import METHODS
     from facegender.dataset.table import LABEL_WORDS, PATH_WORDS
     from facegender.faces.geometry import KINDS
-    from facegender.model import ARCHITECTURES, SCHEDULES
+    from facegender.models.architectures import ARCHITECTURES, SCHEDULES
 
     assert set(completion.ARCHITECTURES) == set(ARCHITECTURES)
     assert set(completion.CROPS) == set(KINDS)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegender.bundle import load_bundle
 from facegender.dataset.cropping import CropSettings
 from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
@@ -16,6 +15,7 @@ from facegender.evaluation import evaluate
 from facegender.faces.detection import FaceFinder
 from facegender.faces.detectors import default_engine
 from facegender.faces.geometry import EYES, Geometry
+from facegender.models.bundle import load_bundle
 from facegender.predictor import Predictor
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facegender.bundle import KERAS, save_bundle
+from facegender.models.bundle import KERAS, save_bundle
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +14,7 @@ def toy_photos(toy_tree):
 @pytest.fixture(scope="session")
 def classic_model(tmp_path_factory):
     """A classic model with fresh weights, which has no twin."""
-    from facegender.model import architecture, build
+    from facegender.models.architectures import architecture, build
     from facegender.training.finish import keras_bytes
 
     facts = {

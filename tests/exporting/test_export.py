@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from facegender import Predictor
-from facegender.bundle import Bundle, load_bundle
 from facegender.errors import BundleError, DataError, FaceGenderError, UsageError
 from facegender.exporting import formats
 from facegender.exporting.export import export
 from facegender.exporting.formats import FORMATS
 from facegender.exporting.samples import made_crops
-from facegender.networks import load_network
+from facegender.models.bundle import Bundle, load_bundle
+from facegender.models.inference import load_network
 from facegender.runtime.files import sha256_of
 
 ONNX = pytest.mark.skipif(

@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from facegender.bundle import load_bundle
 from facegender.dataset.sidecar import sidecar_path
 from facegender.errors import DataError
 from facegender.exporting.samples import Sample, made_crops, split_sample, take_crops
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Geometry
+from facegender.models.bundle import load_bundle
 from tests.conftest import encoded, pattern
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from facegender.errors import FaceGenderError
 from facegender.faces.crop_cache import CropCache
-from facegender.networks import run_network
+from facegender.models.inference import run_network
 
 SHAPE = (4, 3, 3)
 

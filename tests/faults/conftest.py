@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facegender.choice import BUNDLED
+from facegender.models.default_model import BUNDLED
 from tests.faults.kills import end_started
 
 

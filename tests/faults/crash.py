@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from facegender.bundle import CARD, KERAS, MANIFEST, TWIN, amend_bundle, load_bundle, save_bundle
 from facegender.dataset.digests import Digests
 from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
@@ -30,6 +29,15 @@ from facegender.dataset.sidecar import (
     read_crop,
     read_sidecar,
     write_with_table,
+)
+from facegender.models.bundle import (
+    CARD,
+    KERAS,
+    MANIFEST,
+    TWIN,
+    amend_bundle,
+    load_bundle,
+    save_bundle,
 )
 from facegender.runtime.files import write_text
 from facegender.training.events import Epoch

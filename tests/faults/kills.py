@@ -19,8 +19,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from facegender.bundle import MANIFEST, load_bundle
 from facegender.dataset.sidecar import is_as_written, read_sidecar
+from facegender.models.bundle import MANIFEST, load_bundle
 from facegender.training.state import _read_arrays, read_state
 from tests.conftest import make_tree
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from facegender.bundle import load_bundle
 from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, UsageError
 from facegender.evaluation import evaluate
+from facegender.models.bundle import load_bundle
 from facegender.predictor import Predictor
 from facegender.training.events import Warn
 from facegender.training.settings import TrainSettings

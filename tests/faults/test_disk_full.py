@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from facegender.bundle import KERAS, TWIN, load_bundle, save_bundle
 from facegender.errors import FaceGenderError
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import Geometry
+from facegender.models.bundle import KERAS, TWIN, load_bundle, save_bundle
 from facegender.training.settings import TrainSettings
 from facegender.training.state import read_state
 from facegender.training.train import train

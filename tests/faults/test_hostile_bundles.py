@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import facegender
-from facegender.bundle import KERAS, MANIFEST, TWIN, load_bundle
 from facegender.errors import BundleError, FaceGenderError
-from facegender.networks import load_network
+from facegender.models.bundle import KERAS, MANIFEST, TWIN, load_bundle
+from facegender.models.inference import load_network
 from facegender.predictor import Predictor
 from facegender.runtime.files import sha256_of
 from facegender.training.state import State, read_state, restore, restore_best, save_state
@@ -171,7 +171,7 @@ def other_twin(shape, weight=0.0):
         f"inputs = keras.Input({shape})\n"
         "outputs = keras.layers.Dense(2, activation='softmax', kernel_initializer="
         f"keras.initializers.Constant({weight}))(keras.layers.Flatten()(inputs))\n"
-        "from facegender.networks import convert_twin\n"
+        "from facegender.models.inference import convert_twin\n"
         "sys.stdout.buffer.write(convert_twin(keras.Model(inputs, outputs)))\n"
     )
     command = [sys.executable, "-c", code]
@@ -194,7 +194,7 @@ def test_a_mangled_twin_is_stopped_by_its_sum_before_the_interpreter_sees_it(mod
     def loaded(*_args, **_options):
         raise AssertionError("the interpreter was given a file that is not the manifest's")
 
-    monkeypatch.setattr("facegender.networks.LiteRtNetwork", loaded)
+    monkeypatch.setattr("facegender.models.inference.LiteRtNetwork", loaded)
     content = bytearray((model / TWIN).read_bytes())
     for number in range(50):
         mangled, rng = content.copy(), random.Random(number)
@@ -211,7 +211,7 @@ def test_a_twin_that_loads_and_cannot_be_run_is_refused(model, monkeypatch, erro
     def fail(*_args):
         raise error
 
-    monkeypatch.setattr("facegender.networks.LiteRtNetwork.__call__", fail)
+    monkeypatch.setattr("facegender.models.inference.LiteRtNetwork.__call__", fail)
     with pytest.raises(BundleError, match="cannot be run: odd"):
         Predictor(model)
 

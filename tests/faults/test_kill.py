@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from facegender.bundle import load_bundle
 from facegender.errors import FaceGenderError
+from facegender.models.bundle import load_bundle
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.faults.kills import Crops, Predict, Prepare, Train, finish, start, temporary

@@ -185,7 +185,7 @@ def test_points_lie_inside_the_plot():
 
 
 def test_the_learning_curve_is_in_the_bundle(toy_model):
-    from facegender.bundle import load_bundle
+    from facegender.models.bundle import load_bundle
 
     html = learning_curve(load_bundle(toy_model))
     assert html.count("<tr>") == 1 + 6

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facegender.backend import import_keras
+from facegender.models.keras_backend import import_keras
 from facegender.training.blending import SHARES, blend, calibrated_loss, keep_better
 from facegender.training.fit import ValidationSet
 

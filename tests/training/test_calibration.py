@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facegender.networks import Probabilities
+from facegender.models.inference import Probabilities
 from facegender.training.calibration import fit_temperature, with_temperature
 
 

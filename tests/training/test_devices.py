@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from facegender.bundle import load_bundle
 from facegender.errors import UsageError
+from facegender.models.bundle import load_bundle
 from facegender.training.settings import FLOAT32, MIXED, TrainSettings, resolve
 from facegender.training.train import train
 
@@ -25,8 +25,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from facegender.errors import Interrupted
 from facegender.faces.geometry import Geometry
 from facegender.runtime.signals import StopRequest
-from facegender.layouts import normalization
-from facegender.model import Recipe, _adamw, register
+from facegender.models.layouts import normalization
+from facegender.models.architectures import Recipe, _adamw, register
 from facegender.training.events import Started, Step
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train

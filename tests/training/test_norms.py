@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facegender.model import Tuning, architecture, build, compile_for_training
+from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.training.norms import fuse_norms
 
 

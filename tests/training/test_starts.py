@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from facegender.bundle import load_bundle
 from facegender.errors import DataError
-from facegender.model import build
-from facegender.networks import KerasNetwork, LiteRtNetwork
+from facegender.models.architectures import build
+from facegender.models.bundle import load_bundle
+from facegender.models.inference import KerasNetwork, LiteRtNetwork
 from facegender.training.settings import TrainSettings
 from facegender.training.starts import save_start
 from facegender.training.train import train

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegender.bundle import load_bundle
-from facegender.choice import BUNDLED
 from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError
 from facegender.faces.geometry import Geometry
-from facegender.networks import KerasNetwork, run_network
+from facegender.models.bundle import load_bundle
+from facegender.models.default_model import BUNDLED
+from facegender.models.inference import KerasNetwork, run_network
 from facegender.predictor import Predictor
 from facegender.runtime.signals import StopRequest
 from facegender.training.calibration import fit_temperature

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from facegender import layouts
 from facegender.errors import UsageError
 from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
+from facegender.models import layouts
 
 SCHEDULES: Final = ("constant", "cosine")
 """How the learning rate goes: not at all, or up linearly over a fifteenth of the steps and then
@@ -151,7 +151,7 @@ def build(name: str, *, seed: int = 0, size: tuple[int, int] | None = None) -> A
     Returns:
         an uncompiled ``keras.Model``: uint8 (batch, height, width, 3) -> float32 (batch, 2).
     """
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     keras = import_keras()
     chosen = architecture(name)
@@ -167,7 +167,7 @@ def build(name: str, *, seed: int = 0, size: tuple[int, int] | None = None) -> A
 
 def compile_for_training(model: Any, recipe: Recipe, tuning: Tuning) -> None:
     """Compile with the recipe's optimizer and categorical cross-entropy on one-hot labels."""
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     keras = import_keras()
     model.compile(
@@ -184,7 +184,7 @@ def mirrored(model: Any) -> Any:
     The features of both are averaged before the last dense layer, which is to average the
     logits. The order of the weights is that of `model`.
     """
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     keras = import_keras()
     crops = keras.Input(model.input_shape[1:], dtype="uint8", name="crops")
@@ -198,7 +198,7 @@ def mirrored(model: Any) -> Any:
 
 def _adadelta(tuning: Tuning) -> Any:
     """Adadelta as Keras defaulted to in 2015."""
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     return import_keras().optimizers.Adadelta(
         learning_rate=learning_rate(tuning), rho=0.95, epsilon=1e-6
@@ -207,7 +207,7 @@ def _adadelta(tuning: Tuning) -> Any:
 
 def learning_rate(tuning: Tuning) -> Any:
     """The learning rate, or its schedule."""
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     if tuning.schedule == "constant":
         return tuning.lr
@@ -222,7 +222,7 @@ def learning_rate(tuning: Tuning) -> Any:
 
 def _adamw(tuning: Tuning) -> Any:
     """AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019)."""
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     optimizer = import_keras().optimizers.AdamW(
         learning_rate(tuning), weight_decay=tuning.weight_decay

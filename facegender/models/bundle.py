@@ -19,9 +19,9 @@ from typing import Any
 from facegender.errors import BundleError
 from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
+from facegender.models.keras_archive import cause_of, refuse_odd_archive
 from facegender.runtime.files import make_folder, remove_leftovers, sha256_of, write_text
 from facegender.runtime.generations import sweep, write_generation
-from facegender.zipped import cause_of, refuse_odd_archive
 
 SCHEMA = 1
 MANIFEST = "facegender.json"
@@ -73,7 +73,7 @@ class Bundle:
         Raises:
             BundleError: it cannot be loaded or does not fit the manifest.
         """
-        from facegender.backend import import_keras
+        from facegender.models.keras_backend import import_keras
 
         keras, file = import_keras(), self.files[KERAS]
         try:

@@ -22,7 +22,7 @@ LITE0: Final = (
 
 def normalization(keras: Any, **options: Any) -> Any:
     """Batch norm, by the whole batch where several devices share it."""
-    from facegender.backend import several_devices
+    from facegender.models.keras_backend import several_devices
 
     return keras.layers.BatchNormalization(synchronized=several_devices(), **options)
 

@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from facegender.bundle import CARD, load_bundle, save_bundle
-from facegender.card import LIMITS_OF_USE, record_evaluation, render_card
 from facegender.errors import BundleError
 from facegender.evaluation import evaluate
+from facegender.models.bundle import CARD, load_bundle, save_bundle
+from facegender.models.card import LIMITS_OF_USE, record_evaluation, render_card
 from facegender.predictor import Predictor
 
 

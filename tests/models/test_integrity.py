@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
-from facegender.bundle import KERAS, MANIFEST, TWIN
 from facegender.errors import BundleError
-from facegender.inspection import inspect_bundle
+from facegender.models.bundle import KERAS, MANIFEST, TWIN
+from facegender.models.integrity import inspect_bundle
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
-from facegender.bundle import KERAS, MANIFEST, TWIN, load_bundle, save_bundle
-from facegender.choice import choose_model
 from facegender.errors import BundleError
-from facegender.networks import (
+from facegender.models.bundle import KERAS, MANIFEST, TWIN, load_bundle, save_bundle
+from facegender.models.default_model import choose_model
+from facegender.models.inference import (
     KerasNetwork,
     LiteRtNetwork,
     compare,
@@ -120,7 +120,7 @@ def test_a_first_save_spares_what_lies_in_the_folder(model, tmp_path):
 
 
 def test_a_save_that_fails_leaves_the_old_model(model, monkeypatch):
-    import facegender.bundle as module
+    import facegender.models.bundle as module
 
     before = load_bundle(model).fingerprint
     facts = dict(load_bundle(model).manifest)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from facegender.bundle import CARD, Bundle, amend_bundle, load_bundle
 from facegender.errors import BundleError
 from facegender.labels import LABELS
+from facegender.models.bundle import CARD, Bundle, amend_bundle, load_bundle
 from facegender.runtime.files import lock
 
 LIMITS_OF_USE = """\

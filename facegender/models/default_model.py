@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from facegender.bundle import MANIFEST, load_manifest
 from facegender.errors import BundleError
+from facegender.models.bundle import MANIFEST, load_manifest
 
-BUNDLED = Path(__file__).parent / "models" / "default"
+BUNDLED = Path(__file__).parent / "default"
 ENVIRONMENT = "FACEGENDER_MODEL"
 USUAL = Path("gender_model")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facegender.bundle import CARD, check_file, load_manifest
 from facegender.errors import BundleError
+from facegender.models.bundle import CARD, check_file, load_manifest
 
 
 @dataclass(frozen=True, slots=True)

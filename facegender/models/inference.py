@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.bundle import Bundle, check_shapes
 from facegender.errors import BundleError, FaceGenderError
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.labels import LABELS
+from facegender.models.bundle import Bundle, check_shapes
 from facegender.runtime.native_output import native_noise_hidden
 from facegender.runtime.parallel import cores
 
@@ -169,7 +169,7 @@ def convert_twin(model: Any, calibration: Crops | None = None) -> bytes:
 
 def _int8(crops: Crops) -> dict[str, Any]:
     """The converter's options for int8 weights and activations."""
-    from facegender.backend import import_keras
+    from facegender.models.keras_backend import import_keras
 
     import_keras()
     import tensorflow as tf

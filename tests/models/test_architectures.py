@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from facegender.errors import UsageError
-from facegender.model import ARCHITECTURES, Tuning, architecture, build, compile_for_training
+from facegender.models.architectures import (
+    ARCHITECTURES,
+    Tuning,
+    architecture,
+    build,
+    compile_for_training,
+)
 
 
 @pytest.fixture(scope="module")
