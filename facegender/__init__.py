@@ -10,8 +10,8 @@ from facegender._version import __version__
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer than all the rest here
 if TYPE_CHECKING:
-    from facegender.dataset.preparation import PrepareSettings
     from facegender.dataset.prepare import prepare
+    from facegender.dataset.settings import PrepareSettings
     from facegender.errors import FaceGenderError
     from facegender.evaluation import evaluate
     from facegender.exporting.export import export
@@ -41,7 +41,7 @@ _HOMES = {
     "FacePrediction": "predictor",
     "Prediction": "predictor",
     "Predictor": "predictor",
-    "PrepareSettings": "dataset.preparation",
+    "PrepareSettings": "dataset.settings",
     "TrainSettings": "training.settings",
     "evaluate": "evaluation",
     "export": "exporting.export",

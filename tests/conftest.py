@@ -67,8 +67,8 @@ def toy_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_csv(toy_tree: Path) -> Path:
     """faces.csv of the made photos: 80 photos of 20 persons."""
-    from facegender.dataset.preparation import PrepareSettings
     from facegender.dataset.prepare import prepare
+    from facegender.dataset.settings import PrepareSettings
 
     out = toy_tree.parent / "faces.csv"
     prepare(toy_tree, out, PrepareSettings(val=0.2, test=0.2, seed=1), workers=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facegender.dataset.preparation import Preparation
+    from facegender.dataset.settings import Preparation
 
 
 def print_preparation(result: Preparation) -> None:

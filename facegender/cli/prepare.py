@@ -162,8 +162,8 @@ def prepare_command(
     """
     from facegender.cli import console
     from facegender.cli.preparation_display import print_preparation, warnings_of
-    from facegender.dataset.preparation import PrepareSettings
     from facegender.dataset.prepare import prepare
+    from facegender.dataset.settings import PrepareSettings
 
     settings = PrepareSettings(
         female=female,

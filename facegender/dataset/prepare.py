@@ -16,8 +16,8 @@ from facegender.dataset.attributes import join_attributes
 from facegender.dataset.checks import Conflicts, Inspections, find_conflicts, inspect_all
 from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.folders import Listing, scan_folders
-from facegender.dataset.preparation import Preparation, PrepareSettings
 from facegender.dataset.samples import Samples
+from facegender.dataset.settings import Preparation, PrepareSettings
 from facegender.dataset.sidecar import (
     Sidecar,
     is_as_written,

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from facegender.dataset.cropping import CropSettings
-from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
+from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, FaceGenderError, UsageError

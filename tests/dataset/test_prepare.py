@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
+from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, UsageError

@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from facegender.dataset.digests import Digests
-from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
+from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.sidecar import (
     Sidecar,
     is_as_written,

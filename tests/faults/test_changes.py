@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
+from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, UsageError
 from facegender.evaluation import evaluate

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegender.dataset.preparation import PrepareSettings
 from facegender.dataset.prepare import prepare
 from facegender.dataset.samples import Samples
+from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, FaceGenderError, Interrupted, UsageError
 from facegender.faces.geometry import Geometry
