@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from facegender.evaluation import evaluate
     from facegender.exporting.export import export
     from facegender.labels import LABELS
-    from facegender.predictor import FacePrediction, Prediction, Predictor
+    from facegender.prediction.predictor import FacePrediction, Prediction, Predictor
     from facegender.training.settings import TrainSettings
     from facegender.training.train import train
 
@@ -38,9 +38,9 @@ __all__ = [
 _HOMES = {
     "LABELS": "labels",
     "FaceGenderError": "errors",
-    "FacePrediction": "predictor",
-    "Prediction": "predictor",
-    "Predictor": "predictor",
+    "FacePrediction": "prediction.predictor",
+    "Prediction": "prediction.predictor",
+    "Predictor": "prediction.predictor",
     "PrepareSettings": "dataset.settings",
     "TrainSettings": "training.settings",
     "evaluate": "evaluation",

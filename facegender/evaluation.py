@@ -25,7 +25,7 @@ from facegender.judging import group_by, judge_all, judge_stress, worst_and_gaps
 from facegender.labels import MALE
 from facegender.leakage import Leakage, find_leakage
 from facegender.metrics import Answers, Judge
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 
 
 @dataclass(slots=True)

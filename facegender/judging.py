@@ -14,7 +14,7 @@ from facegender.faces.detection import AsCropped
 from facegender.intervals import Estimate, estimate
 from facegender.labels import MALE
 from facegender.metrics import Answers
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.runtime.parallel import ordered_map
 from facegender.stress import CONDITIONS, stressed_crops
 

@@ -50,7 +50,7 @@ def test_every_row_counts(toy_csv, toy_model, tmp_path):
 def test_an_answer_that_is_not_a_number_is_refused(toy_csv, toy_model, monkeypatch):
     """It is no photo without a face: the model is broken."""
     broken = lambda _network, crops: np.full((len(crops), 2), np.nan)  # noqa: E731
-    monkeypatch.setattr("facegender.predictor.run_network", broken)
+    monkeypatch.setattr("facegender.prediction.predictor.run_network", broken)
     with pytest.raises(BundleError, match="not a number"):
         evaluate(toy_csv, Predictor(toy_model))
 

@@ -13,7 +13,7 @@ from facegender import leakage
 from facegender.dataset.samples import Samples
 from facegender.evaluation import evaluate
 from facegender.leakage import find_leakage, hash_photo
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from tests.conftest import encoded
 
 

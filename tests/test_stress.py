@@ -5,7 +5,7 @@ from facegender.errors import PhotoError
 from facegender.evaluation import evaluate
 from facegender.faces.detection import finder_for, whole_photo
 from facegender.faces.geometry import Face, Geometry, crop_face
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.stress import CONDITIONS, FINE, WIDE, stressed_crops, wide_crop
 from tests.conftest import pattern
 

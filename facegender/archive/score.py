@@ -36,7 +36,7 @@ from facegender.errors import DataError, FaceGenderError, Interrupted, UsageErro
 from facegender.faces.detection import FaceFinder
 from facegender.images.download import Limits
 from facegender.labels import LABELS
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import lock, remove_leftovers
 
 PLAN: Final = "_plan-"

@@ -19,7 +19,7 @@ from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError
 from facegender.faces.detection import FaceFinder
-from facegender.predictor import Prediction, Predictor
+from facegender.prediction.predictor import Prediction, Predictor
 
 BEGUN: Final = "_begun-"
 """Prefix of the file that says how often a shard was begun; it goes when the shard is done."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegender.cli.console import OnProgress
     from facegender.cli.inputs import Inputs, Named
-    from facegender.keep import Job, Keep
-    from facegender.predictor import Prediction, Predictor
+    from facegender.prediction.outputs import Job, Keep
+    from facegender.prediction.predictor import Prediction, Predictor
     from facegender.runtime.parallel import Ready
 
 
@@ -45,7 +45,7 @@ def jobs_of(photos: Iterable[Named], predictor: Predictor, ready: Ready) -> Iter
     """Predict; every answer is joined with the photo that it belongs to."""
     from dataclasses import replace
 
-    from facegender.keep import Job
+    from facegender.prediction.outputs import Job
 
     waiting: deque[Named] = deque()
 
@@ -88,7 +88,7 @@ def kept_of(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready
     from functools import partial
 
     from facegender.images.decode import KILLED
-    from facegender.keep import Kept, keep
+    from facegender.prediction.outputs import Kept, keep
     from facegender.runtime.parallel import ordered_map
 
     if not wanted.wanted:

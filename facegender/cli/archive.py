@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from facegender.archive.score import ArchiveSettings
     from facegender.cli.inputs import Inputs, OnEmpty
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
 PANEL: Final = "Archives"
 ENGINES: Final = ("plain", "ray")

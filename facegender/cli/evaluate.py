@@ -12,7 +12,7 @@ from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
 Split = Annotated[
@@ -144,7 +144,7 @@ def evaluate_command(
     from facegender.errors import UsageError
     from facegender.evaluation import evaluate
     from facegender.models.card import record_evaluation
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
     if split not in ("train", "val", "test", "all"):
         raise UsageError(f"unknown split {split!r}", "Choose test, val, train or all.")

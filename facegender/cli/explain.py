@@ -40,9 +40,9 @@ def explain_command(
     """
     from facegender.cli import console
     from facegender.errors import UsageError
-    from facegender.explain import draw_explanation, explain
     from facegender.images.encode import JPEG, mark_of, save_picture
-    from facegender.predictor import Predictor
+    from facegender.prediction.explain import draw_explanation, explain
+    from facegender.prediction.predictor import Predictor
 
     if output.suffix.lower() not in (*JPEG, ".png"):
         raise UsageError(f"--output {output} is no picture", "Its name must end in .png or .jpg.")

@@ -13,7 +13,7 @@ from facegender.cli.archive import Engine, ShardSize
 from facegender.cli.options import Debug, Json, Model, Quiet, Workers
 
 if TYPE_CHECKING:
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
 
 KEEP = "Keep"
@@ -151,7 +151,7 @@ def predict_command(
     from facegender.cli import answering, archive, inputs, writers
     from facegender.errors import DataError, UsageError
     from facegender.images.download import Limits
-    from facegender.keep import Keep
+    from facegender.prediction.outputs import Keep
 
     if json + jsonl + csv > 1:
         raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
@@ -217,7 +217,7 @@ def _predictor(
 ) -> Predictor:
     """Load the model and say which one it is."""
     from facegender.cli import console
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
     predictor = Predictor(
         model,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facegender.predictor import Prediction, Predictor
+    from facegender.prediction.predictor import Prediction, Predictor
 
 COLUMNS = (
     "path",

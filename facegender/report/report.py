@@ -19,7 +19,7 @@ from facegender.report.plots import Axis, Line, line_plot
 
 if TYPE_CHECKING:
     from facegender.evaluation import Evaluation
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
 
 def render_report(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from tests.archive.fake_s3 import FakeS3, serving
 from tests.conftest import encoded, pattern
 

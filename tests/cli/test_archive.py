@@ -42,7 +42,7 @@ def test_without_the_extra_it_says_what_to_install(whole_model, monkeypatch, tmp
 @pytest.fixture
 def whole_model():
     from facegender.models.default_model import BUNDLED
-    from facegender.predictor import Predictor
+    from facegender.prediction.predictor import Predictor
 
     return Predictor(BUNDLED, detect=False, workers=1)
 
@@ -50,7 +50,7 @@ def whole_model():
 def test_nothing_else_imports_ray_or_arrow():
     code = (
         "import sys, facegender.cli, facegender.archive.score\n"
-        "from facegender.predictor import Predictor\n"
+        "from facegender.prediction.predictor import Predictor\n"
         "Predictor(workers=1)\n"
         "print([m for m in ('ray', 'pyarrow', 'pandas', 'tensorflow') if m in sys.modules])"
     )

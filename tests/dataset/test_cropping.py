@@ -16,7 +16,7 @@ from facegender.faces.detection import FaceFinder
 from facegender.faces.detectors import default_engine
 from facegender.faces.geometry import EYES, Geometry
 from facegender.models.bundle import load_bundle
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import encoded

@@ -16,7 +16,7 @@ from facegender.dataset.table import read_table
 from facegender.errors import DataError, UsageError
 from facegender.evaluation import evaluate
 from facegender.models.bundle import load_bundle
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.training.events import Warn
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train

@@ -18,7 +18,7 @@ import facegender
 from facegender.errors import BundleError, FaceGenderError
 from facegender.models.bundle import KERAS, MANIFEST, TWIN, load_bundle
 from facegender.models.inference import load_network
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import sha256_of
 from facegender.training.state import State, read_state, restore, restore_best, save_state
 from facegender.training.train import train

@@ -14,7 +14,7 @@ from facegender.models.inference import (
     load_network,
     run_network,
 )
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from tests.conftest import pattern
 
 

@@ -8,7 +8,7 @@ from facegender.errors import BundleError
 from facegender.evaluation import evaluate
 from facegender.models.bundle import CARD, load_bundle, save_bundle
 from facegender.models.card import LIMITS_OF_USE, record_evaluation, render_card
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from facegender import (
     train,
 )
 from facegender.dataset.table import read_table
-from facegender.explain import explain, hide, log_odds
 from facegender.faces.detection import finder_for
 from facegender.faces.extraction import find_faces_in
 from facegender.faces.geometry import Geometry
 from facegender.models.bundle import MANIFEST
 from facegender.models.default_model import BUNDLED
+from facegender.prediction.explain import explain, hide, log_odds
 
 
 def test_the_articles_split_of_as_many_photos(real_data, in_tmp):

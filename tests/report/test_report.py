@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegender.evaluation import evaluate
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.report.page import page, paragraph, table
 from facegender.report.plots import Axis, Interval, Line, forest_plot, line_plot, share_axis
 from facegender.report.report import learning_curve, render_report

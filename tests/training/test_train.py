@@ -16,7 +16,7 @@ from facegender.faces.geometry import Geometry
 from facegender.models.bundle import load_bundle
 from facegender.models.default_model import BUNDLED
 from facegender.models.inference import KerasNetwork, run_network
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 from facegender.runtime.signals import StopRequest
 from facegender.training.calibration import fit_temperature
 from facegender.training.events import Checking, Epoch, Reading, Started, Step, Warn, ignore

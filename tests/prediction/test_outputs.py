@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from facegender.dataset.cropping import mirrored
-from facegender.draw import draw_faces
 from facegender.errors import PhotoError
 from facegender.faces.geometry import Face, Geometry
-from facegender.keep import Job, Keep, keep
-from facegender.predictor import FacePrediction, Prediction
+from facegender.prediction.annotate import draw_faces
+from facegender.prediction.outputs import Job, Keep, keep
+from facegender.prediction.predictor import FacePrediction, Prediction
 from tests.conftest import encoded, pattern
 
 GEOMETRY = Geometry("box", 32, 32)

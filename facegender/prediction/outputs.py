@@ -14,13 +14,13 @@ from typing import Final
 
 from PIL import Image
 
-from facegender.draw import draw_faces
 from facegender.errors import FaceGenderError
 from facegender.faces.extraction import Source
 from facegender.faces.geometry import Geometry, crop_face
 from facegender.images.decode import decode_photo, read_bytes
 from facegender.images.encode import JPEG, carries_mark, mark_of, save_picture
-from facegender.predictor import Prediction
+from facegender.prediction.annotate import draw_faces
+from facegender.prediction.predictor import Prediction
 from facegender.runtime.files import atomic_path, write_bytes
 
 FOLDERS: Final = ("female", "male", "uncertain", "several", "none")

@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from facegender.images.decode import Photo
-from facegender.predictor import FacePrediction
+from facegender.prediction.predictor import FacePrediction
 
 COLOURS: Final = {"female": "#E69F00", "male": "#56B4E9", "uncertain": "#FFFFFF"}
 """Orange, sky blue and white: told apart by colour-blind people too (Okabe and Ito, 2008). The

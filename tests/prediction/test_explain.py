@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from facegender.errors import DataError, PhotoError
-from facegender.explain import draw_explanation, explain
 from facegender.faces.detection import whole_photo
 from facegender.faces.geometry import Geometry
-from facegender.predictor import Predictor
+from facegender.prediction.explain import draw_explanation, explain
+from facegender.prediction.predictor import Predictor
 from tests.conftest import pattern
 
 

@@ -19,7 +19,7 @@ from facegender.faces.crop_cache import Crops
 from facegender.faces.extraction import Source, find_faces
 from facegender.images.decode import Photo
 from facegender.labels import FEMALE, LABELS, MALE
-from facegender.predictor import Predictor
+from facegender.prediction.predictor import Predictor
 
 PATCH: Final = 0.22
 """Side of the hiding square, as a share of the crop's shorter side."""
