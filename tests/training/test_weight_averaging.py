@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from facegender.models.keras_backend import import_keras
-from facegender.training.blending import SHARES, blend, calibrated_loss, keep_better
 from facegender.training.fit import ValidationSet
+from facegender.training.weight_averaging import SHARES, blend, calibrated_loss, keep_better
 
 keras = import_keras()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
-from facegender.training.norms import fuse_norms
+from facegender.training.fused_norm import fuse_norms
 
 
 @pytest.mark.parametrize("arch", ["compact", "lite"])

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.degrade import degrade
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.labels import LABELS
+from facegender.training.degradation import degrade
 
 TURN = math.radians(20)
 """Largest turn, in radians."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facegender.models.keras_backend import import_keras
-from facegender.pipeline import Feed, augment, balanced_weights
+from facegender.training.batches import Feed, augment, balanced_weights
 from tests.conftest import pattern
 
 import_keras()
