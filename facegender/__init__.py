@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from facegender.dataset.prepare import prepare
     from facegender.dataset.settings import PrepareSettings
     from facegender.errors import FaceGenderError
-    from facegender.evaluation import evaluate
+    from facegender.evaluation.evaluate import evaluate
     from facegender.exporting.export import export
     from facegender.labels import LABELS
     from facegender.prediction.predictor import FacePrediction, Prediction, Predictor
@@ -43,7 +43,7 @@ _HOMES = {
     "Predictor": "prediction.predictor",
     "PrepareSettings": "dataset.settings",
     "TrainSettings": "training.settings",
-    "evaluate": "evaluation",
+    "evaluate": "evaluation.evaluate",
     "export": "exporting.export",
     "prepare": "dataset.prepare",
     "train": "training.train",

@@ -11,7 +11,7 @@ from facegender.cli import completion
 from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
-    from facegender.evaluation import Evaluation
+    from facegender.evaluation.evaluate import Evaluation
     from facegender.prediction.predictor import Predictor
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
@@ -142,7 +142,7 @@ def evaluate_command(
     from facegender.cli import console
     from facegender.cli.evaluation_display import print_evaluation, write_predictions
     from facegender.errors import UsageError
-    from facegender.evaluation import evaluate
+    from facegender.evaluation.evaluate import evaluate
     from facegender.models.card import record_evaluation
     from facegender.prediction.predictor import Predictor
 

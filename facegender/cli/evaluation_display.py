@@ -12,7 +12,7 @@ from facegender.report.sections import TITLES, show_estimate
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facegender.evaluation import Evaluation
+    from facegender.evaluation.evaluate import Evaluation
 
 
 def print_evaluation(result: Evaluation) -> None:
@@ -113,7 +113,7 @@ def _stress_table(result: Evaluation) -> Table:
 
 def _extremes(by: str, groups: dict[str, dict[str, Any]]) -> list[str]:
     """Name the worst group and the largest gap."""
-    from facegender.judging import worst_and_gaps
+    from facegender.evaluation.groups import worst_and_gaps
 
     found = worst_and_gaps(groups)
     if found["worst"] is None:

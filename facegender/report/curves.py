@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facegender.intervals import wilson
+from facegender.evaluation.intervals import wilson
 from facegender.labels import MALE
 from facegender.report.page import figure, table
 from facegender.report.plots import Axis, Line, line_plot, share_axis
 
 if TYPE_CHECKING:
-    from facegender.evaluation import Evaluation
+    from facegender.evaluation.evaluate import Evaluation
 
 _POINTS = 400
 """Most points of a curve: more than a screen shows."""

@@ -21,7 +21,7 @@ from facegender.labels import LABELS
 from facegender.runtime.parallel import ordered_map
 
 if TYPE_CHECKING:
-    from facegender.evaluation import Evaluation
+    from facegender.evaluation.evaluate import Evaluation
     from facegender.faces.geometry import Geometry
 
 SIDE = 128

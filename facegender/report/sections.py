@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from facegender.judging import worst_and_gaps
+from facegender.evaluation.groups import worst_and_gaps
 from facegender.labels import LABELS
 from facegender.report.page import figure, paragraph, table
 from facegender.report.plots import Axis, Interval, forest_plot, share_axis
 
 if TYPE_CHECKING:
-    from facegender.evaluation import Evaluation
-    from facegender.intervals import Estimate
+    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.intervals import Estimate
 
 TITLES = {
     "accuracy": "accuracy",

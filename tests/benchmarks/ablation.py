@@ -28,6 +28,7 @@ from PIL import Image
 
 from facegender import Predictor, TrainSettings, evaluate, train
 from facegender.dataset.table import read_table, write_table
+from facegender.evaluation.robustness import CONDITIONS
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import finder_for
 from facegender.faces.extraction import find_faces_in
@@ -36,7 +37,6 @@ from facegender.models import architectures as model
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.inference import load_network, run_network
 from facegender.models.keras_backend import import_keras
-from facegender.stress import CONDITIONS
 from facegender.training import batches as pipeline
 
 Change = Callable[[], Any]

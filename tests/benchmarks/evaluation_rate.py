@@ -20,12 +20,12 @@ import numpy as np
 from sklearn.metrics import classification_report
 
 from facegender import Predictor
-from facegender.certainty import describe_certainty
 from facegender.dataset.samples import Samples
-from facegender.evaluation import Evaluation
-from facegender.intervals import estimate
-from facegender.judging import group_by
-from facegender.metrics import Answers, Judge
+from facegender.evaluation.calibration import describe_certainty
+from facegender.evaluation.evaluate import Evaluation
+from facegender.evaluation.groups import group_by
+from facegender.evaluation.intervals import estimate
+from facegender.evaluation.metrics import Answers, Judge
 from facegender.report.report import render_report
 
 AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")

@@ -16,8 +16,8 @@ from functools import partial
 
 import numpy as np
 
-from facegender.intervals import estimate
-from facegender.metrics import Answers, Judge
+from facegender.evaluation.intervals import estimate
+from facegender.evaluation.metrics import Answers, Judge
 
 NAMES = ("accuracy", "recall_female", "recall_male", "roc_auc", "log_loss", "brier")
 SKILL = 1.2816

@@ -61,7 +61,7 @@ STAND_INS = """
 import hashlib, os
 import numpy as np
 from facegender.faces import extraction as crops
-from facegender import leakage
+from facegender.evaluation.evaluate import leakage
 from facegender.dataset import checks, verify
 from facegender.faces.geometry import Face
 

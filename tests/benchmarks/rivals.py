@@ -31,13 +31,13 @@ from packaging.requirements import Requirement
 
 from facegender import Predictor
 from facegender.cli.evaluation_display import write_predictions
-from facegender.comparison import compare_answers, read_answers
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
-from facegender.evaluation import evaluate
-from facegender.intervals import estimate
-from facegender.judging import group_by, worst_and_gaps
-from facegender.metrics import Answers
+from facegender.evaluation.comparison import compare_answers, read_answers
+from facegender.evaluation.evaluate import evaluate
+from facegender.evaluation.groups import group_by, worst_and_gaps
+from facegender.evaluation.intervals import estimate
+from facegender.evaluation.metrics import Answers
 from facegender.models.bundle import load_bundle
 from facegender.models.default_model import choose_model
 

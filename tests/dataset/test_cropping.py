@@ -11,7 +11,7 @@ from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, FaceGenderError, UsageError
-from facegender.evaluation import evaluate
+from facegender.evaluation.evaluate import evaluate
 from facegender.faces.detection import FaceFinder
 from facegender.faces.detectors import default_engine
 from facegender.faces.geometry import EYES, Geometry

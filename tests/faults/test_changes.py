@@ -14,7 +14,7 @@ from facegender.dataset.prepare import prepare
 from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, UsageError
-from facegender.evaluation import evaluate
+from facegender.evaluation.evaluate import evaluate
 from facegender.models.bundle import load_bundle
 from facegender.prediction.predictor import Predictor
 from facegender.training.events import Warn

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from facegender.errors import BundleError
-from facegender.evaluation import evaluate
+from facegender.evaluation.evaluate import evaluate
 from facegender.models.bundle import CARD, load_bundle, save_bundle
 from facegender.models.card import LIMITS_OF_USE, record_evaluation, render_card
 from facegender.prediction.predictor import Predictor

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegender.evaluation import evaluate
+from facegender.evaluation.evaluate import evaluate
 from facegender.prediction.predictor import Predictor
 from facegender.report.page import page, paragraph, table
 from facegender.report.plots import Axis, Interval, Line, forest_plot, line_plot, share_axis

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
-from facegender.certainty import chance_ece, coverage_curve, reliability, threshold_for
 from facegender.errors import UsageError
-from facegender.metrics import Answers, Judge
+from facegender.evaluation.calibration import chance_ece, coverage_curve, reliability, threshold_for
+from facegender.evaluation.metrics import Answers, Judge
 
 
 def made(count, seed=0, skill=2.0, missing=0):

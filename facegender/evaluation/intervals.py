@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.evaluation.metrics import NAMES, RANKING, Answers, Floats, Judge
 from facegender.labels import LABELS
-from facegender.metrics import NAMES, RANKING, Answers, Floats, Judge
 
 PROPORTIONS = (
     "accuracy",

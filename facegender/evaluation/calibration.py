@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.errors import UsageError
+from facegender.evaluation.metrics import BINS, Answers, Floats, bins_of
 from facegender.labels import MALE
-from facegender.metrics import BINS, Answers, Floats, bins_of
 
 CHANCE_DRAWS = 1000
 _CHUNK = 4_000_000

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from facegender import leakage
 from facegender.dataset.samples import Samples
-from facegender.evaluation import evaluate
-from facegender.leakage import find_leakage, hash_photo
+from facegender.evaluation.evaluate import evaluate, leakage
+from facegender.evaluation.leakage import find_leakage, hash_photo
 from facegender.prediction.predictor import Predictor
 from tests.conftest import encoded
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from facegender.errors import DataError
-from facegender.metrics import BINS, Answers, Judge
+from facegender.evaluation.metrics import BINS, Answers, Judge
 
 
 def answers_of(labels, p_male):

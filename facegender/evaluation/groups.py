@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from facegender.dataset.samples import Samples
+from facegender.evaluation.intervals import Estimate, estimate
+from facegender.evaluation.metrics import Answers
+from facegender.evaluation.robustness import CONDITIONS, stressed_crops
 from facegender.faces.detection import AsCropped
-from facegender.intervals import Estimate, estimate
 from facegender.labels import MALE
-from facegender.metrics import Answers
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.parallel import ordered_map
-from facegender.stress import CONDITIONS, stressed_crops
 
 SMALL = 30
 """Groups of fewer photos are too small to say anything about."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
-from facegender.intervals import (
+from facegender.evaluation.intervals import (
     Estimate,
     Z,
     effective_units,
@@ -23,8 +23,8 @@ from facegender.intervals import (
     number_units,
     resampled_weights,
 )
+from facegender.evaluation.metrics import Answers, Floats
 from facegender.labels import MALE
-from facegender.metrics import Answers, Floats
 
 RESAMPLES = 1000
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from facegender.intervals import (
+from facegender.evaluation.intervals import (
     PROPORTIONS,
     effective_units,
     estimate,
@@ -12,7 +12,7 @@ from facegender.intervals import (
     resampled_weights,
     wilson,
 )
-from facegender.metrics import NAMES, Answers
+from facegender.evaluation.metrics import NAMES, Answers
 
 
 def answers_of(labels, p_male):

@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.certainty import describe_certainty
-from facegender.comparison import Comparison, compare_answers, read_answers
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import find_changes, fingerprint_of
 from facegender.dataset.where import column_name, column_of, parse_condition
 from facegender.errors import BundleError, DataError
-from facegender.intervals import Estimate
-from facegender.judging import group_by, judge_all, judge_stress, worst_and_gaps
+from facegender.evaluation.calibration import describe_certainty
+from facegender.evaluation.comparison import Comparison, compare_answers, read_answers
+from facegender.evaluation.groups import group_by, judge_all, judge_stress, worst_and_gaps
+from facegender.evaluation.intervals import Estimate
+from facegender.evaluation.leakage import Leakage, find_leakage
+from facegender.evaluation.metrics import Answers, Judge
 from facegender.labels import MALE
-from facegender.leakage import Leakage, find_leakage
-from facegender.metrics import Answers, Judge
 from facegender.prediction.predictor import Predictor
 
 

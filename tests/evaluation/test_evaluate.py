@@ -8,7 +8,7 @@ import pytest
 from facegender import Predictor, evaluate
 from facegender.dataset.table import read_table, write_table
 from facegender.errors import BundleError, DataError, UsageError
-from facegender.metrics import NAMES
+from facegender.evaluation.metrics import NAMES
 
 
 @pytest.fixture

@@ -6,11 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegender.comparison import compare_answers, matched_interval, mcnemar, read_answers
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
-from facegender.intervals import Z
-from facegender.metrics import Answers
+from facegender.evaluation.comparison import (
+    compare_answers,
+    matched_interval,
+    mcnemar,
+    read_answers,
+)
+from facegender.evaluation.intervals import Z
+from facegender.evaluation.metrics import Answers
 
 
 def test_mcnemar_by_published_numbers():

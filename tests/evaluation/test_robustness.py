@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from facegender.errors import PhotoError
-from facegender.evaluation import evaluate
+from facegender.evaluation.evaluate import evaluate
+from facegender.evaluation.robustness import CONDITIONS, FINE, WIDE, stressed_crops, wide_crop
 from facegender.faces.detection import finder_for, whole_photo
 from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.prediction.predictor import Predictor
-from facegender.stress import CONDITIONS, FINE, WIDE, stressed_crops, wide_crop
 from tests.conftest import pattern
 
 BOX = Geometry("box", 64, 64)
