@@ -8,11 +8,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from facegender.cli.evaluate import evaluate_command
+from facegender.cli._options import Debug, debugging
+from facegender.cli.eval import evaluate_command
 from facegender.cli.explain import explain_command
 from facegender.cli.export import export_command
 from facegender.cli.info import info_command
-from facegender.cli.options import Debug, debugging
 from facegender.cli.predict import predict_command
 from facegender.cli.prepare import prepare_command
 from facegender.cli.train import train_command
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.runtime.signals import FirstRaises, handle
 
     stopper = FirstRaises()
@@ -115,7 +115,7 @@ def _run() -> None:
 
 
 def _end_by(stopped: Interrupted) -> NoReturn:
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.runtime.signals import handle, leave
 
     handle(leave)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegender.cli.options import Debug, Model, Quiet
+from facegender.cli._options import Debug, Model, Quiet
 
 Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="The photo.")]
 Out = Annotated[
@@ -38,7 +38,7 @@ def explain_command(
     Draws where the network looked: each part of the face is hidden in turn,
     and the parts that change the answer most are marked beside the crop.
     """
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.errors import UsageError
     from facegender.images.encode import JPEG, mark_of, save_picture
     from facegender.prediction.explain import draw_explanation, explain

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli.options import Debug, Json, Quiet, Workers
+from facegender.cli._options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.exporting.export import Export
@@ -88,7 +88,7 @@ def export_command(
     how to run it without facegender. The engine runs it, and its answers
     are compared with the model's, before the folder appears.
     """
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.exporting.export import export
     from facegender.exporting.formats import choose_format
     from facegender.models.default_model import choose_model
@@ -121,7 +121,8 @@ def export_command(
 
 def _photos(option: str, names: list[str] | None) -> Photos | None:
     """What an option names: the path of a table, or photos."""
-    from facegender.cli import console, inputs
+    from facegender.cli import _console as console
+    from facegender.cli import _inputs as inputs
     from facegender.errors import DataError, UsageError
 
     if not names:
@@ -140,7 +141,7 @@ def _photos(option: str, names: list[str] | None) -> Photos | None:
 
 def _warn(result: Export) -> None:
     """Say what a reader must know before believing the comparison."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     agreement = result.agreement
     if agreement.made:
@@ -150,7 +151,7 @@ def _warn(result: Export) -> None:
 
 
 def _print(result: Export) -> None:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     facts, agreement = result.facts, result.agreement
     table = console.make_table("Files", "file", ">bytes")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli.options import Debug, Json
+from facegender.cli._options import Debug, Json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ def info_command(model: Folder = None, json: Json = False, debug: Debug = False)
     it must not be used for. Each of its files is checked and listed with its
     size; where one is missing or damaged the exit code is 1.
     """
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.errors import BundleError
     from facegender.models.default_model import choose_model
     from facegender.models.integrity import inspect_bundle
@@ -61,7 +61,7 @@ def info_command(model: Folder = None, json: Json = False, debug: Debug = False)
 
 def _print_card(text: str) -> None:
     """Print a card, rendered where people read it."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     if not text:
         return
@@ -75,7 +75,7 @@ def _print_card(text: str) -> None:
 
 
 def _file_table(found: Inspection) -> Table:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     title = "Files, all whole" if found.whole else "Files, NOT all whole"
     table = console.make_table(title, "file", ">bytes", "sha-256", "state")

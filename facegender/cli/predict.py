@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli.archive import Engine, ShardSize
-from facegender.cli.options import Debug, Json, Model, Quiet, Workers
+from facegender.cli._archive import Engine, ShardSize
+from facegender.cli._options import Debug, Json, Model, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.prediction.predictor import Predictor
@@ -148,7 +148,10 @@ def predict_command(
     female or male, and how sure that is. A broken photo is one line on
     stderr and exit code 3; the others are still answered.
     """
-    from facegender.cli import answering, archive, inputs, writers
+    from facegender.cli import _answering as answering
+    from facegender.cli import _archive as archive
+    from facegender.cli import _inputs as inputs
+    from facegender.cli import _writers as writers
     from facegender.errors import DataError, UsageError
     from facegender.images.download import Limits
     from facegender.prediction.outputs import Keep
@@ -216,7 +219,7 @@ def _predictor(
     quiet: bool,
 ) -> Predictor:
     """Load the model and say which one it is."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.prediction.predictor import Predictor
 
     predictor = Predictor(

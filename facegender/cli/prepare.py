@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli import completion
-from facegender.cli.options import Debug, Json, Quiet, Workers
+from facegender.cli import _completion as completion
+from facegender.cli._options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.dataset.cropping import CropSettings
@@ -160,8 +160,8 @@ def prepare_command(
     [bold]faces.csv[/bold]. Photos are never changed; those that cannot be used
     are listed in faces.rejected.csv with the reason.
     """
-    from facegender.cli import console
-    from facegender.cli.preparation_display import print_preparation, warnings_of
+    from facegender.cli import _console as console
+    from facegender.cli._preparation_display import print_preparation, warnings_of
     from facegender.dataset.prepare import prepare
     from facegender.dataset.settings import PrepareSettings
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli import completion
-from facegender.cli.options import Debug, Quiet, Workers
+from facegender.cli import _completion as completion
+from facegender.cli._options import Debug, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.models.bundle import Bundle
@@ -216,7 +216,7 @@ def train_command(
     validation loss and stops early. Ctrl-C saves; the same command with
     --resume ends with the very same weights.
     """
-    from facegender.cli.training_display import TrainingDisplay
+    from facegender.cli._training_display import TrainingDisplay
     from facegender.errors import UsageError
     from facegender.runtime.signals import StopRequest
     from facegender.training.settings import TrainSettings
@@ -268,7 +268,7 @@ def _say_stopping() -> None:
 
 
 def _print(bundle: Bundle, csv: Path) -> None:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     metrics, training = bundle.manifest["metrics"], bundle.manifest["training"]
     out = console.stdout()

@@ -30,7 +30,7 @@ import numpy as np
 from packaging.requirements import Requirement
 
 from facegender import Predictor
-from facegender.cli.evaluation_display import write_predictions
+from facegender.cli._evaluation_display import write_predictions
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
 from facegender.evaluation.comparison import compare_answers, read_answers

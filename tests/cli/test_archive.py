@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from facegender.cli.archive import photo_names
-from facegender.cli.inputs import Inputs
+from facegender.cli._archive import photo_names
+from facegender.cli._inputs import Inputs
 from facegender.errors import FaceGenderError, UsageError
 from facegender.images.download import Limits
 from tests.archive.conftest import s3  # noqa: F401 - a fixture

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from facegender.cli import completion
+from facegender.cli import _completion as completion
 
 PROGRAM = (
     "import sys; sys.argv[0] = 'facegender'\n"

@@ -61,7 +61,7 @@ def test_table_and_csv_number_the_faces_and_say_no_face(run, holiday, finding_mo
 
 
 def test_a_long_table_is_printed_in_parts_that_lose_nothing(monkeypatch):
-    from facegender.cli import writers
+    from facegender.cli import _writers as writers
     from facegender.prediction.predictor import Prediction
 
     monkeypatch.setattr(writers, "TABLE_ROWS", 4)

@@ -127,7 +127,7 @@ def test_between_its_start_and_its_first_command(place, model, number):
     """What turns an interruption into a sentence is imported before any can be raised."""
     for module in (
         "facegender.runtime.signals",
-        "facegender.cli.console",
+        "facegender.cli._console",
         "facegender.cli.predict",
     ):
         before = files(place)

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from facegender.archive.score import ArchiveSettings
-    from facegender.cli.inputs import Inputs, OnEmpty
+    from facegender.cli._inputs import Inputs, OnEmpty
     from facegender.prediction.predictor import Predictor
 
 PANEL: Final = "Archives"
@@ -71,7 +71,7 @@ def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterato
     """
     from facegender.archive.buckets import is_object, is_remote, list_objects
     from facegender.archive.sources import names_in_parquet
-    from facegender.cli import inputs
+    from facegender.cli import _inputs as inputs
 
     if not any(is_remote(name) or name.endswith(".parquet") for name in arguments):
         yield from (photo.name for photo in inputs.expand(arguments, how, on_empty))
@@ -101,7 +101,7 @@ def score(
 ) -> int:
     """Score them, say what became of them, and return how many failed."""
     from facegender.archive.score import score_archive
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     told = 0
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def print_evaluation(result: Evaluation) -> None:
     """Print an evaluation to stdout: what a reader must know first, then the numbers."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     out = console.stdout()
     _warn_of_leaks(result)
@@ -57,7 +57,7 @@ def write_predictions(file: Path, result: Evaluation) -> None:
 
 def _warn_of_leaks(result: Evaluation) -> None:
     """Say before any number what the rows share with the training rows."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     leaks = result.leakage
     if leaks is None:
@@ -72,7 +72,7 @@ def _warn_of_leaks(result: Evaluation) -> None:
 
 
 def _metrics_table(result: Evaluation) -> Table:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     table = console.make_table("How good", "metric", ">value", ">95 % interval")
     for name, estimate in result.metrics.items():
@@ -89,7 +89,7 @@ def _metrics_table(result: Evaluation) -> Table:
 
 
 def _confusion_table(result: Evaluation) -> Table:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     table = console.make_table("Photos", "label", ">called female", ">called male", ">no answer")
     totals = [int((result.answers.labels == label).sum()) for label in (0, 1)]
@@ -100,7 +100,7 @@ def _confusion_table(result: Evaluation) -> Table:
 
 
 def _stress_table(result: Evaluation) -> Table:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     table = console.make_table(
         "Under stress", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
@@ -167,7 +167,7 @@ def _comparison(result: Evaluation) -> list[str]:
 
 def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Table:
     """A table of groups, the worst first; groups too small to judge come last, without numbers."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     names = ("accuracy", "recall_female", "recall_male")
     columns = (f">{title}" for name in names for title in (TITLES[name], "95 % interval"))

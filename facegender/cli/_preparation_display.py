@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def print_preparation(result: Preparation) -> None:
     """Print the splits, the facts and what comes next."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.labels import LABELS
 
     summary = result.to_json()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facegender.cli.console import OnProgress
-    from facegender.cli.inputs import Inputs, Named
+    from facegender.cli._console import OnProgress
+    from facegender.cli._inputs import Inputs, Named
     from facegender.prediction.outputs import Job, Keep
     from facegender.prediction.predictor import Prediction, Predictor
     from facegender.runtime.parallel import Ready
@@ -23,7 +23,7 @@ class Failures:
         self.count = 0
 
     def __call__(self, name: str, why: str) -> None:
-        from facegender.cli import console
+        from facegender.cli import _console as console
 
         self.count += 1
         console.failed(name, why)
@@ -63,7 +63,7 @@ def counted(
     predictions: Iterable[Prediction], photos: list[str], how: Inputs, no_bar: bool
 ) -> Iterator[Prediction]:
     """Show a bar until the last answer is there; a table is printed after it is gone."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     with console.progress("Predicting", quiet=no_bar) as on_progress:
         total = _total(photos, how, on_progress)
@@ -75,7 +75,7 @@ def counted(
 
 def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> int:
     """Count the photos ahead where a bar is shown and they can be counted without reading them."""
-    from facegender.cli import inputs
+    from facegender.cli import _inputs as inputs
     from facegender.images.download import is_url
 
     if on_progress is None or how.stdin_image or "-" in photos or any(map(is_url, photos)):
@@ -104,7 +104,7 @@ def kept_of(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready
 
 def reported(kept: Iterable[Any], failed: Failures) -> Iterator[Prediction]:
     """Report every photo that could not be used or kept, and hand on the answers."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     copied = elsewhere = 0
     for result in kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from facegender.cli import console
+from facegender.cli import _console as console
 
 if TYPE_CHECKING:
     from facegender.training.events import Epoch, Event

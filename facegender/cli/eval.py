@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli import completion
-from facegender.cli.options import Debug, Json, Model, Output, Quiet, Workers
+from facegender.cli import _completion as completion
+from facegender.cli._options import Debug, Json, Model, Output, Quiet, Workers
 
 if TYPE_CHECKING:
     from facegender.evaluation.evaluate import Evaluation
@@ -139,8 +139,8 @@ def evaluate_command(
     with 95 % intervals. A photo without a face or that cannot be read
     counts as an error.
     """
-    from facegender.cli import console
-    from facegender.cli.evaluation_display import print_evaluation, write_predictions
+    from facegender.cli import _console as console
+    from facegender.cli._evaluation_display import print_evaluation, write_predictions
     from facegender.errors import UsageError
     from facegender.evaluation.evaluate import evaluate
     from facegender.models.card import record_evaluation
@@ -192,7 +192,7 @@ def _write_report(file: Path, result: Evaluation, predictor: Predictor, gallery:
     import shlex
     import sys
 
-    from facegender.cli import console
+    from facegender.cli import _console as console
     from facegender.dataset.sidecar import read_crop
     from facegender.report.report import render_report
     from facegender.runtime.files import write_text

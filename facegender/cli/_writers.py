@@ -99,7 +99,7 @@ def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: 
 
 def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
     """Write a table for people; a long one in parts, each as wide as it needs."""
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     table = _empty_table()
     for prediction in predictions:
@@ -123,7 +123,7 @@ def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream
 
 
 def _empty_table() -> Table:
-    from facegender.cli import console
+    from facegender.cli import _console as console
 
     table = console.make_table(
         "", "photo", ">face", "where", "gender", ">female", ">male", "how sure"
