@@ -21,13 +21,13 @@ from typing import Any, Final, TextIO
 
 from facegender.archive.buckets import import_extra
 from facegender.archive.shards import Shard
-from facegender.archive.worker import Done, Job, ScoringActor, done_of
+from facegender.archive.worker import Done, ScoringActor, ScoringJob, done_of
 from facegender.errors import FaceGenderError, Interrupted
 from facegender.runtime.native_output import native_noise_hidden
 from facegender.runtime.parallel import cores
 
 ADDRESS: Final = "RAY_ADDRESS"
-MOST_BLOCKS: Final = 10_000
+MAX_BLOCKS: Final = 10_000
 """Ray plans every block ahead and in memory, so long lists put several shards in one."""
 STORE_BYTES: Final = 96 << 20
 """Ray's shared memory on one machine: only the model and what became of shards pass through."""
@@ -85,7 +85,7 @@ def started(workers: int | None) -> Iterator[int]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(shards: Sequence[Shard], job: Job, workers: int) -> Iterator[Done]:
+def run(shards: Sequence[Shard], job: ScoringJob, workers: int) -> Iterator[Done]:
     """Yield what became of every shard, as it is done, in any order; call it in `started`.
 
     Raises:
@@ -96,7 +96,7 @@ def run(shards: Sequence[Shard], job: Job, workers: int) -> Iterator[Done]:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     rows = [{"shard": json.dumps(asdict(shard))} for shard in shards]
-    answers = data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS)).map_batches(
+    answers = data.from_items(rows, override_num_blocks=min(len(rows), MAX_BLOCKS)).map_batches(
         ScoringActor,
         fn_constructor_args=(job,),
         batch_size=1,

@@ -31,10 +31,10 @@ from facegender.archive.shards import (
 )
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder, LocalFolder, open_folder
-from facegender.archive.worker import BEGUN, Done, Job
+from facegender.archive.worker import BEGUN, Done, ScoringJob
 from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
-from facegender.faces.detection import FaceFinder
-from facegender.images.download import Limits
+from facegender.faces.detection import FaceDetector
+from facegender.images.download import DownloadLimits
 from facegender.labels import LABELS
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import lock, remove_leftovers
@@ -61,7 +61,7 @@ class ArchiveSettings:
 
     shard_size: int = SHARD_SIZE
     workers: int | None = None
-    limits: Limits | None = None
+    limits: DownloadLimits | None = None
 
     def __post_init__(self) -> None:
         if self.shard_size < 1:
@@ -127,10 +127,10 @@ def score_archive(
             refuse_other(folder, there, facts)
         there_files = frozenset(folder.names())
         _sweep(folder, there_files)
-        job = Job(
+        job = ScoringJob(
             model={path.name: path.read_bytes() for path in _files(predictor)},
             threshold=predictor.threshold,
-            finder=predictor.finder if isinstance(predictor.finder, FaceFinder) else None,
+            detector=predictor.detector if isinstance(predictor.detector, FaceDetector) else None,
             output=folder,
             plan=f"{PLAN}{uuid.uuid4().hex}",
             reader=Reader(os.getcwd(), settings.limits),
@@ -172,7 +172,7 @@ class _Run:
         self.in_a_row = 0
         self.answered = 0
 
-    def run(self, job: Job, workers: int | None) -> ArchiveResult:
+    def run(self, job: ScoringJob, workers: int | None) -> ArchiveResult:
         """Score what is missing."""
         if not self.plan.missing:
             return self.result
@@ -192,7 +192,7 @@ class _Run:
             raise self._gave_up(lacking)
         return self.result
 
-    def _there(self, job: Job) -> int:
+    def _there(self, job: ScoringJob) -> int:
         """How many files of answers are there: workers may have written more than they told."""
         try:
             return sum(name.startswith(PART) for name in job.output.names())
@@ -231,16 +231,16 @@ class _Run:
 
 def _facts(predictor: Predictor, settings: ArchiveSettings) -> dict[str, Any]:
     """What must be the same for answers to stand side by side."""
-    finder = predictor.finder if isinstance(predictor.finder, FaceFinder) else None
+    detector = predictor.detector if isinstance(predictor.detector, FaceDetector) else None
     return {
         "schema": SCHEMA,
         "version": __version__,
         "fingerprint": predictor.bundle.fingerprint,
         "labels": list(LABELS),
         "threshold": predictor.threshold,
-        "finder": finder.engine if finder else None,
-        "min_face": finder.min_face if finder else None,
-        "min_score": finder.min_score if finder else None,
+        "finder": detector.backend if detector else None,
+        "min_face": detector.min_face if detector else None,
+        "min_score": detector.min_score if detector else None,
         "shard_size": settings.shard_size,
     }
 

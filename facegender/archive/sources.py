@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from facegender.archive.buckets import explained, import_extra, is_remote, locate, read_object
 from facegender.errors import FaceGenderError, PhotoError, UsageError
 from facegender.faces.extraction import Source
-from facegender.images.download import Limits, fetch, is_url
+from facegender.images.download import DownloadLimits, fetch, is_url
 from facegender.runtime.parallel import result_of
 from facegender.runtime.signals import Uninterrupted
 
@@ -33,7 +33,7 @@ class Reader:
     """
 
     base: str
-    limits: Limits | None = None
+    limits: DownloadLimits | None = None
 
     def whole_name(self, name: str) -> str:
         """Return the name by which every process knows a photo."""

@@ -18,25 +18,25 @@ from facegender.archive.shards import Shard, names_of
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError
-from facegender.faces.detection import FaceFinder
+from facegender.faces.detection import FaceDetector
 from facegender.prediction.predictor import Prediction, Predictor
 
 BEGUN: Final = "_begun-"
 """Prefix of the file that says how often a shard was begun; it goes when the shard is done."""
-MOST_TRIES: Final = 3
+MAX_TRIES: Final = 3
 """A shard whose worker died so often is left: one photo must not stop all others for ever."""
 FAILURES_TOLD: Final = 5
 """Photos that could not be used, of each shard, that are named at once; the answers name all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ScoringJob:
     """All that a worker must know, small enough to be sent to every one.
 
     Attributes:
         model: the files of the model folder, name -> bytes.
         threshold: see `Predictor`.
-        finder: the finder that looks for faces, None where none is to be looked for.
+        detector: the detector that looks for faces, None where none is to be looked for.
         output: where the answers go.
         plan: name of the file there from which the shards' names are read.
         reader: reads photos.
@@ -46,7 +46,7 @@ class Job:
 
     model: Mapping[str, bytes]
     threshold: float
-    finder: FaceFinder | None
+    detector: FaceDetector | None
     output: Folder
     plan: str
     reader: Reader
@@ -71,15 +71,16 @@ class Job:
                 folder,
                 threshold=self.threshold,
                 workers=1,
-                detect=self.finder is not None,
-                min_face=self.finder.min_face if self.finder else None,
-                min_score=self.finder.min_score if self.finder else None,
+                detect=self.detector is not None,
+                min_face=self.detector.min_face if self.detector else None,
+                min_score=self.detector.min_score if self.detector else None,
             )
-        ours = predictor.finder if isinstance(predictor.finder, FaceFinder) else None
-        if ours != self.finder:
+        ours = predictor.detector if isinstance(predictor.detector, FaceDetector) else None
+        if ours != self.detector:
             raise FaceGenderError(
-                f"{socket.gethostname()} would search with {ours}, this machine with {self.finder}",
-                "Install the same face finder everywhere.",
+                f"{socket.gethostname()} would search with {ours}, "
+                f"this machine with {self.detector}",
+                "Install the same face detector everywhere.",
             )
         return predictor
 
@@ -111,10 +112,10 @@ class Scorer:
     """Scores shards.
 
     Args:
-        job: see `Job`.
+        job: see `ScoringJob`.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ScoringJob) -> None:
         self.job = job
 
     @cached_property
@@ -144,7 +145,7 @@ class Scorer:
     def _scored(self, shard: Shard, predictor: Predictor) -> Done:
         output, mark = self.job.output, BEGUN + shard.name
         tries = int(output.read(mark) or 0)
-        if tries >= MOST_TRIES:
+        if tries >= MAX_TRIES:
             names = names_of(shard, output, self.job.plan)
             raise FaceGenderError(
                 f"{tries} workers died of the {len(names):,} photos from {names[0]} on",
@@ -191,10 +192,10 @@ class ScoringActor:
     """A `Scorer` as Ray Data calls it: with rows, a shard each, and for rows.
 
     Args:
-        job: see `Job`.
+        job: see `ScoringJob`.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ScoringJob) -> None:
         self._scorer = Scorer(job)
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facegender.cli._console import OnProgress
     from facegender.cli._inputs import Inputs, Named
-    from facegender.prediction.outputs import Job, Keep
+    from facegender.prediction.outputs import OutputSettings, PredictedPhoto
     from facegender.prediction.predictor import Prediction, Predictor
     from facegender.runtime.parallel import Ready
 
@@ -41,11 +41,13 @@ def spared(photos: Iterable[Named], output: Path | None) -> Iterator[Named]:
         yield photo
 
 
-def jobs_of(photos: Iterable[Named], predictor: Predictor, ready: Ready) -> Iterator[Job]:
+def jobs_of(
+    photos: Iterable[Named], predictor: Predictor, ready: Ready
+) -> Iterator[PredictedPhoto]:
     """Predict; every answer is joined with the photo that it belongs to."""
     from dataclasses import replace
 
-    from facegender.prediction.outputs import Job
+    from facegender.prediction.outputs import PredictedPhoto
 
     waiting: deque[Named] = deque()
 
@@ -56,7 +58,7 @@ def jobs_of(photos: Iterable[Named], predictor: Predictor, ready: Ready) -> Iter
 
     for prediction in predictor.stream(sources(), ready=ready):
         photo = waiting.popleft()
-        yield Job(photo.source, photo.place, replace(prediction, path=photo.name))
+        yield PredictedPhoto(photo.source, photo.place, replace(prediction, path=photo.name))
 
 
 def counted(
@@ -83,22 +85,24 @@ def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> in
     return sum(1 for _ in inputs.expand(photos, how, lambda _name, _why: None))
 
 
-def kept_of(jobs: Iterable[Job], wanted: Keep, workers: int | None, ready: Ready) -> Iterator[Any]:
+def kept_of(
+    jobs: Iterable[PredictedPhoto], wanted: OutputSettings, workers: int | None, ready: Ready
+) -> Iterator[Any]:
     """Write what is to be kept of each photo, on all cores."""
     from functools import partial
 
     from facegender.images.decode import KILLED
-    from facegender.prediction.outputs import Kept, keep
+    from facegender.prediction.outputs import WrittenOutputs, write_outputs
     from facegender.runtime.parallel import ordered_map
 
     if not wanted.wanted:
-        return (Kept(job.prediction) for job in jobs)
+        return (WrittenOutputs(job.prediction) for job in jobs)
     return ordered_map(
-        partial(keep, wanted=wanted),
+        partial(write_outputs, wanted=wanted),
         jobs,
         workers=workers,
         ready=ready,
-        on_death=lambda job: Kept(job.prediction, error=KILLED),
+        on_death=lambda job: WrittenOutputs(job.prediction, error=KILLED),
     )
 
 

@@ -37,7 +37,7 @@ def print_evaluation(result: Evaluation) -> None:
         console.print_table(_group_table(by, groups))
     if result.stress:
         console.print_table(_stress_table(result))
-    for sentence in [*_certainty(result), *_comparison(result)]:
+    for sentence in [*_calibration(result), *_comparison(result)]:
         out.print(console.plain(sentence))
 
 
@@ -129,7 +129,7 @@ def _extremes(by: str, groups: dict[str, dict[str, Any]]) -> list[str]:
     return sentences
 
 
-def _certainty(result: Evaluation) -> list[str]:
+def _calibration(result: Evaluation) -> list[str]:
     """What the threshold does, and which one reaches a wanted accuracy."""
     level, target = result.calibration["uncertain"], result.calibration["target"]
     sentences = []

@@ -15,7 +15,7 @@ from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.extraction import Source
 from facegender.images.decode import MAX_BYTES, suffix_of
-from facegender.images.download import Limits, fetch, is_url
+from facegender.images.download import DownloadLimits, fetch, is_url
 
 SUFFIXES = (
     ".jpg",
@@ -70,7 +70,7 @@ class Inputs:
     recursive: bool = False
     nul: bool = False
     stdin_image: bool = False
-    limits: Limits | None = None
+    limits: DownloadLimits | None = None
     skip: tuple[Path, ...] = ()
     listed: StdinNames = field(default_factory=StdinNames)
     fetch: bool = True

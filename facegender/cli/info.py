@@ -13,7 +13,7 @@ from facegender.cli._options import Debug, Json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facegender.models.integrity import Inspection
+    from facegender.models.integrity import BundleState
 
 Folder = Annotated[
     Path | None,
@@ -74,7 +74,7 @@ def _print_card(text: str) -> None:
         console.write_result(text + "\n", None)
 
 
-def _file_table(found: Inspection) -> Table:
+def _file_table(found: BundleState) -> Table:
     from facegender.cli import _console as console
 
     title = "Files, all whole" if found.whole else "Files, NOT all whole"

@@ -153,8 +153,8 @@ def predict_command(
     from facegender.cli import _inputs as inputs
     from facegender.cli import _writers as writers
     from facegender.errors import DataError, UsageError
-    from facegender.images.download import Limits
-    from facegender.prediction.outputs import Keep
+    from facegender.images.download import DownloadLimits
+    from facegender.prediction.outputs import OutputSettings
 
     if json + jsonl + csv > 1:
         raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
@@ -162,7 +162,7 @@ def predict_command(
         raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
     others = json or jsonl or csv or stdin_image or annotate or crops or sort
     archive.check(engine, output, shard_size, bool(others))
-    limits = Limits(private=allow_private_url) if allow_url or allow_private_url else None
+    limits = DownloadLimits(private=allow_private_url) if allow_url or allow_private_url else None
     written = [folder for folder in (annotate, crops, sort) if folder is not None]
     if engine == "ray":
         written.append(Path(output or ""))
@@ -194,7 +194,7 @@ def predict_command(
     if first is None:
         raise DataError("there is no photo to predict", "")
     predictor = load()
-    wanted = Keep(predictor.bundle.geometry, annotate, crops, sort, copy)
+    wanted = OutputSettings(predictor.bundle.geometry, annotate, crops, sort, copy)
     write = writers.choose(json=json, jsonl=jsonl, csv=csv)
     # Lines that come one by one on the same terminal would tear the bar apart.
     no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
@@ -235,9 +235,9 @@ def _predictor(
         console.note(
             f"Model: {predictor.bundle.folder} ({predictor.chosen}, fingerprint {fingerprint})"
         )
-    if predictor.other_finder:
+    if predictor.other_detector:
         console.warn(
-            f"the model was trained with the finder {predictor.other_finder}, which is not "
+            f"the model was trained with the detector {predictor.other_detector}, which is not "
             "installed here: its crops differ a little."
         )
     return predictor

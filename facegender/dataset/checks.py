@@ -22,7 +22,7 @@ CHUNK = 128
 """Photos sent to a process at once; a check takes a tenth of a millisecond."""
 
 
-class Inspection(NamedTuple):
+class PhotoCheck(NamedTuple):
     """What one photo turned out to be; a tuple, since many cross from process to process.
 
     Attributes:
@@ -42,20 +42,20 @@ class Inspection(NamedTuple):
     digest: str = ""
 
 
-def inspect_photo(path: str, min_size: int = MIN_SIDE) -> Inspection:
+def inspect_photo(path: str, min_size: int = MIN_SIDE) -> PhotoCheck:
     """Read and decode one photo; never raises for what is wrong with it."""
     try:
         data = read_bytes(path)
         facts = check_photo(data, min_size=min_size)
     except PhotoError as error:
-        return Inspection(error.reason, error.message)
+        return PhotoCheck(error.reason, error.message)
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    return Inspection("", "", facts.width, facts.height, len(data), digest)
+    return PhotoCheck("", "", facts.width, facts.height, len(data), digest)
 
 
-def inspection_of_killed(_item: object) -> Inspection:
+def inspection_of_killed(_item: object) -> PhotoCheck:
     """What is said of a photo that killed the process that read it."""
-    return Inspection("unreadable", KILLED)
+    return PhotoCheck("unreadable", KILLED)
 
 
 _ROW = np.dtype(
@@ -63,7 +63,7 @@ _ROW = np.dtype(
 )
 
 
-class Inspections(Sequence[Inspection]):
+class PhotoChecks(Sequence[PhotoCheck]):
     """What many photos turned out to be, in 36 bytes each.
 
     Args:
@@ -71,7 +71,7 @@ class Inspections(Sequence[Inspection]):
         count: how many they are.
     """
 
-    def __init__(self, inspections: Iterable[Inspection], count: int) -> None:
+    def __init__(self, inspections: Iterable[PhotoCheck], count: int) -> None:
         self._rows = np.zeros(count, _ROW)
         self._reasons = [("", "")]  # the first is that of good photos
         known = {("", ""): 0}
@@ -102,9 +102,9 @@ class Inspections(Sequence[Inspection]):
         """Content digests; "" where the file was not read."""
         return Digests(self._rows["digest"])
 
-    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Inspections:
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> PhotoChecks:
         """Return the given rows, in the given order."""
-        taken = Inspections((), 0)
+        taken = PhotoChecks((), 0)
         taken._rows, taken._reasons = self._rows[np.asarray(rows, np.intp)], self._reasons
         return taken
 
@@ -112,15 +112,15 @@ class Inspections(Sequence[Inspection]):
         return len(self._rows)
 
     @overload
-    def __getitem__(self, row: int) -> Inspection: ...
+    def __getitem__(self, row: int) -> PhotoCheck: ...
     @overload
-    def __getitem__(self, row: slice) -> Inspections: ...
-    def __getitem__(self, row: int | slice) -> Inspection | Inspections:
+    def __getitem__(self, row: slice) -> PhotoChecks: ...
+    def __getitem__(self, row: int | slice) -> PhotoCheck | PhotoChecks:
         if isinstance(row, slice):
             return self.take(range(len(self))[row])
         why, width, height, size, _ = self._rows[row].tolist()
         reason, message = self._reasons[why]
-        return Inspection(reason, message, width, height, size, self.digests[row])
+        return PhotoCheck(reason, message, width, height, size, self.digests[row])
 
 
 def inspect_all(
@@ -129,16 +129,16 @@ def inspect_all(
     min_size: int = MIN_SIDE,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Inspections:
+) -> PhotoChecks:
     """Inspect photos on all cores, in order; `on_progress` gets (done, total)."""
     inspect = partial(inspect_photo, min_size=min_size)
     found = ordered_map(inspect, paths, workers=workers, chunk=CHUNK, on_death=inspection_of_killed)
-    return Inspections(counted(found, len(paths), on_progress), len(paths))
+    return PhotoChecks(counted(found, len(paths), on_progress), len(paths))
 
 
 def counted(
-    found: Iterable[Inspection], total: int, on_progress: Callable[[int, int], None] | None
-) -> Iterator[Inspection]:
+    found: Iterable[PhotoCheck], total: int, on_progress: Callable[[int, int], None] | None
+) -> Iterator[PhotoCheck]:
     """Tell `on_progress` of everything that passes."""
     for done, inspection in enumerate(found, start=1):
         yield inspection

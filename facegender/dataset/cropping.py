@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facegender.dataset.checks import (
-    Inspection,
-    Inspections,
+    PhotoCheck,
+    PhotoChecks,
     counted,
     inspect_photo,
     inspection_of_killed,
 )
 from facegender.dataset.paths import PathIndex, Paths
 from facegender.errors import UsageError
-from facegender.faces.detection import finder_for
+from facegender.faces.detection import detector_for
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Geometry
 from facegender.images.decode import MIN_SIDE
@@ -32,7 +32,7 @@ from facegender.images.encode import mark_of, save_picture
 from facegender.runtime.parallel import ordered_map
 
 FACES = ("largest", "single")
-FORMATS = ("png", "jpeg")
+CROP_FORMATS = ("png", "jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class CropSettings:
         geometry: of the crops.
         faces: ``largest`` takes the largest face, ``single`` refuses photos with several.
         format: ``png`` (without loss) or ``jpeg``.
-        min_face, min_score: see `finders.FaceFinder`.
+        min_face, min_score: see `faces.detection.FaceDetector`.
     """
 
     folder: str
@@ -62,7 +62,7 @@ class CropSettings:
         """
         for name, value, known in (
             ("faces", self.faces, FACES),
-            ("format", self.format, FORMATS),
+            ("format", self.format, CROP_FORMATS),
         ):
             if value not in known:
                 raise UsageError(f"unknown --{name} {value!r}", f"Choose one of {list(known)}.")
@@ -106,7 +106,7 @@ def crop_all(
     min_size: int = MIN_SIDE,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[Inspections, Paths]:
+) -> tuple[PhotoChecks, Paths]:
     """Find, crop and write the face of every photo, on all cores.
 
     Args:
@@ -125,7 +125,7 @@ def crop_all(
     crop = partial(_crop_one, settings=settings, min_size=min_size)
     jobs = zip(paths, targets, strict=True)
     found = ordered_map(crop, jobs, workers=workers, on_death=inspection_of_killed)
-    return Inspections(counted(found, len(paths), on_progress), len(paths)), targets
+    return PhotoChecks(counted(found, len(paths), on_progress), len(paths)), targets
 
 
 def mirrored(name: str) -> PurePath:
@@ -175,19 +175,21 @@ def _numbered(target: str, number: int) -> str:
     return f"{stem}.{number}{suffix}"
 
 
-def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> Inspection:
+def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> PhotoCheck:
     path, target = job
     inspection = inspect_photo(path, min_size)
     if inspection.reason:
         return inspection
-    finder = finder_for(settings.geometry, min_face=settings.min_face, min_score=settings.min_score)
-    found = find_faces(path, settings.geometry, finder)
+    detector = detector_for(
+        settings.geometry, min_face=settings.min_face, min_score=settings.min_score
+    )
+    found = find_faces(path, settings.geometry, detector)
     if found.error is not None:
-        return Inspection(found.error.reason, found.error.message)
+        return PhotoCheck(found.error.reason, found.error.message)
     if not found.faces:
-        return Inspection("no face", "no face was found")
+        return PhotoCheck("no face", "no face was found")
     if settings.faces == "single" and len(found.faces) > 1:
-        return Inspection("several faces", f"{len(found.faces)} faces were found")
+        return PhotoCheck("several faces", f"{len(found.faces)} faces were found")
     mark = mark_of(path, f"crop {json.dumps(settings.geometry.to_json())}")
     save_picture(Image.fromarray(found.crops[0]), Path(target), mark)
     data = Path(target).read_bytes()

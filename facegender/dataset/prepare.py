@@ -13,7 +13,7 @@ from typing import TextIO
 import numpy as np
 
 from facegender.dataset.attributes import join_attributes
-from facegender.dataset.checks import Conflicts, Inspections, find_conflicts, inspect_all
+from facegender.dataset.checks import Conflicts, PhotoChecks, find_conflicts, inspect_all
 from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.folders import Listing, scan_folders
 from facegender.dataset.samples import Samples
@@ -122,7 +122,7 @@ def _inspect(
     settings: PrepareSettings,
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
-) -> tuple[Samples, Inspections]:
+) -> tuple[Samples, PhotoChecks]:
     """Decode or crop every photo; return the rows, now of the crops, and what became of each."""
     if settings.crop is None:
         least = settings.min_size
@@ -188,8 +188,8 @@ def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
 
 
 def _resolve_conflicts(
-    result: Preparation, kept: Inspections, settings: PrepareSettings
-) -> Inspections:
+    result: Preparation, kept: PhotoChecks, settings: PrepareSettings
+) -> PhotoChecks:
     """Count copies and contradictions, drop what was asked for, and split the rest."""
     samples = result.samples
     conflicts = _conflicts(samples, kept)
@@ -212,7 +212,7 @@ def _resolve_conflicts(
     return kept
 
 
-def _conflicts(samples: Samples, inspections: Inspections) -> Conflicts:
+def _conflicts(samples: Samples, inspections: PhotoChecks) -> Conflicts:
     return find_conflicts(samples, inspections.digests, precedence(samples))
 
 
@@ -243,8 +243,8 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
 def _write(
     result: Preparation,
     paths: Sequence[str],
-    inspections: Inspections,
-    kept: Inspections,
+    inspections: PhotoChecks,
+    kept: PhotoChecks,
     settings: PrepareSettings,
 ) -> None:
     folder = os.path.abspath(result.csv.parent)

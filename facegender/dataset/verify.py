@@ -141,7 +141,7 @@ def verify_splits(samples: Samples, wanted: tuple[str, ...]) -> None:
                 )
 
 
-def fingerprint_of(samples: Samples, folder: Path) -> str:
+def table_fingerprint(samples: Samples, folder: Path) -> str:
     """Return 16 hexadecimal digits that change with any row's path, label or split.
 
     Paths count relative to `folder`, the table's, so that both may move together.

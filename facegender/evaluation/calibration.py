@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.errors import UsageError
-from facegender.evaluation.metrics import BINS, Answers, Floats, bins_of
+from facegender.evaluation.metrics import BINS, Floats, Predictions, bins_of
 from facegender.labels import MALE
 
 CHANCE_DRAWS = 1000
@@ -61,8 +61,8 @@ class Level:
         return asdict(self)
 
 
-def describe_certainty(
-    answers: Answers, threshold: float, target: float | None = None, *, seed: int = 0
+def describe_calibration(
+    answers: Predictions, threshold: float, target: float | None = None, *, seed: int = 0
 ) -> dict[str, Any]:
     """Return all that this module says of some answers, in plain JSON types.
 
@@ -84,7 +84,7 @@ def describe_certainty(
     }
 
 
-def reliability(answers: Answers) -> list[ReliabilityBin]:
+def reliability(answers: Predictions) -> list[ReliabilityBin]:
     """Return `BINS` equal bins of the larger probability; those below one half are empty."""
     sure, right = _sure_and_right(answers)
     bins = bins_of(sure)
@@ -102,7 +102,7 @@ def reliability(answers: Answers) -> list[ReliabilityBin]:
     ]
 
 
-def chance_ece(answers: Answers, *, draws: int = CHANCE_DRAWS, seed: int = 0) -> float | None:
+def chance_ece(answers: Predictions, *, draws: int = CHANCE_DRAWS, seed: int = 0) -> float | None:
     """Return the calibration error that a perfectly calibrated model would exceed one time in 20.
 
     With few photos even perfect probabilities give an error above zero. Each draw makes every
@@ -131,13 +131,13 @@ def chance_ece(answers: Answers, *, draws: int = CHANCE_DRAWS, seed: int = 0) ->
     return float(np.percentile(np.concatenate(errors), 95))
 
 
-def coverage_curve(answers: Answers, levels: tuple[float, ...] = LEVELS) -> list[Level]:
+def coverage_curve(answers: Predictions, levels: tuple[float, ...] = LEVELS) -> list[Level]:
     """Return accuracy and coverage for each threshold."""
     sure, right = _sure_and_right(answers)
     return [_level(sure, right, len(answers.labels), threshold) for threshold in levels]
 
 
-def threshold_for(answers: Answers, accuracy: float) -> Level | None:
+def threshold_for(answers: Predictions, accuracy: float) -> Level | None:
     """Return the least threshold from which on the answers reach an accuracy.
 
     It is chosen on the photos given: use others to judge what it is worth.
@@ -177,7 +177,7 @@ def _level(sure: Floats, right: NDArray[np.bool_], photos: int, threshold: float
     )
 
 
-def _sure_and_right(answers: Answers) -> tuple[Floats, NDArray[np.bool_]]:
+def _sure_and_right(answers: Predictions) -> tuple[Floats, NDArray[np.bool_]]:
     """The larger probability of each photo with an answer, and whether the answer is right."""
     found = answers.take(answers.answered)
     male = found.p_male >= 0.5

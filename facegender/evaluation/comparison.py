@@ -23,7 +23,7 @@ from facegender.evaluation.intervals import (
     number_units,
     resampled_weights,
 )
-from facegender.evaluation.metrics import Answers, Floats
+from facegender.evaluation.metrics import Floats, Predictions
 from facegender.labels import MALE
 
 RESAMPLES = 1000
@@ -58,9 +58,9 @@ class Comparison:
         }
 
 
-def compare_answers(
-    first: Answers,
-    second: Answers,
+def compare_predictions(
+    first: Predictions,
+    second: Predictions,
     persons: list[str] | None = None,
     *,
     resamples: int = RESAMPLES,
@@ -138,7 +138,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, total).pvalue) if total else 1.0
 
 
-def read_answers(file: Path, samples: Samples) -> Answers:
+def read_predictions(file: Path, samples: Samples) -> Predictions:
     """Read another tool's answers from a CSV with the columns ``path`` and ``p_male``.
 
     Paths are those of the table that is judged, absolute or relative to the CSV's folder or to the
@@ -168,7 +168,7 @@ def read_answers(file: Path, samples: Samples) -> Answers:
         raise DataError(f"cannot read {file}: {error.strerror}", "") from None
     if np.isnan(p_male).all():
         raise DataError(f"{file} answers none of the photos judged", "Its paths must be theirs.")
-    return Answers(samples.labels, p_male)
+    return Predictions(samples.labels, p_male)
 
 
 def _probability(file: Path, text: str | None) -> float:
@@ -183,7 +183,7 @@ def _probability(file: Path, text: str | None) -> float:
     return value
 
 
-def _right(answers: Answers) -> NDArray[np.bool_]:
+def _right(answers: Predictions) -> NDArray[np.bool_]:
     p_male: Floats = answers.p_male
     right: NDArray[np.bool_] = answers.answered & ((p_male >= 0.5) == (answers.labels == MALE))
     return right

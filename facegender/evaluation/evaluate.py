@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
-from facegender.dataset.verify import find_changes, fingerprint_of
+from facegender.dataset.verify import find_changes, table_fingerprint
 from facegender.dataset.where import column_name, column_of, parse_condition
 from facegender.errors import BundleError, DataError
-from facegender.evaluation.calibration import describe_certainty
-from facegender.evaluation.comparison import Comparison, compare_answers, read_answers
-from facegender.evaluation.groups import group_by, judge_all, judge_stress, worst_and_gaps
+from facegender.evaluation.calibration import describe_calibration
+from facegender.evaluation.comparison import Comparison, compare_predictions, read_predictions
+from facegender.evaluation.groups import estimate_all, estimate_robustness, group_by, worst_and_gaps
 from facegender.evaluation.intervals import Estimate
 from facegender.evaluation.leakage import Leakage, find_leakage
-from facegender.evaluation.metrics import Answers, Judge
+from facegender.evaluation.metrics import Predictions, WeightedMetrics
 from facegender.labels import MALE
 from facegender.prediction.predictor import Predictor
 
@@ -41,7 +41,7 @@ class Evaluation:
         metrics: name -> estimate, every row counted.
         of_faces_found: the same metrics over photos with an answer.
         groups: column or columns -> value -> group.
-        calibration: reliability, the error of chance, coverage; see `describe_certainty`.
+        calibration: reliability, the error of chance, coverage; see `describe_calibration`.
         stress: condition -> what it is, accuracy under it, and how many answers it changed.
         leakage: what the rows share with training rows, None where it was not looked for.
         comparison: with another model's answers, or None.
@@ -54,7 +54,7 @@ class Evaluation:
     where: list[str]
     model: dict[str, str] | None
     samples: Samples
-    answers: Answers
+    answers: Predictions
     no_face: int
     unreadable: int
     metrics: dict[str, Estimate]
@@ -70,7 +70,7 @@ class Evaluation:
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Photos with an answer (2, 2): rows are labels, columns answers."""
-        return Judge(self.answers).confusion()[:, :2].astype(np.int64)
+        return WeightedMetrics(self.answers).confusion()[:, :2].astype(np.int64)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON contract, native numbers only."""
@@ -128,7 +128,7 @@ def evaluate(
         split: rows to judge: train, val, test, or "all".
         where: conditions that rows must satisfy; see `parse_condition`.
         by: columns to break the result down by; ``race,gender`` crosses two.
-        stress: repeat it under the conditions of `stress.CONDITIONS`.
+        stress: repeat it under the conditions of `robustness.CONDITIONS`.
         target_accuracy: also look for the least threshold that reaches it.
         leaks: look for photos and persons of the rows among the training rows.
         against: the table with the training rows; None means `csv`.
@@ -144,7 +144,7 @@ def evaluate(
     table, cropped = read_table(csv), _is_cropped(csv, predictor)
     samples = _select(csv, table, split, where or [])
     columns = dict(_crossed(samples, names) for names in by or [])
-    warnings = _warnings(predictor, split, fingerprint_of(table, csv.parent))
+    warnings = _warnings(predictor, split, table_fingerprint(table, csv.parent))
     other = _other(compare, samples, csv, predictor.workers) if compare is not None else None
     changes = find_changes(
         samples, read_sidecar(csv), table=table, workers=predictor.workers, on_progress=on_progress
@@ -160,9 +160,9 @@ def evaluate(
     start = time.perf_counter()
     p_male, no_face, unreadable = _predict(predictor, samples, cropped, on_progress)
     seconds = time.perf_counter() - start
-    answers = Answers(samples.labels, p_male)
-    metrics, of_faces_found = judge_all(samples, answers, seed)
-    certainty = describe_certainty(answers, predictor.threshold, target_accuracy, seed=seed)
+    answers = Predictions(samples.labels, p_male)
+    metrics, of_faces_found = estimate_all(samples, answers, seed)
+    certainty = describe_calibration(answers, predictor.threshold, target_accuracy, seed=seed)
     result = Evaluation(
         csv=csv,
         split=split,
@@ -181,11 +181,11 @@ def evaluate(
         warnings=warnings,
     )
     if stress:
-        result.stress = judge_stress(predictor, samples, answers, cropped, seed, on_progress)
+        result.stress = estimate_robustness(predictor, samples, answers, cropped, seed, on_progress)
     if isinstance(other, Predictor):
-        other = Answers(samples.labels, _predict(other, samples, cropped, on_progress)[0])
+        other = Predictions(samples.labels, _predict(other, samples, cropped, on_progress)[0])
     if other is not None:
-        result.comparison = compare_answers(answers, other, samples.persons, seed=seed)
+        result.comparison = compare_predictions(answers, other, samples.persons, seed=seed)
     return result
 
 
@@ -250,10 +250,10 @@ def _leakage(
 
 def _other(
     compare: str | os.PathLike[str], samples: Samples, csv: Path, workers: int | None
-) -> Predictor | Answers:
+) -> Predictor | Predictions:
     """Load another model, or read the answers in a CSV: before any work that could be in vain."""
     if not Path(compare).is_dir():
-        return read_answers(Path(compare), samples)
+        return read_predictions(Path(compare), samples)
     predictor = Predictor(compare, workers=workers)
     _is_cropped(csv, predictor)
     return predictor

@@ -1,4 +1,4 @@
-"""Answers under conditions and by groups."""
+"""Predictions under conditions and by groups."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from facegender.dataset.samples import Samples
 from facegender.evaluation.intervals import Estimate, estimate
-from facegender.evaluation.metrics import Answers
-from facegender.evaluation.robustness import CONDITIONS, stressed_crops
+from facegender.evaluation.metrics import Predictions
+from facegender.evaluation.robustness import CONDITIONS, degraded_crops
 from facegender.faces.detection import AsCropped
 from facegender.labels import MALE
 from facegender.prediction.predictor import Predictor
@@ -23,8 +23,8 @@ SMALL = 30
 GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
 
 
-def judge_all(
-    samples: Samples, answers: Answers, seed: int
+def estimate_all(
+    samples: Samples, answers: Predictions, seed: int
 ) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
     """Return every metric twice: every row counted, and over photos with an answer."""
     every = estimate(answers, samples.persons, seed=seed)
@@ -35,23 +35,23 @@ def judge_all(
     return every, estimate(answers.take(rows), persons, seed=seed)
 
 
-def judge_stress(
+def estimate_robustness(
     predictor: Predictor,
     samples: Samples,
-    answers: Answers,
+    answers: Predictions,
     cropped: bool,
     seed: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> dict[str, dict[str, Any]]:
-    """Repeat an evaluation under every condition of `stress.CONDITIONS`.
+    """Repeat an evaluation under every condition of `robustness.CONDITIONS`.
 
     Returns:
         condition -> what it is, ``accuracy`` (an `Estimate`; every row counts), and ``flips``: the
         photos whose answer differs from the one without it.
     """
     geometry = predictor.bundle.geometry
-    finder = AsCropped(geometry.size) if cropped else predictor.finder
-    crops_of = partial(stressed_crops, geometry=geometry, finder=finder)
+    detector = AsCropped(geometry.size) if cropped else predictor.detector
+    crops_of = partial(degraded_crops, geometry=geometry, detector=detector)
     p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
     stressed = ordered_map(
         crops_of, samples.paths, workers=predictor.workers, chunk=8, on_death=lambda _path: None
@@ -64,7 +64,7 @@ def judge_stress(
     plain = answers.p_male >= 0.5
     found: dict[str, dict[str, Any]] = {}
     for condition, changed in zip(CONDITIONS, p_male, strict=True):
-        under = Answers(samples.labels, changed)
+        under = Predictions(samples.labels, changed)
         flips = under.answered & answers.answered & ((changed >= 0.5) != plain)
         found[condition.name] = {
             "what": condition.what,
@@ -75,7 +75,7 @@ def judge_stress(
 
 
 def group_by(
-    samples: Samples, answers: Answers, values: list[str], seed: int
+    samples: Samples, answers: Predictions, values: list[str], seed: int
 ) -> dict[str, dict[str, Any]]:
     """Judge each group of rows that share a value, in the values' order.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.evaluation.metrics import NAMES, RANKING, Answers, Floats, Judge
+from facegender.evaluation.metrics import NAMES, RANKING, Floats, Predictions, WeightedMetrics
 from facegender.labels import LABELS
 
 PROPORTIONS = (
@@ -41,7 +41,7 @@ class Estimate:
 
 
 def estimate(
-    answers: Answers,
+    answers: Predictions,
     persons: list[str] | None = None,
     *,
     resamples: int = 1000,
@@ -68,11 +68,11 @@ def estimate(
         names: metrics wanted.
     """
     units = number_units(persons, len(answers.labels))
-    judge = Judge(answers, units)
-    alone = judge.units == len(units)
-    values, tables = judge.metrics(), judge.tables()
+    weighted = WeightedMetrics(answers, units)
+    alone = weighted.units == len(units)
+    values, tables = weighted.metrics(), weighted.tables()
     drawn = [name for name in names if name != "ece" and not (alone and name in PROPORTIONS)]
-    spreads = _spreads(judge, drawn, resamples, seed)
+    spreads = _spreads(weighted, drawn, resamples, seed)
     result = {}
     for name in names:
         value, ends = values[name], None
@@ -172,14 +172,16 @@ def error_of(spread: float, units: float) -> tuple[float, float]:
     return spread * math.sqrt(units / (units - 1)), float(stdtrit(units - 1, 0.975))
 
 
-def _spreads(judge: Judge, names: list[str], resamples: int, seed: int) -> dict[str, float]:
+def _spreads(
+    weighted: WeightedMetrics, names: list[str], resamples: int, seed: int
+) -> dict[str, float]:
     """Return each metric's standard deviation over resamples, NaN where it is often undefined."""
-    if not names or not resamples or judge.units < 2:
+    if not names or not resamples or weighted.units < 2:
         return {}
     ranking = any(name in RANKING for name in names)
     parts = [
-        judge.resampled(weights, ranking=ranking)
-        for weights in resampled_weights(judge.units, resamples, seed, photos=len(judge))
+        weighted.resampled(weights, ranking=ranking)
+        for weights in resampled_weights(weighted.units, resamples, seed, photos=len(weighted))
     ]
     spreads = {}
     for name in names:
@@ -197,7 +199,7 @@ def _photos_behind(name: str, tables: Floats) -> list[Floats]:
 
     Args:
         name: of the metric.
-        tables: counts of each unit, see `Judge.tables`.
+        tables: counts of each unit, see `WeightedMetrics.tables`.
     """
     kind, _, gender = name.rpartition("_")
     if gender in LABELS:

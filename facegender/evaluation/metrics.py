@@ -39,7 +39,7 @@ BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """Labels and answers of photos.
 
     Attributes:
@@ -72,12 +72,12 @@ class Answers:
         """Which photos have an answer."""
         return ~np.isnan(self.p_male)
 
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Answers:
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Predictions:
         """Return some of the photos."""
-        return Answers(self.labels[rows], self.p_male[rows])
+        return Predictions(self.labels[rows], self.p_male[rows])
 
 
-class Judge:
+class WeightedMetrics:
     """Computes every metric of some answers under any weights of their units.
 
     A photo without an answer counts as an error in accuracy, recall and F1. Precision, MCC and
@@ -89,7 +89,7 @@ class Judge:
             None means that each photo is a unit.
     """
 
-    def __init__(self, answers: Answers, units: NDArray[np.intp] | None = None) -> None:
+    def __init__(self, answers: Predictions, units: NDArray[np.intp] | None = None) -> None:
         labels, p_male, found = answers.labels, answers.p_male, answers.answered
         self._of = np.arange(len(labels)) if units is None else units
         self.units = int(self._of.max(initial=-1)) + 1

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from facegender.errors import PhotoError
-from facegender.faces.detection import Finder
+from facegender.faces.detection import Detector
 from facegender.faces.extraction import Source, find_faces
 from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.images.decode import Photo, decode_photo, read_bytes
@@ -27,7 +27,7 @@ Change = Callable[[Image.Image, Image.Image], Image.Image]
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class DegradedCondition:
     """A condition by its name; `what` says it for people."""
 
     name: str
@@ -88,33 +88,37 @@ def _covered(top: float, bottom: float, colour: tuple[int, int, int]) -> Change:
 
 
 CONDITIONS: Final = (
-    Condition("tighter", "cut tighter, to 83 % of the side: no margin", _recut(zoom=1 / 1.2)),
-    Condition("wider", "cut wider, to 117 % of the side: a margin of 40 %", _recut(zoom=1.4 / 1.2)),
-    Condition("shifted", "moved by 10 % of the side, right and down", _recut(shift=0.1)),
-    Condition("turned", "turned by 15 degrees", _recut(turn=15)),
-    Condition("small", "20 pixels wide, enlarged", _small),
-    Condition("blurred", "blurred (Gaussian, 3 % of the side)", _blurred),
-    Condition("dark", "a quarter of the light", _dark),
-    Condition("jpeg", "JPEG of quality 20", _jpeg),
-    Condition("grey", "without colour", _grey),
-    Condition("mouth", "nose and mouth masked", _covered(0.55, 0.95, (150, 190, 215))),
-    Condition("eyes", "eyes covered by a black bar", _covered(0.32, 0.5, (0, 0, 0))),
+    DegradedCondition(
+        "tighter", "cut tighter, to 83 % of the side: no margin", _recut(zoom=1 / 1.2)
+    ),
+    DegradedCondition(
+        "wider", "cut wider, to 117 % of the side: a margin of 40 %", _recut(zoom=1.4 / 1.2)
+    ),
+    DegradedCondition("shifted", "moved by 10 % of the side, right and down", _recut(shift=0.1)),
+    DegradedCondition("turned", "turned by 15 degrees", _recut(turn=15)),
+    DegradedCondition("small", "20 pixels wide, enlarged", _small),
+    DegradedCondition("blurred", "blurred (Gaussian, 3 % of the side)", _blurred),
+    DegradedCondition("dark", "a quarter of the light", _dark),
+    DegradedCondition("jpeg", "JPEG of quality 20", _jpeg),
+    DegradedCondition("grey", "without colour", _grey),
+    DegradedCondition("mouth", "nose and mouth masked", _covered(0.55, 0.95, (150, 190, 215))),
+    DegradedCondition("eyes", "eyes covered by a black bar", _covered(0.32, 0.5, (0, 0, 0))),
 )
 """Mask and bar lie where `box` crops have the mouth and the eyes."""
 
 
-def stressed_crops(source: Source, geometry: Geometry, finder: Finder) -> Photo | None:
+def degraded_crops(source: Source, geometry: Geometry, detector: Detector) -> Photo | None:
     """Return the largest face under every condition.
 
     Args:
         source: a path, a file's bytes or an upright RGB array.
         geometry: of the crop.
-        finder: see `finders.Finder`.
+        detector: see `faces.detection.Detector`.
 
     Returns:
         uint8 (conditions, height, width, 3) in the order of `CONDITIONS`; None without a face.
     """
-    found = find_faces(source, geometry, finder)
+    found = find_faces(source, geometry, detector)
     if not found.faces or isinstance(source, PhotoError):
         return None
     if not isinstance(source, np.ndarray):

@@ -19,7 +19,7 @@ whose answer may change. The bundled model has 0.2 and 1 of 200."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Tolerances:
     """Beyond these an export is refused.
 
     Attributes:
@@ -35,7 +35,7 @@ class Limits:
         return max(1, math.floor(self.flips * crops)) if self.flips else 0
 
 
-def choose_limits(int8: bool, difference: float | None, flips: float | None) -> Limits:
+def choose_limits(int8: bool, difference: float | None, flips: float | None) -> Tolerances:
     """Return the limits asked for, or the usual ones.
 
     Raises:
@@ -47,11 +47,11 @@ def choose_limits(int8: bool, difference: float | None, flips: float | None) -> 
                 "--max-difference and --max-flips are for --int8: the other formats must agree",
                 "Leave them out.",
             )
-        return Limits()
+        return Tolerances()
     for name, value in (("--max-difference", difference), ("--max-flips", flips)):
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} is {value}", "It must be 0 to 1.")
-    return Limits(
+    return Tolerances(
         MAX_DIFFERENCE if difference is None else difference,
         MAX_FLIPS if flips is None else flips,
     )
@@ -72,7 +72,7 @@ class Agreement:
     largest: float
     mean: float
     flips: int
-    limits: Limits
+    limits: Tolerances
 
     @property
     def made(self) -> bool:
@@ -129,7 +129,9 @@ class Agreement:
         }
 
 
-def agree(sample: Sample, ours: Probabilities, theirs: Probabilities, limits: Limits) -> Agreement:
+def agree(
+    sample: Sample, ours: Probabilities, theirs: Probabilities, limits: Tolerances
+) -> Agreement:
     """Compare an export's answers with its model's.
 
     Args:

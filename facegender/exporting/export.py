@@ -13,14 +13,14 @@ import numpy as np
 from PIL import Image
 
 from facegender.errors import UsageError
-from facegender.exporting.agreement import Agreement, Limits, agree, choose_limits
-from facegender.exporting.formats import Format, Source, choose_format
+from facegender.exporting.agreement import Agreement, Tolerances, agree, choose_limits
+from facegender.exporting.formats import ExportSource, Format, choose_format
 from facegender.exporting.manifest import MANIFEST, check_place, describe, list_files
 from facegender.exporting.readme import render_readme
 from facegender.exporting.samples import (
     CALIBRATED,
     COMPARED,
-    LEAST_CALIBRATED,
+    MIN_CALIBRATION_CROPS,
     OnProgress,
     Photos,
     Sample,
@@ -152,8 +152,8 @@ def _samples(
         return split_sample(take(calibrate, COMPARED + CALIBRATED))
     sample = take(photos, COMPARED)
     calibration = take(calibrate, CALIBRATED, sample.crops).crops
-    if len(calibration) < LEAST_CALIBRATED:
-        raise too_few(len(calibration), LEAST_CALIBRATED)
+    if len(calibration) < MIN_CALIBRATION_CROPS:
+        raise too_few(len(calibration), MIN_CALIBRATION_CROPS)
     return sample, calibration
 
 
@@ -163,7 +163,7 @@ def _convert(
     folder: Path,
     sample: Sample,
     calibration: Crops | None,
-    limits: Limits,
+    limits: Tolerances,
 ) -> tuple[Agreement, dict[str, Any]]:
     """Write the model, have its engine run it, compare; return also an example and its answer.
 
@@ -175,7 +175,7 @@ def _convert(
     crops = np.concatenate([sample.crops, made, made[..., ::-1]])
     ours = run_network(KerasNetwork(keras), crops)
     check_answers(bundle, ours)
-    network = form.make(Source(bundle, keras, calibration), folder / form.file)
+    network = form.make(ExportSource(bundle, keras, calibration), folder / form.file)
     theirs = run_network(network, crops)
     number = len(sample.crops)
     agreement = agree(sample, ours[:number], theirs[:number], limits)

@@ -16,7 +16,7 @@ import numpy as np
 from facegender.errors import FaceGenderError, UsageError
 from facegender.faces.crop_cache import Crops
 from facegender.models.bundle import Bundle
-from facegender.models.inference import LiteRtNetwork, Network, Probabilities, convert_twin
+from facegender.models.inference import LiteRtNetwork, Network, Probabilities, convert_to_litert
 from facegender.models.keras_backend import import_keras
 from facegender.runtime.native_output import native_noise_hidden
 
@@ -27,7 +27,7 @@ OPSET: Final = 17
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ExportSource:
     """What is converted.
 
     Attributes:
@@ -59,7 +59,7 @@ class Format:
     file: str
     engine: str
     output: str
-    write: Callable[[Source, Path], None]
+    write: Callable[[ExportSource, Path], None]
     load: Callable[[Path], Network]
     modules: tuple[str, ...] = ()
 
@@ -81,7 +81,7 @@ class Format:
                 f"Install it: pip install 'facegender[{self.name}]'",
             )
 
-    def make(self, source: Source, target: Path) -> Network:
+    def make(self, source: ExportSource, target: Path) -> Network:
         """Write a source to a path, and load what was written into the engine.
 
         Raises:
@@ -105,26 +105,26 @@ def choose_format(name: str, *, int8: bool = False) -> Format:
     Raises:
         UsageError: there is none of that name, or it has no int8.
     """
-    if name not in FORMATS:
-        raise UsageError(f"unknown format {name!r}", f"Choose one of {', '.join(FORMATS)}.")
+    if name not in EXPORT_FORMATS:
+        raise UsageError(f"unknown format {name!r}", f"Choose one of {', '.join(EXPORT_FORMATS)}.")
     if int8 and name != "litert":
         raise UsageError(f"--int8 is for litert, not for {name}", "Choose --format litert.")
-    return FORMATS[name]
+    return EXPORT_FORMATS[name]
 
 
-def _write_litert(source: Source, target: Path) -> None:
-    twin = source.bundle.twin
+def _write_litert(source: ExportSource, target: Path) -> None:
+    twin = source.bundle.litert
     if source.calibration is None and twin is not None:
         target.write_bytes(twin.read_bytes())  # the very network that predict runs
     else:
-        target.write_bytes(convert_twin(source.keras, source.calibration))
+        target.write_bytes(convert_to_litert(source.keras, source.calibration))
 
 
 def _load_litert(target: Path) -> Network:
     return LiteRtNetwork(target.read_bytes())
 
 
-def _write_onnx(source: Source, target: Path) -> None:
+def _write_onnx(source: ExportSource, target: Path) -> None:
     import onnx
 
     keras = import_keras()
@@ -169,7 +169,7 @@ class OnnxNetwork:
         return np.asarray(self._session.run([OUTPUT], {INPUT: crops})[0], np.float32)
 
 
-def _write_saved_model(source: Source, target: Path) -> None:
+def _write_saved_model(source: ExportSource, target: Path) -> None:
     import_keras()
     import tensorflow as tf
 
@@ -202,7 +202,7 @@ class SavedModelNetwork:
         return np.asarray(run(**{INPUT: self._tensor(crops)})[OUTPUT], np.float32)
 
 
-FORMATS: Final = {
+EXPORT_FORMATS: Final = {
     form.name: form
     for form in (
         Format("litert", "model.tflite", "ai-edge-litert", "output_0", _write_litert, _load_litert),

@@ -18,9 +18,9 @@ _NOTES = {
 }
 
 _CUTTING = {
-    "photo": "The whole photo is taken as one face; no finder is needed.",
-    "box": "The crop is a square around the finder's box, {margin:g} times its side wider than it "
-    "(cut to the crop's aspect).",
+    "photo": "The whole photo is taken as one face; no detector is needed.",
+    "box": "The crop is a square around the detector's box, {margin:g} times its side wider than "
+    "it (cut to the crop's aspect).",
     "eyes": "The photo is turned, scaled and moved so that the eyes lie at {places} of the crop's "
     "width and height.",
 }
@@ -78,11 +78,11 @@ def _cutting(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
         "Turn the photo upright first: `ImageOps.exif_transpose(Image.open(path)).convert('RGB')`.",
     ]
     if geometry.finds:
-        finder = export["finder"]
+        detector = export["finder"]
         lines[-1] += (
-            f" The model learned from the boxes of the finder {finder}; those of another may be "
-            "wider or tighter: look at some crops beside `facegender predict PHOTO --crops DIR`."
-            if finder
+            f" The model learned from the boxes of the detector {detector}; those of another may "
+            "be wider or tighter: look at some crops beside `facegender predict PHOTO --crops DIR`."
+            if detector
             else " Look at some crops beside those of `facegender predict PHOTO --crops DIR`."
         )
     return lines

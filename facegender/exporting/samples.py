@@ -16,7 +16,7 @@ from facegender.dataset.sidecar import read_crop
 from facegender.dataset.table import read_table
 from facegender.errors import DataError
 from facegender.faces.crop_cache import Crops
-from facegender.faces.detection import AsCropped, finder_for
+from facegender.faces.detection import AsCropped, detector_for
 from facegender.faces.extraction import Source, find_faces_in
 from facegender.faces.geometry import Geometry
 from facegender.models.bundle import Bundle
@@ -26,7 +26,7 @@ COMPARED: Final = 200
 CALIBRATED: Final = 200
 """Crops that int8 is calibrated with, at most. More take longer and do not help: the bundled
 model's mean difference was 0.006 with 10, 0.007 with 300 and with 1,000 crops."""
-LEAST_CALIBRATED: Final = 20
+MIN_CALIBRATION_CROPS: Final = 20
 
 Photos = str | os.PathLike[str] | Sequence[Source]
 """Photos of the user's: a faces.csv, or photos as `Predictor.predict` takes them."""
@@ -83,14 +83,14 @@ def take_crops(
                 "Give the original photos.",
             )
         sources = list(read_table(table).paths)
-        finder = finder_for(geometry) if crop is None else AsCropped(geometry.size)
+        detector = detector_for(geometry) if crop is None else AsCropped(geometry.size)
     else:
-        sources, finder = list(photos), finder_for(geometry)
+        sources, detector = list(photos), detector_for(geometry)
     random.Random(0).shuffle(sources)
     seen = set() if without is None else {crop.tobytes() for crop in without}
     taken: list[Crops] = []
     looked = no_face = unreadable = 0
-    for found in find_faces_in(sources, geometry, finder=finder, workers=workers):
+    for found in find_faces_in(sources, geometry, detector=detector, workers=workers):
         looked += 1
         unreadable += found.error is not None
         no_face += found.error is None and not found.faces
@@ -132,9 +132,9 @@ def split_sample(sample: Sample) -> tuple[Sample, Crops]:
     Raises:
         DataError: there are too few to calibrate with.
     """
-    compared = min(COMPARED, len(sample.crops) // 2, len(sample.crops) - LEAST_CALIBRATED)
+    compared = min(COMPARED, len(sample.crops) // 2, len(sample.crops) - MIN_CALIBRATION_CROPS)
     if compared < 1:
-        raise too_few(len(sample.crops), LEAST_CALIBRATED + 1)
+        raise too_few(len(sample.crops), MIN_CALIBRATION_CROPS + 1)
     crops = sample.crops
     rest = crops[compared : compared + CALIBRATED]
     return Sample(crops[:compared], sample.photos, sample.no_face, sample.unreadable), rest

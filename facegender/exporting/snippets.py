@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facegender.faces.geometry import LEAST_EYES, Geometry
+from facegender.faces.geometry import MIN_EYE_DISTANCE, Geometry
 
 EXAMPLE = "example.png"
 """A made picture of a crop's size, whose right answer is known."""
@@ -59,7 +59,7 @@ from PIL import Image
 
 
 def cut_face(photo, x, y, width, height):
-    # The finder's box of a face, in pixels of an upright RGB photo -> the crop.
+    # The detector's box of a face, in pixels of an upright RGB photo -> the crop.
     scale = {scale} * (width + height) / 2 / {longer}
     across, down = scale * {width}, scale * {height}
     edge = math.ceil(across + down)  # beyond the photo its border is repeated
@@ -113,5 +113,5 @@ def cut_code(geometry: Geometry) -> str:
         longer=max(geometry.size),
         scale=f"{1 + geometry.margin:g}",
         eyes=tuple((round(u * width, 4), round(v * height, 4)) for u, v in geometry.eyes),
-        least=LEAST_EYES,
+        least=MIN_EYE_DISTANCE,
     )

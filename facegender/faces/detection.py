@@ -1,7 +1,7 @@
-"""Finders: photo -> faces, largest first.
+"""Detection: photo -> faces, largest first.
 
-`FaceFinder` makes a finder of an engine: it chooses the scales, tries again with margins where a
-photo is one tight face, has a second look at doubtful faces, and removes duplicates.
+`FaceDetector` makes a detector of a backend: it chooses the scales, tries again with margins where
+a photo is one tight face, has a second look at doubtful faces, and removes duplicates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from facegender.errors import PhotoError, UsageError
-from facegender.faces.detectors import ENGINES, Engine, default_engine, load_engine
+from facegender.faces.backends import BACKENDS, Backend, default_backend, load_backend
 from facegender.faces.geometry import Face, Geometry, cut_out
 from facegender.images.decode import Photo
 
@@ -37,7 +37,7 @@ LARGEST_SIDE: Final = 30_000
 COARSE_SIDE: Final = 256
 """Longest side at which large faces are searched."""
 WIDEST: Final = 1.25
-"""Large faces are searched in photos whose shorter side is so many times the engine's most: a
+"""Large faces are searched in photos whose shorter side is so many times the backend's most: a
 face that fills a smaller photo is found by the second try."""
 RETRY_SIDE: Final = 160
 """A photo without a face is tried once more as one tight face: small, with a margin around it."""
@@ -57,7 +57,7 @@ OVERLAP: Final = 0.6
 """Of two faces that share more than this part of the smaller one, the less sure one is dropped."""
 
 
-class Finder(Protocol):
+class Detector(Protocol):
     """Finds the faces of a photo, largest first; an empty list means no face. Picklable."""
 
     def __call__(self, photo: Photo, size: tuple[int, int] | None = None, /) -> list[Face]:
@@ -76,25 +76,27 @@ def whole_photo(photo: Photo, _size: tuple[int, int] | None = None) -> list[Face
 
 
 @dataclass(frozen=True, slots=True)
-class FaceFinder:
+class FaceDetector:
     """Finds the faces of a photo, largest first.
 
-    Small enough to be sent to another process, where its engine is loaded once.
+    Small enough to be sent to another process, where its backend is loaded once.
 
     Attributes:
-        engine: a name in `ENGINES`.
+        backend: a name in `BACKENDS`.
         min_face: least width of a face in pixels of the photo. None means `MIN_FACE`, but in
             photos longer than `FINE_SIDE` the width that stays findable after scaling to that.
         min_score: least score, 0 to 1.
     """
 
-    engine: str
+    backend: str
     min_face: int | None = None
     min_score: float = MIN_SCORE
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise UsageError(f"unknown finder {self.engine!r}", f"Choose one of {list(ENGINES)}.")
+        if self.backend not in BACKENDS:
+            raise UsageError(
+                f"unknown detector {self.backend!r}", f"Choose one of {list(BACKENDS)}."
+            )
         if self.min_face is not None and self.min_face < 1:
             raise UsageError(f"the least face is {self.min_face}", "It must be 1 pixel or more.")
         if not 0 <= self.min_score <= 1:
@@ -102,7 +104,7 @@ class FaceFinder:
 
     def wanted_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (width, height) at which a photo of (width, height) is searched."""
-        scale = min(1.0, load_engine(self.engine).least / (self.min_face or MIN_FACE))
+        scale = min(1.0, load_backend(self.backend).min_face / (self.min_face or MIN_FACE))
         scale = min(scale, LARGEST_SIDE / max(size))
         if self.min_face is None:
             scale = min(scale, FINE_SIDE / max(size))
@@ -118,53 +120,53 @@ class FaceFinder:
         Returns:
             faces in pixels of `photo`, largest first; empty where there is none.
         """
-        engine = load_engine(self.engine)
+        backend = load_backend(self.backend)
         own = (photo.shape[1], photo.shape[0])
         fine = self.wanted_size(size or own)
         if max(fine) > max(own):
             fine = own
-        found = _at(engine, photo, fine)
-        if min(fine) > WIDEST * engine.most:
-            found = [face for face in found if face.box[2] * fine[0] <= engine.most * own[0]]
-            found += _at(engine, photo, _scaled(own, COARSE_SIDE / max(own)))
+        found = _at(backend, photo, fine)
+        if min(fine) > WIDEST * backend.max_face:
+            found = [face for face in found if face.box[2] * fine[0] <= backend.max_face * own[0]]
+            found += _at(backend, photo, _scaled(own, COARSE_SIDE / max(own)))
         kept = self._kept(photo, found, size or own)
         if kept:
             return kept
-        tight = _with_margin(engine, photo, *LOOKS[0])
+        tight = _with_margin(backend, photo, *LOOKS[0])
         return self._kept(photo, tight, size or own) or self._filling(photo, tight, size or own)
 
     def _filling(self, photo: Photo, first: list[Face], whole: tuple[int, int]) -> list[Face]:
         """Return the one face that fills the photo, where further looks agree with the first."""
-        engine, own = load_engine(self.engine), (photo.shape[1], photo.shape[0])
+        backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
         filling = [face for face in first if _fills(face, own)]
-        best = max(filling, key=lambda face: face.sure, default=None)
-        if best is None or best.sure < HOPELESS:
+        best = max(filling, key=lambda face: face.confidence, default=None)
+        if best is None or best.confidence < HOPELESS:
             return []
-        total = best.sure
+        total = best.confidence
         for margin, border in LOOKS[1:]:
-            found = [f for f in _with_margin(engine, photo, margin, border) if _fills(f, own)]
-            total += max((face.sure for face in found), default=0.0)
-            best = max([best, *found], key=lambda face: face.sure)
+            found = [f for f in _with_margin(backend, photo, margin, border) if _fills(f, own)]
+            total += max((face.confidence for face in found), default=0.0)
+            best = max([best, *found], key=lambda face: face.confidence)
         steady = total / len(LOOKS) >= self.min_score - WAVERING
         wide = best.box[2] >= ROUNDING * least
-        return [best] if steady and wide and best.sure >= self.min_score else []
+        return [best] if steady and wide and best.confidence >= self.min_score else []
 
     def _kept(self, photo: Photo, faces: list[Face], whole: tuple[int, int]) -> list[Face]:
         """Drop the unsure, the small, the ones outside and the duplicates; largest first."""
-        engine, own = load_engine(self.engine), (photo.shape[1], photo.shape[0])
+        backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
         sure = sorted(
-            (f for f in faces if f.sure >= self.min_score and f.box[2] >= ROUNDING * least),
-            key=lambda face: face.sure,
+            (f for f in faces if f.confidence >= self.min_score and f.box[2] >= ROUNDING * least),
+            key=lambda face: face.confidence,
             reverse=True,
         )
         kept: list[Face] = []
         for face in sure:
             if not _inside(face, own) or any(_shared(face, other) > OVERLAP for other in kept):
                 continue
-            confirmed = face if face.sure >= SURE else _second_look(engine, photo, face)
-            if confirmed.sure >= self.min_score:
+            confirmed = face if face.confidence >= SURE else _second_look(backend, photo, face)
+            if confirmed.confidence >= self.min_score:
                 kept.append(confirmed)
         return sorted(kept, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
@@ -196,23 +198,23 @@ class AsCropped:
         return whole_photo(photo)
 
 
-def finder_for(
+def detector_for(
     geometry: Geometry,
     *,
     detect: bool = True,
     min_face: int | None = None,
     min_score: float | None = None,
-) -> Finder:
-    """Return the finder that a crop geometry needs.
+) -> Detector:
+    """Return the detector that a crop geometry needs.
 
     Args:
         geometry: of the model.
         detect: False takes every photo as one face, whatever the geometry.
-        min_face, min_score: see `FaceFinder`.
+        min_face, min_score: see `FaceDetector`.
     """
     if not (detect and geometry.finds):
         return whole_photo
-    return FaceFinder(default_engine(), min_face, MIN_SCORE if min_score is None else min_score)
+    return FaceDetector(default_backend(), min_face, MIN_SCORE if min_score is None else min_score)
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -221,18 +223,18 @@ def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _at(engine: Engine, photo: Photo, size: tuple[int, int]) -> list[Face]:
-    """Run the engine on the photo scaled to (width, height); faces in pixels of the photo."""
+def _at(backend: Backend, photo: Photo, size: tuple[int, int]) -> list[Face]:
+    """Run the backend on the photo scaled to (width, height); faces in pixels of the photo."""
     height, width = photo.shape[:2]
     if size == (width, height):
-        return engine(photo)
+        return backend(photo)
     # Reducing by whole numbers first is several times as fast and changes nothing to see.
     small = Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     across, down = width / size[0], height / size[1]
-    return [face.scaled(across, down) for face in engine(np.asarray(small))]
+    return [face.scaled(across, down) for face in backend(np.asarray(small))]
 
 
-def _with_margin(engine: Engine, photo: Photo, share: float, border: str) -> list[Face]:
+def _with_margin(backend: Backend, photo: Photo, share: float, border: str) -> list[Face]:
     """Look at a small copy with a margin around it, and at its mirror image."""
     height, width = photo.shape[:2]
     size = _scaled((width, height), RETRY_SIDE / max(width, height))
@@ -240,14 +242,14 @@ def _with_margin(engine: Engine, photo: Photo, share: float, border: str) -> lis
     margin = math.ceil(share * max(size))
     around = ((margin, margin), (margin, margin), (0, 0))
     padded = np.pad(small, around, mode="edge" if border == "edge" else "constant")
-    found = engine(padded)
-    found += [_mirrored(face, padded.shape[1]) for face in engine(padded[:, ::-1])]
+    found = backend(padded)
+    found += [_mirrored(face, padded.shape[1]) for face in backend(padded[:, ::-1])]
     faces = [face.moved(-margin, -margin) for face in found]
     return [face.scaled(width / size[0], height / size[1]) for face in faces]
 
 
-def _second_look(engine: Engine, photo: Photo, face: Face) -> Face:
-    """Look at one face alone and at its mirror image, at a size that suits the engine.
+def _second_look(backend: Backend, photo: Photo, face: Face) -> Face:
+    """Look at one face alone and at its mirror image, at a size that suits the backend.
 
     The better of these, or the first score if that is lower, is the face's score.
     """
@@ -256,10 +258,12 @@ def _second_look(engine: Engine, photo: Photo, face: Face) -> Face:
     left, top = x + (width - side) / 2, y + (height - side) / 2
     window = cut_out(photo, (left, top, side, side), (LOOK_SIDE, LOOK_SIDE), fill="constant")
     scale = side / LOOK_SIDE
-    again = engine(window) + [_mirrored(found, LOOK_SIDE) for found in engine(window[:, ::-1])]
+    again = backend(window) + [_mirrored(found, LOOK_SIDE) for found in backend(window[:, ::-1])]
     placed = (found.scaled(scale, scale).moved(left, top) for found in again)
-    score = max((found.sure for found in placed if _shared(found, face) > OVERLAP), default=0.0)
-    return replace(face, score=min(score, face.sure))
+    score = max(
+        (found.confidence for found in placed if _shared(found, face) > OVERLAP), default=0.0
+    )
+    return replace(face, score=min(score, face.confidence))
 
 
 def _mirrored(face: Face, side: int) -> Face:

@@ -13,7 +13,7 @@ import numpy as np
 
 from facegender.errors import PhotoError
 from facegender.faces.crop_cache import CropCache, Crops
-from facegender.faces.detection import AsCropped, FaceFinder, Finder, whole_photo
+from facegender.faces.detection import AsCropped, Detector, FaceDetector, whole_photo
 from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.images.decode import (
     KILLED,
@@ -48,22 +48,22 @@ class Found:
     error: PhotoError | None = None
 
 
-def find_faces(source: Source, geometry: Geometry, finder: Finder = whole_photo) -> Found:
+def find_faces(source: Source, geometry: Geometry, detector: Detector = whole_photo) -> Found:
     """Read a photo, find its faces and crop them; a photo that cannot be used is an answer too.
 
     Args:
         source: a path, a file's bytes, an upright uint8 RGB array (height, width, 3), or a
             `PhotoError` where the photo was lost before it came here.
         geometry: the crop that the model takes.
-        finder: see `finders.Finder`.
+        detector: see `faces.detection.Detector`.
     """
     try:
         if isinstance(source, PhotoError):
             raise source
         if not isinstance(source, np.ndarray):
             source = source if isinstance(source, bytes) else read_bytes(source)
-        photo = _decoded(source, _enough(geometry, finder))
-        faces = finder(photo.pixels, photo.size)
+        photo = _decoded(source, _enough(geometry, detector))
+        faces = detector(photo.pixels, photo.size)
         if _too_coarse(photo, faces, geometry):
             whole = _decoded(source, None)
             faces = [_in_whole(face, photo) for face in faces]
@@ -83,7 +83,7 @@ def find_faces_in(
     sources: Iterable[Source],
     geometry: Geometry,
     *,
-    finder: Finder = whole_photo,
+    detector: Detector = whole_photo,
     workers: int | None = None,
     ready: Ready | None = None,
 ) -> Iterator[Found]:
@@ -92,7 +92,7 @@ def find_faces_in(
     def died(_source: Source) -> Found:
         return _without_faces(geometry, PhotoError("unreadable", KILLED))
 
-    find = partial(find_faces, geometry=geometry, finder=finder)
+    find = partial(find_faces, geometry=geometry, detector=detector)
     return ordered_map(find, sources, workers=workers, ready=ready, on_death=died)
 
 
@@ -101,7 +101,7 @@ def cache_crops(
     geometry: Geometry,
     *,
     folder: Path,
-    finder: Finder = whole_photo,
+    detector: Detector = whole_photo,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[CropCache, list[tuple[int, PhotoError | None]]]:
@@ -110,8 +110,8 @@ def cache_crops(
     Args:
         paths: photo paths.
         geometry: the crop wanted.
-        folder: where the cache lies; see `cache.CropCache`.
-        finder: see `finders.Finder`.
+        folder: where the cache lies; see `crop_cache.CropCache`.
+        detector: see `faces.detection.Detector`.
         workers: processes that decode; None means one a core.
         on_progress: called with (photos done, photos in all).
 
@@ -121,7 +121,7 @@ def cache_crops(
     """
     crops = CropCache(len(paths), geometry.shape, folder)
     failed: list[tuple[int, PhotoError | None]] = []
-    for i, found in enumerate(find_faces_in(paths, geometry, finder=finder, workers=workers)):
+    for i, found in enumerate(find_faces_in(paths, geometry, detector=detector, workers=workers)):
         if len(found.faces):
             crops[i] = found.crops[0]
         else:
@@ -143,11 +143,11 @@ def _decoded(source: bytes | Photo, at_least: AtLeast | None) -> Decoded:
     return Decoded(source, (source.shape[1], source.shape[0]))
 
 
-def _enough(geometry: Geometry, finder: Finder) -> AtLeast:
+def _enough(geometry: Geometry, detector: Detector) -> AtLeast:
     """The size to decode at: what the crop needs, or what the search needs."""
-    if isinstance(finder, FaceFinder):
-        return finder.wanted_size
-    if finder is whole_photo or isinstance(finder, AsCropped):
+    if isinstance(detector, FaceDetector):
+        return detector.wanted_size
+    if detector is whole_photo or isinstance(detector, AsCropped):
         return lambda _size: geometry.size
     return lambda size: size
 

@@ -16,7 +16,7 @@ KINDS: Final = ("photo", "box", "eyes")
 """Known kinds of crops.
 
 `photo`: the largest centred part of the photo with the crop's aspect.
-`box`: a square around the finder's box with a margin (cut to the crop's aspect).
+`box`: a square around the detector's box with a margin (cut to the crop's aspect).
 `eyes`: turned, scaled and moved so that the eyes lie at stated places.
 """
 
@@ -24,10 +24,10 @@ MARGIN: Final = 0.2
 """Margin of `box` unless stated: the square's side is 1.2 times the mean side of the box."""
 EYES: Final = ((0.31, 0.41), (0.69, 0.41))
 """Places of `eyes` unless stated: the eye on the left and on the right, as shares of the crop."""
-LEAST_EYES: Final = 0.38
+MIN_EYE_DISTANCE: Final = 0.38
 """Eyes closer than this share of the box are those of a profile: the box then gives the scale."""
 MEAN_EYES: Final = ((0.26, 0.37), (0.71, 0.37))
-"""Where the eyes lie in a box whose finder gives none (median of 1,250 FairFace photos)."""
+"""Where the eyes lie in a box whose detector gives none (median of 1,250 FairFace photos)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Face:
 
     Attributes:
         box: (x, y, width, height) of the face.
-        landmarks: points (x, y) the finder gave, or None.
-        score: the finder's confidence, 0 to 1, or None where nothing was looked for: the photo
+        landmarks: points (x, y) the detector gave, or None.
+        score: the detector's confidence, 0 to 1, or None where nothing was looked for: the photo
             is then taken as one face, as it is.
     """
 
@@ -46,7 +46,7 @@ class Face:
     score: float | None = None
 
     @property
-    def sure(self) -> float:
+    def confidence(self) -> float:
         """The score, 1 where nothing was looked for."""
         return 1.0 if self.score is None else self.score
 
@@ -241,7 +241,7 @@ def _aligned(photo: Photo, face: Face, geometry: Geometry) -> Photo:
     points = face.landmarks or tuple((x + u * width, y + v * height) for u, v in MEAN_EYES)
     (x1, y1), (x2, y2) = sorted(points[:2])
     (u1, v1), (u2, v2) = ((u * geometry.width, v * geometry.height) for u, v in geometry.eyes)
-    distance = max(math.hypot(x2 - x1, y2 - y1), LEAST_EYES * (width + height) / 2)
+    distance = max(math.hypot(x2 - x1, y2 - y1), MIN_EYE_DISTANCE * (width + height) / 2)
     scale = distance / math.hypot(u2 - u1, v2 - v1)  # pixels of the photo per pixel of the crop
     angle = math.atan2(y2 - y1, x2 - x1) - math.atan2(v2 - v1, u2 - u1)
     cos, sin = math.cos(angle), math.sin(angle)

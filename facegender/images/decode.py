@@ -26,7 +26,7 @@ Photo = NDArray[np.uint8]
 AtLeast = Callable[[tuple[int, int]], tuple[int, int]]
 """A photo's own upright (width, height) -> the least size that suffices."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
+DECODED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
 """What is decoded, beside HEIF. Pillow's other formats run foreign programs or are no photos."""
 
 MAX_PIXELS = 178_000_000
@@ -173,7 +173,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """Open an image from bytes; whatever a decoder raises in the block leaves as `PhotoError`."""
     if not data:
         raise PhotoError("empty", "empty file (0 bytes)")
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = DECODED_FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         refuse_odd_items(data)
         _register_heif()

@@ -29,7 +29,7 @@ _SAFE: Final = "%/:?#[]@!$&'()*+,;=-._~"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DownloadLimits:
     """What a download may cost.
 
     Attributes:
@@ -50,7 +50,7 @@ def is_url(name: str) -> bool:
     return name.partition("://")[0].lower() in SCHEMES and "://" in name
 
 
-def fetch(url: str, limits: Limits | None = None) -> bytes:
+def fetch(url: str, limits: DownloadLimits | None = None) -> bytes:
     """Download a photo.
 
     Every address is checked after its name was looked up, and that very address is connected to,
@@ -60,7 +60,7 @@ def fetch(url: str, limits: Limits | None = None) -> bytes:
     Raises:
         PhotoError: unreachable, refused, too large, too slow, or not an image.
     """
-    download = _Download(url, limits or Limits())
+    download = _Download(url, limits or DownloadLimits())
     # A thread, since a slow name server or a server that sends a byte a second can only be left.
     download.start()
     download.join(download.limits.seconds)
@@ -75,7 +75,7 @@ def fetch(url: str, limits: Limits | None = None) -> bytes:
 class _Download(threading.Thread):
     """A download that can be abandoned."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: DownloadLimits) -> None:
         super().__init__(daemon=True)
         self.limits = limits
         self.result: bytes | PhotoError = PhotoError("unreachable", "cannot be fetched")

@@ -86,7 +86,7 @@ class Architecture:
     recipe: Recipe
     build: Callable[[Any, Any, int], Any]
     """(keras, crops, seed) -> features: the layers between the input and the last dense layer."""
-    least_side: int | None = None
+    min_side: int | None = None
     """Pixels of the smallest side that it takes besides its own size; None means only its own."""
 
     def check_size(self, size: tuple[int, int]) -> None:
@@ -95,10 +95,10 @@ class Architecture:
         Raises:
             UsageError: what it takes instead.
         """
-        if size == self.geometry.size or (self.least_side and min(size) >= self.least_side):
+        if size == self.geometry.size or (self.min_side and min(size) >= self.min_side):
             return
         own = "x".join(map(str, self.geometry.size))
-        takes = own if self.least_side is None else f"any size from {self.least_side} pixels on"
+        takes = own if self.min_side is None else f"any size from {self.min_side} pixels on"
         raise UsageError(
             f"{self.name} does not take crops of {size[0]}x{size[1]}", f"It takes {takes}."
         )
@@ -111,13 +111,13 @@ DEFAULT = "compact"
 
 
 def register(
-    geometry: Geometry, recipe: Recipe, least_side: int | None = None
+    geometry: Geometry, recipe: Recipe, min_side: int | None = None
 ) -> Callable[[Callable[[Any, Any, int], Any]], Callable[[Any, Any, int], Any]]:
     """Enter a function ``features(keras, crops, seed)`` in the registry under its own name."""
 
     def enter(features: Callable[[Any, Any, int], Any]) -> Callable[[Any, Any, int], Any]:
         name = features.__name__
-        ARCHITECTURES[name] = Architecture(name, geometry, recipe, features, least_side)
+        ARCHITECTURES[name] = Architecture(name, geometry, recipe, features, min_side)
         return features
 
     return enter
@@ -259,7 +259,7 @@ _COMPACT: Final = Recipe(
     mirrored=True,
 )
 
-register(Geometry("box", 64, 64), _COMPACT, least_side=32)(layouts.compact)
+register(Geometry("box", 64, 64), _COMPACT, min_side=32)(layouts.compact)
 
 # Its rate is that of a start from ImageNet's weights; from the bundled model's, see `tuning_lr`.
-register(Geometry("box", 96, 96), replace(_COMPACT, lr=1e-3), least_side=32)(layouts.lite)
+register(Geometry("box", 96, 96), replace(_COMPACT, lr=1e-3), min_side=32)(layouts.lite)

@@ -26,7 +26,7 @@ from facegender.runtime.generations import sweep, write_generation
 SCHEMA = 1
 MANIFEST = "facegender.json"
 KERAS = "model.keras"
-TWIN = "model.tflite"
+LITERT = "model.tflite"
 HISTORY = "history.csv"
 CARD = "README.md"
 LAST = "last"
@@ -63,9 +63,9 @@ class Bundle:
         return str(self.manifest["fingerprint"])
 
     @property
-    def twin(self) -> Path | None:
+    def litert(self) -> Path | None:
         """The LiteRT file for prediction, None where the bundle has none."""
-        return self.files.get(TWIN)
+        return self.files.get(LITERT)
 
     def load_keras(self) -> Any:
         """Load ``model.keras`` (imports TensorFlow); custom code in it is never run.

@@ -112,7 +112,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     return [
         "## Training",
         "",
-        f"- Crop: {how}. Finder: {facts.get('finder') or 'none'}.",
+        f"- Crop: {how}. Detector: {facts.get('detector') or 'none'}.",
         f"- From {start}; at most {training['epochs']} epochs of batches of "
         f"{training['batch_size']}, learning rate {training['lr']:g}, label smoothing "
         f"{training.get('label_smoothing') or 0:g}, patience {training['patience']}, "

@@ -58,7 +58,7 @@ class LiteRtNetwork:
                 outputs = self._interpreter.get_output_details()
             self._input, self._output = inputs[0]["index"], outputs[0]["index"]
         except (ValueError, RuntimeError, IndexError) as error:
-            raise BundleError(f"the LiteRT twin cannot be loaded: {error}", "") from error
+            raise BundleError(f"the LiteRT model cannot be loaded: {error}", "") from error
         self.input_shape = self._shape(inputs)
         self.output_shape = self._shape(outputs)
         self._batch = 1
@@ -105,9 +105,9 @@ def load_network(bundle: Bundle, *, threads: int | None = None) -> Network:
         BundleError: it cannot be loaded, does not fit the manifest, or gives no probabilities.
     """
     network: Network
-    if bundle.twin is not None:
+    if bundle.litert is not None:
         threads = 1 if bundle.geometry.finds else threads
-        twin = LiteRtNetwork(bundle.twin.read_bytes(), threads=threads)
+        twin = LiteRtNetwork(bundle.litert.read_bytes(), threads=threads)
         check_shapes(bundle, twin.input_shape, twin.output_shape)
         network = twin
     else:
@@ -143,7 +143,7 @@ def run_network(network: Network, crops: CropSource, *, batch: int = BATCH) -> P
     return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)), np.float32)
 
 
-def convert_twin(model: Any, calibration: Crops | None = None) -> bytes:
+def convert_to_litert(model: Any, calibration: Crops | None = None) -> bytes:
     """Convert a Keras model to the bytes of a LiteRT file.
 
     Args:

@@ -44,7 +44,7 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class BundleState:
     """A model folder as it lies on disk.
 
     Attributes:
@@ -81,7 +81,7 @@ class Inspection:
         return {"whole": self.whole, **facts, "files": files}
 
 
-def inspect_bundle(folder: str | os.PathLike[str]) -> Inspection:
+def inspect_bundle(folder: str | os.PathLike[str]) -> BundleState:
     """Look at every file of a model folder.
 
     Raises:
@@ -90,7 +90,7 @@ def inspect_bundle(folder: str | os.PathLike[str]) -> Inspection:
     folder = Path(folder)
     manifest = load_manifest(folder)
     files = tuple(_state_of(folder, role, entry) for role, entry in manifest["files"].items())
-    return Inspection(folder, manifest, files)
+    return BundleState(folder, manifest, files)
 
 
 def _state_of(folder: Path, role: str, entry: Any) -> FileState:

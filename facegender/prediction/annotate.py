@@ -13,7 +13,7 @@ COLOURS: Final = {"female": "#E69F00", "male": "#56B4E9", "uncertain": "#FFFFFF"
 """Orange, sky blue and white: told apart by colour-blind people too (Okabe and Ito, 2008). The
 word is always there as well."""
 INK: Final = "#000000"
-LEAST_SIDE: Final = 480
+MIN_SIDE: Final = 480
 """Smaller photos are enlarged, in pixels of the longer side, so that the words can be read."""
 
 
@@ -28,7 +28,7 @@ def draw_faces(photo: Photo, faces: tuple[FacePrediction, ...]) -> Image.Image:
         an RGB image, of the photo's size or, for a small one, a whole number of times that.
     """
     height, width = photo.shape[:2]
-    times = max(1, -(-LEAST_SIDE // max(width, height)))
+    times = max(1, -(-MIN_SIDE // max(width, height)))
     image = Image.fromarray(photo).resize((width * times, height * times))
     pen = ImageDraw.Draw(image)
     side = max(image.size)

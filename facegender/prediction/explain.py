@@ -1,8 +1,8 @@
 """Where a network looked: what happens to its answer when a part of the crop is hidden.
 
-Occlusion needs nothing but the network's answers, so it runs on the LiteRT twin, and it is faithful
-by construction: what it marks is what changes the answer. Source: Zeiler and Fergus, "Visualizing
-and understanding convolutional networks", 2014.
+Occlusion needs nothing but the network's answers, so it runs on the LiteRT model, and it is
+faithful by construction: what it marks is what changes the answer. Source: Zeiler and Fergus,
+"Visualizing and understanding convolutional networks", 2014.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Explanation:
         effect: float64 (height, width), how much the log odds of the answer fall on average when
             that pixel is hidden; below zero where hiding raises them. Log odds, since a
             probability near 1 hardly moves.
-        most: the largest change of the probability by hiding one part, 0 to 1.
+        largest: the largest change of the probability by hiding one part, 0 to 1.
     """
 
     crop: Photo
     p_male: float
     effect: NDArray[np.float64]
-    most: float
+    largest: float
 
     @property
     def label(self) -> int:
@@ -65,7 +65,7 @@ def explain(predictor: Predictor, source: Source, *, face: int = 1) -> Explanati
         PhotoError: the photo cannot be used.
         DataError: it has no such face.
     """
-    found = find_faces(source, predictor.bundle.geometry, predictor.finder)
+    found = find_faces(source, predictor.bundle.geometry, predictor.detector)
     if found.error is not None:
         raise found.error
     if not 1 <= face <= len(found.faces):
@@ -80,8 +80,8 @@ def explain(predictor: Predictor, source: Source, *, face: int = 1) -> Explanati
     for fall, (top, bottom, left, right) in zip(falls, squares, strict=True):
         total[top:bottom, left:right] += fall
         times[top:bottom, left:right] += 1
-    most = float(np.abs(answers[1:, MALE] - p_male).max())
-    return Explanation(crop, p_male, total / times, most)
+    largest = float(np.abs(answers[1:, MALE] - p_male).max())
+    return Explanation(crop, p_male, total / times, largest)
 
 
 def log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,7 +119,8 @@ def draw_explanation(explanation: Explanation) -> Image.Image:
     sure = explanation.p_male if explanation.label == MALE else 1 - explanation.p_male
     words = (
         f"{LABELS[explanation.label]} {100 * sure:.0f} %",
-        f"orange carries it, blue speaks against it; at most {100 * explanation.most:.0f} points",
+        "orange carries it, blue speaks against it; "
+        f"at most {100 * explanation.largest:.0f} points",
     )
     pen = ImageDraw.Draw(sheet)
     for number, line in enumerate(words):

@@ -27,7 +27,7 @@ FOLDERS: Final = ("female", "male", "uncertain", "several", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class OutputSettings:
     """What is left on disk for each photo. Picklable.
 
     Attributes:
@@ -51,7 +51,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PredictedPhoto:
     """A photo that was predicted: its source, its place in mirrored trees, and the answer."""
 
     source: Source
@@ -60,7 +60,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class WrittenOutputs:
     """What became of a job.
 
     Attributes:
@@ -76,11 +76,11 @@ class Kept:
     error: str = ""
 
 
-def keep(job: Job, wanted: Keep) -> Kept:
+def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs:
     """Write what is wanted for one photo; a failure is an answer too."""
     prediction = job.prediction
     if prediction.error is not None:
-        return Kept(prediction)
+        return WrittenOutputs(prediction)
     copied = elsewhere = False
     try:
         if wanted.sort is not None:
@@ -89,13 +89,13 @@ def keep(job: Job, wanted: Keep) -> Kept:
         if wanted.annotate or wanted.crops:
             _draw(job, wanted)
     except FaceGenderError as error:
-        return Kept(prediction, copied, elsewhere, error.message)
+        return WrittenOutputs(prediction, copied, elsewhere, error.message)
     except OSError as error:
-        return Kept(prediction, copied, elsewhere, f"{error.strerror or error}")
-    return Kept(prediction, copied, elsewhere)
+        return WrittenOutputs(prediction, copied, elsewhere, f"{error.strerror or error}")
+    return WrittenOutputs(prediction, copied, elsewhere)
 
 
-def _draw(job: Job, wanted: Keep) -> None:
+def _draw(job: PredictedPhoto, wanted: OutputSettings) -> None:
     source = job.source
     assert isinstance(source, (str, os.PathLike, bytes)), "arrays have no place in a tree"
     photo = decode_photo(source if isinstance(source, bytes) else read_bytes(source)).pixels
@@ -117,11 +117,11 @@ def _draw(job: Job, wanted: Keep) -> None:
             number += 1
 
 
-def _crop_path(job: Job, folder: Path, number: int) -> Path:
+def _crop_path(job: PredictedPhoto, folder: Path, number: int) -> Path:
     return folder / job.place.with_name(f"{job.place.name}.{number}.png")
 
 
-def _sort(job: Job, folder: Path, copy: bool) -> bool:
+def _sort(job: PredictedPhoto, folder: Path, copy: bool) -> bool:
     """Link or copy a photo into its folder; return whether a link had to become a copy."""
     target = folder / _folder_of(job.prediction) / job.place
     if isinstance(job.source, bytes):
@@ -152,13 +152,13 @@ def _sort(job: Job, folder: Path, copy: bool) -> bool:
     return False
 
 
-def _lies_elsewhere(job: Job, folder: Path) -> bool:
+def _lies_elsewhere(job: PredictedPhoto, folder: Path) -> bool:
     """Whether an earlier run, with another answer, put the photo into another folder too."""
     own = _folder_of(job.prediction)
     return any(os.path.lexists(folder / name / job.place) for name in FOLDERS if name != own)
 
 
-def _absolute(job: Job) -> Path:
+def _absolute(job: PredictedPhoto) -> Path:
     assert isinstance(job.source, (str, os.PathLike)), "arrays have no place in a tree"
     return Path(os.path.abspath(job.source))
 

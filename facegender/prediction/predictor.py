@@ -1,4 +1,4 @@
-"""Photos -> predictions. Never imports TensorFlow unless a model has no LiteRT twin."""
+"""Photos -> predictions. Never imports TensorFlow unless a model has no LiteRT model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.crop_cache import Crops
-from facegender.faces.detection import AsCropped, FaceFinder, Finder, finder_for
+from facegender.faces.detection import AsCropped, Detector, FaceDetector, detector_for
 from facegender.faces.extraction import SOURCES, Found, Source, find_faces_in
 from facegender.faces.geometry import Face
 from facegender.labels import LABELS
@@ -102,13 +102,13 @@ class Predictor:
             None means one a core.
         detect: look for faces where the model's crop needs it; False takes each photo as one
             face, as it is.
-        min_face: least width of a face in pixels of the photo; see `finders.FaceFinder`.
+        min_face: least width of a face in pixels of the photo; see `faces.detection.FaceDetector`.
         min_score: least score of a face, 0 to 1.
 
     Raises:
         BundleError: the model is missing, damaged, foreign or does not fit.
         UsageError: a number out of range.
-        FaceGenderError: the model needs a face finder and none is installed.
+        FaceGenderError: the model needs a face detector and none is installed.
 
     Example:
         >>> from facegender import Predictor
@@ -131,17 +131,17 @@ class Predictor:
         folder, self.chosen = choose_model(model)
         self.bundle: Bundle = load_bundle(Path(folder))
         self.threshold = self.bundle.threshold if threshold is None else threshold
-        self.finder: Finder = finder_for(
+        self.detector: Detector = detector_for(
             self.bundle.geometry, detect=detect, min_face=min_face, min_score=min_score
         )
         self._network = load_network(self.bundle, threads=workers)
         self.workers = workers
 
     @property
-    def other_finder(self) -> str:
-        """Name of the finder that the model was trained with where this is another, else ""."""
+    def other_detector(self) -> str:
+        """Name of the detector that the model was trained with where this is another, else ""."""
         theirs = self.bundle.manifest.get("finder")
-        ours = self.finder.engine if isinstance(self.finder, FaceFinder) else None
+        ours = self.detector.backend if isinstance(self.detector, FaceDetector) else None
         return str(theirs) if theirs and ours and theirs != ours else ""
 
     def classify(self, crops: Crops) -> Probabilities:
@@ -194,9 +194,9 @@ class Predictor:
         waiting: list[tuple[str | None, Found]] = []
         faces = 0
         names, opened = _named(sources)
-        finder = AsCropped(self.bundle.geometry.size) if cropped else self.finder
+        detector = AsCropped(self.bundle.geometry.size) if cropped else self.detector
         crops = find_faces_in(
-            opened, self.bundle.geometry, finder=finder, workers=self.workers, ready=ready
+            opened, self.bundle.geometry, detector=detector, workers=self.workers, ready=ready
         )
         for found in crops:
             waiting.append((names.pop(0), found))

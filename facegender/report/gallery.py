@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from facegender.errors import PhotoError
-from facegender.faces.detection import Finder, whole_photo
+from facegender.faces.detection import Detector, whole_photo
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import cut_out
 from facegender.images.decode import decode_photo, read_bytes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SIDE = 128
 MARGIN = 0.2
-"""What is shown around the finder's box, as a share of it."""
+"""What is shown around the detector's box, as a share of it."""
 
 
 class Entry(NamedTuple):
@@ -38,13 +38,17 @@ class Entry(NamedTuple):
 
 
 def gallery(
-    result: Evaluation, geometry: Geometry, finder: Finder, count: int, workers: int | None = None
+    result: Evaluation,
+    geometry: Geometry,
+    detector: Detector,
+    count: int,
+    workers: int | None = None,
 ) -> str:
     """Return HTML with at most `count` surest mistakes and as many doubtful photos.
 
     Args:
         result: the evaluation.
-        geometry, finder: as its predictor has them, to show the face that was judged.
+        geometry, detector: as its predictor has them, to show the face that was judged.
         count: 0 shows none, for private photos.
         workers: processes that read photos; None means one a core.
     """
@@ -56,7 +60,7 @@ def gallery(
     wrong = answered[((p_male >= 0.5) != (labels == 1))[answered]]
     surest = wrong[np.argsort(right[wrong], kind="stable")][:count]
     doubtful = answered[np.argsort(np.abs(p_male - 0.5)[answered], kind="stable")][:count]
-    make = partial(_thumbnail, geometry=geometry, finder=finder)
+    make = partial(_thumbnail, geometry=geometry, detector=detector)
     parts = []
     for heading, rows in (("The surest mistakes", surest), ("The most doubtful", doubtful)):
         entries = [
@@ -80,13 +84,13 @@ def _item(entry: Entry, picture: str) -> str:
     return f"<li>{shown}{escape(words)}<br><span class='soft'>{escape(name)}</span></li>"
 
 
-def _thumbnail(path: str, geometry: Geometry, finder: Finder) -> str:
+def _thumbnail(path: str, geometry: Geometry, detector: Detector) -> str:
     """Return the judged face as a data URL, "" where it cannot be read any more."""
     try:
         photo = decode_photo(read_bytes(path)).pixels
     except PhotoError:
         return ""
-    found = find_faces(photo, geometry, finder)
+    found = find_faces(photo, geometry, detector)
     (face,) = found.faces[:1] or whole_photo(photo)
     x, y, width, height = face.box
     side = max(width, height) * (1 + (MARGIN if face.score is not None else 0.0))

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from facegender._version import __version__
-from facegender.faces.detection import AsCropped, Finder
+from facegender.faces.detection import AsCropped, Detector
 from facegender.models.bundle import HISTORY, Bundle
 from facegender.models.card import LIMITS_OF_USE
 from facegender.report import sections
@@ -40,7 +40,7 @@ def render_report(
         command: how the report was made.
     """
     geometry = predictor.bundle.geometry
-    finder: Finder = AsCropped(geometry.size) if cropped else predictor.finder
+    detector: Detector = AsCropped(geometry.size) if cropped else predictor.detector
     lead = sections.verdict(result) + paragraph(
         f"Model {predictor.bundle.folder}, fingerprint {predictor.bundle.fingerprint}", "soft"
     )
@@ -55,7 +55,7 @@ def render_report(
         (
             "gallery",
             "Where it fails",
-            gallery(result, geometry, finder, shown, predictor.workers),
+            gallery(result, geometry, detector, shown, predictor.workers),
         ),
         ("learning", "How it was trained", learning_curve(predictor.bundle)),
         ("use", "What it must not be used for", paragraph(LIMITS_OF_USE.replace("*", ""))),

@@ -31,7 +31,7 @@ TITLES = {
     "brier": "Brier score",
     "ece": "calibration error (15 bins)",
 }
-_MOST_MARKS, _MOST_ROWS = 40, 1000
+_MAX_MARKS, _MAX_ROWS = 40, 1000
 """Groups in a plot and in its table: `--by person` may have many thousands."""
 _SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
 
@@ -143,7 +143,7 @@ def groups(result: Evaluation) -> str:
 def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> str:
     order = sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
     rows, intervals = [], []
-    for value in order[:_MOST_ROWS]:
+    for value in order[:_MAX_ROWS]:
         group, name = found[value], value or "(none)"
         estimates = [group[key] for key in ("accuracy", "recall_female", "recall_male")]
         numbers_of = [
@@ -160,9 +160,9 @@ def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> 
         rows.append((name, f"{group['photos']:,}", *numbers_of))
         intervals.append(Interval(name, *ends))
     heads = ("group", "photos", "accuracy", "interval", "women called women", "interval")
-    worst = f", the worst {_MOST_ROWS:,} of {len(order):,}" if len(order) > _MOST_ROWS else ""
+    worst = f", the worst {_MAX_ROWS:,} of {len(order):,}" if len(order) > _MAX_ROWS else ""
     numbers = table(f"By {by}{worst}", (*heads, "men called men", "interval"), rows)
-    shown = intervals[:_MOST_MARKS]
+    shown = intervals[:_MAX_MARKS]
     plot = forest_plot(
         f"Accuracy by {by} with intervals of 95 %; the line is that of all rows",
         _axis_for(shown),
@@ -170,8 +170,8 @@ def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> 
         result.metrics["accuracy"].value,
     )
     caption = "Accuracy, worst first; dashed: all photos"
-    if len(order) > _MOST_MARKS:
-        caption = f"Accuracy, the worst {_MOST_MARKS} of {len(order):,}; dashed: all photos"
+    if len(order) > _MAX_MARKS:
+        caption = f"Accuracy, the worst {_MAX_MARKS} of {len(order):,}; dashed: all photos"
     return f"<div><h3>By {escape(by)}</h3>{_gap(found)}{figure(caption, plot, numbers)}</div>"
 
 

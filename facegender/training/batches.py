@@ -37,7 +37,7 @@ ERASE = 0.25
 
 
 @dataclass(frozen=True)
-class Feed:
+class Batches:
     """Batches of training crops, ready for ``train_on_batch``.
 
     Attributes:
@@ -72,7 +72,7 @@ class Feed:
         """Return the order in which the rows are seen in an epoch."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.rows)
 
-    def batches(self, epoch: int, step: int, epochs: int) -> Iterator[tuple[Any, ...]]:
+    def stream(self, epoch: int, step: int, epochs: int) -> Iterator[tuple[Any, ...]]:
         """Yield (crops, one-hot labels[, weights]) from a step of an epoch on, to the last epoch.
 
         Crops are uint8 tensors, labels and weights float32. The next batches are made while the

@@ -1,8 +1,8 @@
 """Training crops as poor cameras, small pictures and much saved files show them.
 
 Blur, few pixels, strong JPEG compression and little light, on some crops, by Pillow: the stress
-test found the network weakest there (see `stress.CONDITIONS`). Wang et al., "Real-ESRGAN", 2021,
-degrade training photos by the same four steps.
+test found the network weakest there (see `robustness.CONDITIONS`). Wang et al., "Real-ESRGAN",
+2021, degrade training photos by the same four steps.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 from facegender._version import __version__
 from facegender.dataset.samples import SPLITS
 from facegender.errors import BundleError
-from facegender.faces.detectors import default_engine
+from facegender.faces.backends import default_backend
 from facegender.labels import LABELS
 from facegender.models.architectures import architecture, mirrored
 from facegender.models.bundle import (
@@ -23,7 +23,7 @@ from facegender.models.bundle import (
     DEFAULT_THRESHOLD,
     HISTORY,
     KERAS,
-    TWIN,
+    LITERT,
     Bundle,
     save_bundle,
 )
@@ -34,7 +34,7 @@ from facegender.models.inference import (
     LiteRtNetwork,
     Probabilities,
     compare,
-    convert_twin,
+    convert_to_litert,
     run_network,
 )
 from facegender.training.calibration import fit_temperature, fold_temperature
@@ -44,9 +44,9 @@ from facegender.training.history import history_csv
 from facegender.training.photos import TrainingPhotos, initial_bundle
 from facegender.training.rows import Rows
 from facegender.training.state import State, restore_best
-from facegender.training.weight_averaging import blend, keep_better
+from facegender.training.weight_averaging import average_weights, keep_better
 
-TWIN_CHECKS = 2000
+LITERT_CHECKS = 2000
 """Validation crops on which the twin must agree with the Keras model."""
 
 
@@ -83,7 +83,7 @@ def finish(
         fold_temperature(model, temperature)
         answers = run_network(KerasNetwork(model), validation.crops)
     twin, agreement = _twin(model, validation, answers, on_event)
-    facts = {"fingerprint": fingerprint_of(model), **_facts(rows, photos, state, temperature)}
+    facts = {"fingerprint": model_fingerprint(model), **_facts(rows, photos, state, temperature)}
     facts["training"] |= {"best_epoch": best, "share_of_start": share}
     if credit:
         facts["credit"] = credit
@@ -109,15 +109,15 @@ def _twin(
     model: Any, validation: ValidationSet, answers: Probabilities, on_event: OnEvent
 ) -> tuple[dict[str, bytes], dict[str, float]]:
     """Convert to LiteRT; the twin, or nothing where it answers otherwise, and how it agrees."""
-    twin = convert_twin(model)
-    twins = run_network(LiteRtNetwork(twin), validation.crops[:TWIN_CHECKS])
-    difference, flips = compare(answers[:TWIN_CHECKS], twins)
+    twin = convert_to_litert(model)
+    twins = run_network(LiteRtNetwork(twin), validation.crops[:LITERT_CHECKS])
+    difference, flips = compare(answers[:LITERT_CHECKS], twins)
     agreement = {"twin_difference": difference, "twin_flips": flips}
     if difference < TOLERANCE and not flips:
-        return {TWIN: twin}, agreement
+        return {LITERT: twin}, agreement
     on_event(
         Warn(
-            f"the LiteRT twin differs by {difference:.2g} and flips {flips} photos: it is left "
+            f"the LiteRT model differs by {difference:.2g} and flips {flips} photos: it is left "
             "out, and predict will need TensorFlow for this model"
         )
     )
@@ -132,7 +132,7 @@ def _mix_in_start(
     if wanted == 0 or (wanted is None and not chooses):
         return 0.0
     start = _start(state, on_event)
-    return 0.0 if start is None else blend(model, start, validation, wanted)
+    return 0.0 if start is None else average_weights(model, start, validation, wanted)
 
 
 def _start(state: State, on_event: OnEvent) -> list[Any] | None:
@@ -165,7 +165,7 @@ def keras_bytes(model: Any) -> bytes:
         return path.read_bytes()
 
 
-def fingerprint_of(model: Any) -> str:
+def model_fingerprint(model: Any) -> str:
     """16 hexadecimal digits of the SHA-256 of the weights (a .keras file holds times too)."""
     digest = hashlib.sha256()
     for weights in model.get_weights():
@@ -180,7 +180,7 @@ def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float)
     return {
         "arch": settings.arch,
         "crop": photos.geometry.to_json(),
-        "finder": default_engine() if photos.geometry.finds and rows.crop is None else None,
+        "finder": default_backend() if photos.geometry.finds and rows.crop is None else None,
         "threshold": DEFAULT_THRESHOLD,
         "temperature": temperature,
         "training": {

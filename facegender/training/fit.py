@@ -14,7 +14,7 @@ from facegender.errors import FaceGenderError
 from facegender.faces.crop_cache import CropSource
 from facegender.models.inference import Probabilities, run_network
 from facegender.runtime.signals import StopRequest
-from facegender.training.batches import Feed
+from facegender.training.batches import Batches
 from facegender.training.devices import Devices, Teach
 from facegender.training.events import Epoch, OnEvent, Step
 from facegender.training.state import State, save_state
@@ -32,7 +32,7 @@ class ValidationSet:
 
 def fit(
     model: Any,
-    feed: Feed,
+    train_batches: Batches,
     validation: ValidationSet,
     state: State,
     folder: Path,
@@ -47,7 +47,7 @@ def fit(
 
     Args:
         model: compiled and built, its variables already restored.
-        feed: training batches.
+        train_batches: training batches.
         validation: see `ValidationSet`.
         state: changed in place.
         folder: the model folder.
@@ -61,13 +61,13 @@ def fit(
     teach, network = devices.step(model), devices.network(model)
     began = time.perf_counter()
     earlier = state.seconds
-    batches = feed.batches(state.epoch, state.step, state.settings.epochs)
+    batches = train_batches.stream(state.epoch, state.step, state.settings.epochs)
     while not (why := why_over(state)):
         before, worked = state.epoch_seconds
         start = time.perf_counter()
-        _steps(teach, feed, batches, state, worked, stop, on_event)
+        _steps(teach, train_batches, batches, state, worked, stop, on_event)
         spent = time.perf_counter() - start
-        if state.step < feed.steps:
+        if state.step < train_batches.steps:
             state.epoch_seconds = (before + spent, worked + spent)
             state.seconds = earlier + time.perf_counter() - began
             save_state(folder, state, model, best=False)
@@ -77,13 +77,13 @@ def fit(
         best = state.best_loss is None or loss < state.best_loss
         row = Epoch(
             epoch=state.epoch + 1,
-            loss=state.loss_sum / len(feed.rows),
-            accuracy=state.right / len(feed.rows),
+            loss=state.loss_sum / len(train_batches.rows),
+            accuracy=state.right / len(train_batches.rows),
             val_loss=loss,
             val_accuracy=accuracy,
             lr=float(np.asarray(model.optimizer.learning_rate)),
             seconds=before + time.perf_counter() - start,
-            images_per_second=len(feed.rows) / (worked + spent),
+            images_per_second=len(train_batches.rows) / (worked + spent),
             best=best,
         )
         state.begin_epoch(row)
@@ -117,7 +117,7 @@ def loss_and_accuracy(
 
 def _steps(
     teach: Teach,
-    feed: Feed,
+    train_batches: Batches,
     batches: Any,
     state: State,
     worked: float,
@@ -126,15 +126,15 @@ def _steps(
 ) -> None:
     """Do the remaining steps of an epoch, or those until a stop; `state` counts them."""
     start = time.perf_counter() - worked
-    while state.step < feed.steps and stop.signal_number is None:
+    while state.step < train_batches.steps and stop.signal_number is None:
         loss, accuracy = teach(*next(batches))
         if not np.isfinite(loss):
             raise FaceGenderError(
                 f"the loss became {loss} in epoch {state.epoch + 1}, step {state.step + 1}",
                 "Try a lower --lr. What was saved after earlier epochs is kept.",
             )
-        before = state.step * feed.batch_size
-        seen = min(before + feed.batch_size, len(feed.rows))
+        before = state.step * train_batches.batch_size
+        seen = min(before + train_batches.batch_size, len(train_batches.rows))
         state.step += 1
         state.loss_sum += float(loss) * (seen - before)
         state.right += round(float(accuracy) * (seen - before))
@@ -142,7 +142,7 @@ def _steps(
             Step(
                 epoch=state.epoch + 1,
                 step=state.step,
-                steps=feed.steps,
+                steps=train_batches.steps,
                 loss=state.loss_sum / seen,
                 accuracy=state.right / seen,
                 images_per_second=seen / (time.perf_counter() - start),

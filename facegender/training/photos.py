@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from facegender.errors import DataError, FaceGenderError, UsageError
-from facegender.faces.detection import AsCropped, finder_for
+from facegender.faces.detection import AsCropped, detector_for
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import KINDS, Geometry, parse_size
 from facegender.models.architectures import DEFAULT, architecture
 from facegender.models.bundle import MANIFEST, Bundle, load_bundle
 from facegender.models.default_model import BUNDLED as BUNDLED_FOLDER
-from facegender.training.batches import Feed, balanced_weights
+from facegender.training.batches import Batches, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
 from facegender.training.rows import Rows
@@ -27,13 +27,13 @@ class TrainingPhotos:
     """What a training learns from.
 
     Attributes:
-        feed: batches of training crops.
+        train_batches: batches of training crops.
         validation: crops that choose the best epoch.
         geometry: of all crops, and of the model that comes of them.
         no_face: train and validation rows left out because no face was found.
     """
 
-    feed: Feed
+    batches: Batches
     validation: ValidationSet
     geometry: Geometry
     no_face: tuple[int, int]
@@ -43,7 +43,7 @@ def choose_start(rows: Rows, settings: TrainSettings) -> tuple[str, str]:
     """Say which network to train and what from.
 
     Returns:
-        a name in `model.ARCHITECTURES`, and `init` as `TrainSettings` has it.
+        a name in `architectures.ARCHITECTURES`, and `init` as `TrainSettings` has it.
 
     Raises:
         BundleError: the model to start from is none.
@@ -160,7 +160,7 @@ def read_photos(
     crops, failed = cache_crops(
         wanted.paths,
         geometry,
-        finder=finder_for(geometry) if rows.crop is None else AsCropped(geometry.size),
+        detector=detector_for(geometry) if rows.crop is None else AsCropped(geometry.size),
         folder=out,
         workers=workers,
         on_progress=lambda done, total: on_event(Reading(done, total)),
@@ -195,7 +195,7 @@ def read_photos(
     weights = None
     if architecture(settings.arch).recipe.class_weights:
         weights = balanced_weights(labels[train])
-    feed = Feed(
+    train_batches = Batches(
         crops=crops,
         labels=labels,
         rows=train,
@@ -206,4 +206,6 @@ def read_photos(
         class_weights=weights,
         mixup=settings.mixup,
     )
-    return TrainingPhotos(feed, ValidationSet(crops.take(val), labels[val]), geometry, no_face)
+    return TrainingPhotos(
+        train_batches, ValidationSet(crops.take(val), labels[val]), geometry, no_face
+    )

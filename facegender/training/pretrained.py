@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from facegender.errors import DataError
 from facegender.models.architectures import architecture, build, mirrored
-from facegender.models.bundle import DEFAULT_THRESHOLD, KERAS, TWIN, Bundle, save_bundle
-from facegender.models.inference import convert_twin
+from facegender.models.bundle import DEFAULT_THRESHOLD, KERAS, LITERT, Bundle, save_bundle
+from facegender.models.inference import convert_to_litert
 from facegender.runtime.files import lock, make_folder
-from facegender.training.finish import fingerprint_of, keras_bytes
+from facegender.training.finish import keras_bytes, model_fingerprint
 
 
 def save_start(
@@ -25,7 +25,7 @@ def save_start(
 
     Args:
         folder: the model folder to write.
-        arch: a name in `model.ARCHITECTURES`.
+        arch: a name in `architectures.ARCHITECTURES`.
         weights: those of all layers but the last dense one, in the order of Keras; kernels of
             convolutions are (height, width, in, out), of depthwise ones (height, width, in, 1);
             batch norms are scale, offset, mean, variance.
@@ -55,7 +55,7 @@ def save_start(
         model = mirrored(model)
     facts = {
         "arch": arch,
-        "fingerprint": fingerprint_of(model),
+        "fingerprint": model_fingerprint(model),
         "crop": architecture(arch).geometry.to_json(),
         "threshold": DEFAULT_THRESHOLD,
         "temperature": 1.0,
@@ -63,4 +63,6 @@ def save_start(
     }
     make_folder(folder)
     with lock(folder, "save"):
-        return save_bundle(folder, {KERAS: keras_bytes(model), TWIN: convert_twin(model)}, facts)
+        return save_bundle(
+            folder, {KERAS: keras_bytes(model), LITERT: convert_to_litert(model)}, facts
+        )

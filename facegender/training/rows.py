@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
-from facegender.dataset.verify import Changes, find_changes, fingerprint_of, verify_splits
+from facegender.dataset.verify import Changes, find_changes, table_fingerprint, verify_splits
 from facegender.errors import DataError, UsageError
 from facegender.training.events import Checking, OnEvent, Warn
 
@@ -65,7 +65,7 @@ def read_rows(
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
     verify_splits(samples, ("train", validated_on))
-    fingerprint = learned = fingerprint_of(samples, csv.parent)
+    fingerprint = learned = table_fingerprint(samples, csv.parent)
     changes = find_changes(
         samples,
         sidecar,
@@ -75,7 +75,7 @@ def read_rows(
     if changes.rows:
         samples = _without(samples, changes, on_change, on_event)
         verify_splits(samples, ("train", validated_on))
-        learned = fingerprint_of(samples, csv.parent)
+        learned = table_fingerprint(samples, csv.parent)
     if like_article:
         on_event(
             Warn(

@@ -24,8 +24,8 @@ class TrainSettings:
     """Options of `train`; None means the network's recipe, or for `seed` a drawn one.
 
     Attributes:
-        arch: a name in `model.ARCHITECTURES`; None means that of the model that training starts
-            from, and `model.DEFAULT` from scratch.
+        arch: a name in `architectures.ARCHITECTURES`; None means that of the model that training
+            starts from, and `architectures.DEFAULT` from scratch.
         epochs: most epochs.
         batch_size: photos a step.
         lr: learning rate, the peak where it is scheduled.
@@ -37,16 +37,16 @@ class TrainSettings:
         init: what to start from: `NONE` for random weights, `BUNDLED` for the bundled model's, or
             a model folder; None means the bundled model's, unless another network or crop is asked
             for.
-        schedule: one of `model.SCHEDULES`.
+        schedule: one of `architectures.SCHEDULES`.
         weight_decay: of AdamW; 0 for networks that another optimizer trains.
         label_smoothing: share of the target given to both genders alike, 0 to below 1.
         mixup: strength of mixing two photos and their labels (Zhang et al., "mixup", 2018);
             0 mixes none.
-        crop: one of `face.KINDS`; None means the table's, that of `init`, or the network's.
+        crop: one of `geometry.KINDS`; None means the table's, that of `init`, or the network's.
         size: of the crops, such as "64x64"; None means the table's, that of `init`, or the
             network's.
         start_share: share of the start's weights that is mixed into the trained ones at the end, 0
-            to 1; None means the one of `blending.SHARES` with the least validation log loss.
+            to 1; None means the one of `weight_averaging.SHARES` with the least validation loss.
         devices: ``one``, or ``all`` GPUs, which share every batch.
         precision: ``float32`` or ``mixed`` (float16 where that does not harm); None means mixed
             where the GPUs have units for it.
@@ -105,7 +105,7 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
 
     Args:
         settings: as given.
-        arch: the network; a name in `model.ARCHITECTURES`.
+        arch: the network; a name in `architectures.ARCHITECTURES`.
         init: what to start from; see `TrainSettings`.
 
     Raises:

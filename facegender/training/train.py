@@ -24,7 +24,7 @@ from facegender.models.bundle import (
 )
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest
-from facegender.training.batches import Feed
+from facegender.training.batches import Batches
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
@@ -161,14 +161,14 @@ def _train(
     on_event: OnEvent,
 ) -> Bundle:
     photos = read_photos(rows, geometry, out, settings, workers, on_event)
-    feed, validation = photos.feed, photos.validation
+    train_batches, validation = photos.batches, photos.validation
     # TensorFlow comes after the reading processes forked.
     from facegender.training.devices import Devices, best_precision
 
     settings = replace(settings, precision=settings.precision or best_precision())
     devices = Devices(settings.devices, settings.precision or "")
     with devices.building():
-        model = _ready_model(settings, feed, fresh=state is None, fuse=devices.plain)
+        model = _ready_model(settings, train_batches, fresh=state is None, fuse=devices.plain)
     if state is None:
         state = State(settings, rows.learned, devices.facts)
         state.started_from = origin_of(initial_bundle(settings.init))
@@ -184,7 +184,7 @@ def _train(
         Started(
             arch=settings.arch,
             parameters=model.count_params(),
-            train=len(feed.rows),
+            train=len(train_batches.rows),
             val=len(validation.labels),
             validated_on=rows.validated_on,
             epochs=settings.epochs,
@@ -196,7 +196,14 @@ def _train(
     )
     with stop.held():
         over = fit(
-            model, feed, validation, state, out, devices=devices, stop=stop, on_event=on_event
+            model,
+            train_batches,
+            validation,
+            state,
+            out,
+            devices=devices,
+            stop=stop,
+            on_event=on_event,
         )
         if state.best_epoch:
             ended = model.get_weights()
@@ -215,9 +222,9 @@ def _train(
     return bundle
 
 
-def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool, fuse: bool) -> Any:
+def _ready_model(settings: Resolved, train_batches: Batches, *, fresh: bool, fuse: bool) -> Any:
     """Build, initialise and compile; afterwards every variable that training changes exists."""
-    height, width = feed.crops.shape[1:3]
+    height, width = train_batches.crops.shape[1:3]
     model = build(settings.arch, seed=settings.seed, size=(width, height))
     bundle = initial_bundle(settings.init) if fresh else None
     if bundle is not None:
@@ -233,7 +240,7 @@ def _ready_model(settings: Resolved, feed: Feed, *, fresh: bool, fuse: bool) -> 
     recipe = architecture(settings.arch).recipe
     tuning = Tuning(
         lr=settings.lr,
-        steps=feed.steps * settings.epochs,
+        steps=train_batches.steps * settings.epochs,
         schedule=settings.schedule,
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,

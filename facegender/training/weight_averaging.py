@@ -17,7 +17,7 @@ EQUAL: Final = 1e-5
 """Losses this close differ by the rounding of answers and temperatures only."""
 
 
-def blend(
+def average_weights(
     model: Any,
     start: Sequence[np.ndarray],
     validation: ValidationSet,

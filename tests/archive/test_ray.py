@@ -142,7 +142,7 @@ def test_to_parquet_and_not_again(photos, in_tmp):
     assert kept_in(in_tmp / "out") == ["_facegender.json"]
     code, err = Run(in_tmp / "out", photos, "--shard-size", "25").end()
     assert code == 2
-    assert "another finder" in err
+    assert "another detector" in err
 
 
 @pytest.mark.slow

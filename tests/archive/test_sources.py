@@ -6,7 +6,7 @@ import pytest
 from facegender.archive.sources import Reader, local_path, names_in_parquet
 from facegender.archive.store import LocalFolder, open_folder
 from facegender.errors import FaceGenderError, PhotoError, StoreError, UsageError
-from facegender.images.download import Limits
+from facegender.images.download import DownloadLimits
 
 
 def test_local_names_are_paths_from_the_base():
@@ -20,7 +20,7 @@ def test_local_names_are_paths_from_the_base():
 def test_addresses_need_leave_and_reach_nothing_private():
     (none,) = Reader("/").sources(["http://127.0.0.1:9/a.jpg"])
     assert "--allow-url" in none.message
-    (refused,) = Reader("/", Limits()).sources(["http://127.0.0.1:9/a.jpg"])
+    (refused,) = Reader("/", DownloadLimits()).sources(["http://127.0.0.1:9/a.jpg"])
     assert isinstance(refused, PhotoError)
     assert "this machine or its network" in refused.message
 

@@ -13,8 +13,8 @@ from facegender.archive.score import _files  # noqa: E402
 from facegender.archive.shards import make_plan  # noqa: E402
 from facegender.archive.sources import Reader  # noqa: E402
 from facegender.archive.store import LocalFolder  # noqa: E402
-from facegender.archive.worker import BEGUN, MOST_TRIES, Job, Scorer  # noqa: E402
-from facegender.faces.detection import FaceFinder  # noqa: E402
+from facegender.archive.worker import BEGUN, MAX_TRIES, Scorer, ScoringJob  # noqa: E402
+from facegender.faces.detection import FaceDetector  # noqa: E402
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def work(whole, photos, tmp_path):
         with folder.opened("_plan") as stream:
             shards = make_plan(names, size, reader, (), stream).missing
         model = {path.name: path.read_bytes() for path in _files(whole)}
-        job = Job(model, whole.threshold, None, folder, "_plan", reader, far=False)
+        job = ScoringJob(model, whole.threshold, None, folder, "_plan", reader, far=False)
         return Scorer(replace(job, **changes)), shards
 
     return make
@@ -104,11 +104,11 @@ def test_a_shard_that_kills_its_workers_is_left(work, photos, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(Scorer, "_answered", die)
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             with pytest.raises(Killed):
                 scorer.score(deadly)
     done = scorer.score(deadly)
-    assert f"{MOST_TRIES} workers died of the 20 photos from 000.jpg on" in done.trouble
+    assert f"{MAX_TRIES} workers died of the 20 photos from 000.jpg on" in done.trouble
     assert not done.hopeless
     assert not (tmp_path / deadly.name).exists()
     assert scorer.score(other).trouble == ""
@@ -142,7 +142,7 @@ def test_a_store_that_refuses_leaves_the_shard_for_later(work, s3, photos, tmp_p
 def test_a_machine_that_would_answer_otherwise_is_hopeless(work, photos, tmp_path):
     for change, message in (
         ({"version": "0.0.9"}, "Install the same version"),
-        ({"finder": FaceFinder("mtcnn", 30, 0.7)}, "would search with"),
+        ({"finder": FaceDetector("mtcnn", 30, 0.7)}, "would search with"),
         ({"model": {}}, "holds no model"),
     ):
         scorer, (shard, *_) = work(names_in(photos), **change)

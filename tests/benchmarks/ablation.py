@@ -30,7 +30,7 @@ from facegender import Predictor, TrainSettings, evaluate, train
 from facegender.dataset.table import read_table, write_table
 from facegender.evaluation.robustness import CONDITIONS
 from facegender.faces.crop_cache import Crops
-from facegender.faces.detection import finder_for
+from facegender.faces.detection import detector_for
 from facegender.faces.extraction import find_faces_in
 from facegender.faces.geometry import Geometry
 from facegender.models import architectures as model
@@ -105,7 +105,7 @@ WORN = ("small", "blurred", "dark", "jpeg")
 def faces_of(csv: Path, geometry: Geometry) -> tuple[Crops, NDArray[np.int8]]:
     """Return the crops of the faces found in a table's photos, and their labels."""
     table = read_table(csv)
-    found = list(find_faces_in(table.paths, geometry, finder=finder_for(geometry)))
+    found = list(find_faces_in(table.paths, geometry, detector=detector_for(geometry)))
     kept = [row for row, photo in enumerate(found) if len(photo.faces)]
     crops = np.stack([found[row].crops[0] for row in kept])
     return crops, np.asarray(table.labels, np.int8)[kept]

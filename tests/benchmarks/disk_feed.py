@@ -25,7 +25,7 @@ import numpy as np
 from facegender.faces.crop_cache import CropCache
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.keras_backend import import_keras
-from facegender.training.batches import Feed
+from facegender.training.batches import Batches
 
 SHAPE = architecture("compact").geometry.shape
 BATCH = architecture("compact").recipe.batch_size
@@ -49,7 +49,7 @@ def forget(cache: CropCache) -> None:
 def batches(cache: CropCache) -> Iterator[Any]:
     labels = (np.arange(len(cache)) % 2).astype(np.int8)
     rows = np.arange(len(cache))
-    return Feed(cache, labels, rows, BATCH, seed=0, augment=True).batches(0, 0, 1000)
+    return Batches(cache, labels, rows, BATCH, seed=0, augment=True).stream(0, 0, 1000)
 
 
 def rate(model: Any, feed: Iterator[Any], steps: int) -> float:

@@ -21,18 +21,18 @@ from sklearn.metrics import classification_report
 
 from facegender import Predictor
 from facegender.dataset.samples import Samples
-from facegender.evaluation.calibration import describe_certainty
+from facegender.evaluation.calibration import describe_calibration
 from facegender.evaluation.evaluate import Evaluation
 from facegender.evaluation.groups import group_by
 from facegender.evaluation.intervals import estimate
-from facegender.evaluation.metrics import Answers, Judge
+from facegender.evaluation.metrics import Predictions, WeightedMetrics
 from facegender.report.report import render_report
 
 AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
 RACES = ("Black", "East Asian", "Indian", "Latino", "Middle Eastern", "Southeast Asian", "White")
 
 
-def drawn(photos: int, seed: int) -> tuple[Samples, Answers]:
+def drawn(photos: int, seed: int) -> tuple[Samples, Predictions]:
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, photos).astype(np.int8)
     margin = (1.6 + random.normal(size=photos)) * (labels * 2 - 1)
@@ -43,7 +43,7 @@ def drawn(photos: int, seed: int) -> tuple[Samples, Answers]:
     }
     paths = [f"photos/{row}.jpg" for row in range(photos)]
     samples = Samples(paths, labels, persons, ["test"] * photos, attributes)
-    return samples, Answers(labels, 1 / (1 + np.exp(-2 * margin)))
+    return samples, Predictions(labels, 1 / (1 + np.exp(-2 * margin)))
 
 
 def best(run: Callable[[], Any], times: int) -> float:
@@ -63,7 +63,7 @@ def timed(seconds: dict[str, float], name: str, run: Callable[[], Any]) -> Any:
     return result
 
 
-def judged(samples: Samples, answers: Answers, resamples: int, seed: int) -> dict[str, float]:
+def judged(samples: Samples, answers: Predictions, resamples: int, seed: int) -> dict[str, float]:
     """Return the seconds of each part of an evaluation and of its report."""
     predictor, seconds = Predictor(), {}
     gender = samples.column("gender") or []
@@ -77,7 +77,7 @@ def judged(samples: Samples, answers: Answers, resamples: int, seed: int) -> dic
         lambda: {name: group_by(samples, answers, cells, seed) for name, cells in columns.items()},
     )
     certainty = timed(
-        seconds, "certainty", partial(describe_certainty, answers, predictor.threshold, seed=seed)
+        seconds, "certainty", partial(describe_calibration, answers, predictor.threshold, seed=seed)
     )
     result = Evaluation(
         csv=Path("faces.csv"),
@@ -106,7 +106,7 @@ def main() -> None:
     samples, answers = drawn(options.photos, options.seed)
     called = (answers.p_male >= 0.5).astype(np.int8)
     theirs = best(lambda: classification_report(samples.labels, called), 9)
-    ours = best(lambda: Judge(answers).metrics(), 9)
+    ours = best(lambda: WeightedMetrics(answers).metrics(), 9)
     print(f"point metrics: {ours:.3f} s, {ours / theirs:.2f} times classification_report")
     for persons in ([""] * options.photos, samples.persons):
         samples.persons = persons

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/export_speed.py EXPORT … [--rounds 7]
 
-The exports (folders that `facegender export` wrote) take turns with the model's LiteRT twin on
+The exports (folders that `facegender export` wrote) take turns with the model's LiteRT model on
 one core and one thread, on the same made crops: 64 at once, and one at a time. Printed are medians
 of milliseconds of processor time a crop, which other programs disturb least, and of their ratio to
 the twin's in the same round.
@@ -22,7 +22,7 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before any engine cou
 
 import json  # noqa: E402
 
-from facegender.exporting.formats import FORMATS  # noqa: E402
+from facegender.exporting.formats import EXPORT_FORMATS  # noqa: E402
 from facegender.exporting.samples import made_crops  # noqa: E402
 from facegender.models.bundle import load_bundle  # noqa: E402
 from facegender.models.default_model import choose_model  # noqa: E402
@@ -45,16 +45,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     bundle = load_bundle(choose_model(arguments.model)[0])
-    assert bundle.twin is not None
+    assert bundle.litert is not None
     networks: dict[str, Callable[[Any], Any]] = {
-        "predict": LiteRtNetwork(bundle.twin.read_bytes(), threads=1)
+        "predict": LiteRtNetwork(bundle.litert.read_bytes(), threads=1)
     }
     for folder in arguments.exports:
         facts = json.loads((folder / "export.json").read_text("utf-8"))
         if facts["source"]["fingerprint"] != bundle.fingerprint:
             parser.error(f"{folder} was made from another model")
         name = f"{facts['format']}{' int8' * facts['int8']} ({facts['engine']['name']})"
-        networks[name] = FORMATS[facts["format"]].load(folder / facts["model"])
+        networks[name] = EXPORT_FORMATS[facts["format"]].load(folder / facts["model"])
     crops = made_crops(bundle.geometry, BATCH).crops
     print(f"| engine | at once | ms a crop | ratio to predict |\n| --- {'| ---: ' * 3}|")
     for at_once in (BATCH, 1):

@@ -1,6 +1,6 @@
-"""How many faces does the finder find, how many things does it take for faces, how fast is it?
+"""How many faces does the detector find, how many things does it take for faces, how fast is it?
 
-    python tests/benchmarks/finder.py DATA [--engine libfacedetection] [--engine mtcnn]
+    python tests/benchmarks/detector.py DATA [--engine libfacedetection] [--engine mtcnn]
 
 DATA holds photos/ (120 portraits) and fairface/val/ (5,000 tight crops); pictures without a face
 are made from those that scikit-image and scikit-learn bring. Prints a line an engine; the ratio
@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from pictures import without_faces
 
-from facegender.faces.detection import FaceFinder
-from facegender.faces.detectors import ENGINES, default_engine
+from facegender.faces.backends import BACKENDS, default_backend
+from facegender.faces.detection import FaceDetector
 from facegender.images.decode import decode_photo
 
 BOXES = Path(__file__).parents[1] / "real" / "portraits.json"
@@ -38,18 +38,18 @@ def pixels(path: Path) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--engine", action="append", choices=list(ENGINES))
+    parser.add_argument("--engine", action="append", choices=list(BACKENDS))
     options = parser.parse_args()
     boxes = json.loads(BOXES.read_text())
     portraits = [(pixels(options.data / "photos" / name), box) for name, box in boxes.items()]
     crops = [pixels(path) for path in sorted((options.data / "fairface/val").rglob("*.jpg"))]
     things = list(without_faces())
     first = None
-    for engine in options.engine or [default_engine()]:
-        finder = FaceFinder(engine)
-        finder(portraits[0][0])  # loads it
+    for engine in options.engine or [default_backend()]:
+        detector = FaceDetector(engine)
+        detector(portraits[0][0])  # loads it
         began = time.perf_counter()
-        found = [finder(photo) for photo, _ in portraits]
+        found = [detector(photo) for photo, _ in portraits]
         per_photo = (time.perf_counter() - began) / len(portraits)
         first = first or per_photo
         hits = sum(
@@ -57,8 +57,8 @@ def main() -> None:
             for faces, (_, box) in zip(found, portraits, strict=True)
         )
         extra = sum(map(len, found)) - hits
-        tight = sum(bool(finder(crop)) for crop in crops)
-        claimed = sum(bool(finder(thing)) for thing in things)
+        tight = sum(bool(detector(crop)) for crop in crops)
+        claimed = sum(bool(detector(thing)) for thing in things)
         print(
             f"{engine}: portraits {hits}/{len(portraits)} (and {extra} other faces), tight crops "
             f"{tight}/{len(crops)} ({100 * tight / len(crops):.2f} %), a face claimed in {claimed} "

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from facegender.evaluation.intervals import estimate
-from facegender.evaluation.metrics import Answers, Judge
+from facegender.evaluation.metrics import Predictions, WeightedMetrics
 
 NAMES = ("accuracy", "recall_female", "recall_male", "roc_auc", "log_loss", "brier")
 SKILL = 1.2816
@@ -27,7 +27,7 @@ SHARE = 0.5
 SETTINGS = ("independent", "persons of ten", "persons of 1 to 60")
 
 
-def drawn(photos: int, setting: str, seed: list[int]) -> tuple[Answers, list[str] | None]:
+def drawn(photos: int, setting: str, seed: list[int]) -> tuple[Predictions, list[str] | None]:
     random = np.random.default_rng(seed)
     if setting == "independent":
         of, share = np.arange(photos), 0.0
@@ -40,7 +40,7 @@ def drawn(photos: int, setting: str, seed: list[int]) -> tuple[Answers, list[str
     common = random.normal(size=photos)[of]
     noise = share**0.5 * common + (1 - share) ** 0.5 * random.normal(size=photos)
     margin = (SKILL + noise) * (labels * 2 - 1)
-    answers = Answers(labels.astype(np.int8), 1 / (1 + np.exp(-2 * margin)))
+    answers = Predictions(labels.astype(np.int8), 1 / (1 + np.exp(-2 * margin)))
     return answers, [str(person) for person in of] if share else None
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     print("| | " + " | ".join(NAMES) + " |")
     print("| --- |" + " ---: |" * len(NAMES))
     # What persons share does not change how a single photo is distributed.
-    truth = Judge(drawn(4_000_000, "independent", [1 << 30])[0]).metrics()
+    truth = WeightedMetrics(drawn(4_000_000, "independent", [1 << 30])[0]).metrics()
     for setting in SETTINGS:
         one = partial(
             held,

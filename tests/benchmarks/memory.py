@@ -61,7 +61,7 @@ STAND_INS = """
 import hashlib, os
 import numpy as np
 from facegender.faces import extraction as crops
-from facegender.evaluation.evaluate import leakage
+from facegender.evaluation import leakage
 from facegender.dataset import checks, verify
 from facegender.faces.geometry import Face
 
@@ -69,13 +69,13 @@ def numbers(path):
     return hashlib.blake2b(os.fsencode(path), digest_size=32).digest()
 
 def inspect(path, min_size=0):
-    return checks.Inspection("", "", 16, 16, os.stat(path).st_size, numbers(path)[:16].hex())
+    return checks.BundleState("", "", 16, 16, os.stat(path).st_size, numbers(path)[:16].hex())
 
 def hashes(path):
     drawn = np.frombuffer(numbers(path), np.uint64).tolist()
     return leakage.Hashes(numbers(path)[:16].hex(), drawn[2], drawn[3])
 
-def faces(source, geometry, finder):
+def faces(source, geometry, detector):
     crop = np.full((1, *geometry.shape), numbers(source)[0], np.uint8)
     return crops.Found([Face((0.0, 0.0, 16.0, 16.0))], crop)
 

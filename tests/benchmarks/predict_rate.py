@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facegender.faces.detectors import LibFaceDetection
+from facegender.faces.backends import LibFaceDetection
 from facegender.models.bundle import load_bundle
 from facegender.models.default_model import choose_model
 from facegender.runtime.parallel import cores
@@ -40,7 +40,7 @@ def bare(paths: list[str]) -> None:
     detect, buffer = LibFaceDetection()._detect, np.zeros(0x9000, np.uint8)
     bundle = load_bundle(choose_model()[0])
     width = bundle.geometry.width
-    interpreter = Interpreter(model_content=bundle.twin.read_bytes(), num_threads=1)
+    interpreter = Interpreter(model_content=bundle.litert.read_bytes(), num_threads=1)
     source = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(source, (BATCH, *bundle.geometry.shape))
     interpreter.allocate_tensors()

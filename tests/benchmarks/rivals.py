@@ -33,11 +33,11 @@ from facegender import Predictor
 from facegender.cli._evaluation_display import write_predictions
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
-from facegender.evaluation.comparison import compare_answers, read_answers
+from facegender.evaluation.comparison import compare_predictions, read_predictions
 from facegender.evaluation.evaluate import evaluate
 from facegender.evaluation.groups import group_by, worst_and_gaps
 from facegender.evaluation.intervals import estimate
-from facegender.evaluation.metrics import Answers
+from facegender.evaluation.metrics import Predictions
 from facegender.models.bundle import load_bundle
 from facegender.models.default_model import choose_model
 
@@ -136,7 +136,7 @@ def shares(rival: Rival, samples: Samples, work: Path) -> dict[str, float]:
         if not out.exists():
             print(f"trying {rival.name} with {crop}", file=sys.stderr)
             run(rival, tried, crop, out)
-        metrics = estimate(read_answers(out, tried), names=("accuracy",), resamples=0)
+        metrics = estimate(read_predictions(out, tried), names=("accuracy",), resamples=0)
         found[crop] = metrics["accuracy"].value or 0.0
     return found
 
@@ -229,13 +229,13 @@ def sizes(rivals: list[Rival], model: str) -> dict[str, tuple[float, float]]:
     return found
 
 
-def cell(samples: Samples, answers: Answers, rows: np.ndarray) -> str:
+def cell(samples: Samples, answers: Predictions, rows: np.ndarray) -> str:
     metrics = estimate(answers.take(rows), names=("accuracy",), resamples=0)
     found = metrics["accuracy"]
     return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
 
 
-def summary(samples: Samples, everyone: dict[str, Answers], adult: np.ndarray) -> Iterator[str]:
+def summary(samples: Samples, everyone: dict[str, Predictions], adult: np.ndarray) -> Iterator[str]:
     """Accuracy of all photos, of those of ages 10 and over, and of the worst group of these."""
     yield "| | all | ages 10 and over | worst race and gender of these | ours against it |"
     yield "| --- | ---: | ---: | --- | ---: |"
@@ -246,7 +246,7 @@ def summary(samples: Samples, everyone: dict[str, Answers], adult: np.ndarray) -
         groups = group_by(kept, answers.take(adult), values, 0)
         worst = worst_and_gaps(groups)["worst"]
         found = groups[worst]["accuracy"]
-        paired = compare_answers(everyone[OURS], answers).difference
+        paired = compare_predictions(everyone[OURS], answers).difference
         points = [100 * (v or 0.0) for v in (paired.value, paired.low, paired.high)]
         yield (
             f"| {name} | {cell(samples, answers, np.ones(len(adult), bool))} | "
@@ -255,7 +255,7 @@ def summary(samples: Samples, everyone: dict[str, Answers], adult: np.ndarray) -
         )
 
 
-def by_group(samples: Samples, everyone: dict[str, Answers]) -> Iterator[str]:
+def by_group(samples: Samples, everyone: dict[str, Predictions]) -> Iterator[str]:
     """Accuracy by race and gender, and by age, of everyone side by side."""
     gender = samples.column("gender") or []
     race = [f"{r}, {g}" for r, g in zip(samples.attributes["race"], gender, strict=True)]
@@ -285,7 +285,7 @@ def costs(rivals: list[Rival], work: Path, model: str) -> Iterator[str]:
 
 def show(samples: Samples, rivals: list[Rival], work: Path, model: str) -> None:
     everyone = {
-        name: read_answers(work / f"all {name}.csv", samples)
+        name: read_predictions(work / f"all {name}.csv", samples)
         for name in (OURS, *(rival.name for rival in rivals))
     }
     adult = np.array([age not in CHILDREN for age in samples.attributes["age"]])

@@ -9,7 +9,7 @@ import pytest
 from facegender.cli._archive import photo_names
 from facegender.cli._inputs import Inputs
 from facegender.errors import FaceGenderError, UsageError
-from facegender.images.download import Limits
+from facegender.images.download import DownloadLimits
 from tests.archive.conftest import s3  # noqa: F401 - a fixture
 
 
@@ -80,7 +80,7 @@ def test_addresses_are_named_and_not_fetched(in_tmp):
     address = "http://127.0.0.1:9/a.jpg"
     with pytest.raises(UsageError, match="is an address"):
         named(address)
-    assert named(address, limits=Limits()) == ([address], [])
+    assert named(address, limits=DownloadLimits()) == ([address], [])
 
 
 def test_photos_in_a_list_as_parquet(in_tmp):

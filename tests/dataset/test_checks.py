@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegender.dataset.checks import Inspection, Inspections, find_conflicts
+from facegender.dataset.checks import PhotoCheck, PhotoChecks, find_conflicts
 from facegender.dataset.samples import Samples
 
 ROWS = st.lists(
@@ -18,12 +18,12 @@ ROWS = st.lists(
 def test_inspections_are_a_list():
     digest = "00" * 15 + "ff"
     listed = [
-        Inspection("", "", 640, 480, 5_000_000_000, digest),
-        Inspection("empty", "empty file (0 bytes)"),
-        Inspection("", "", 16, 16, 9, "ab" * 16),
-        Inspection("empty", "empty file (0 bytes)"),
+        PhotoCheck("", "", 640, 480, 5_000_000_000, digest),
+        PhotoCheck("empty", "empty file (0 bytes)"),
+        PhotoCheck("", "", 16, 16, 9, "ab" * 16),
+        PhotoCheck("empty", "empty file (0 bytes)"),
     ]
-    found = Inspections(iter(listed), 4)
+    found = PhotoChecks(iter(listed), 4)
     assert list(found) == listed
     assert found[-1] == listed[-1]
     assert (found.good.tolist(), found.rejected.tolist()) == ([0, 2], [1, 3])

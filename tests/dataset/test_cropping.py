@@ -12,8 +12,8 @@ from facegender.dataset.sidecar import read_sidecar
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.evaluation.evaluate import evaluate
-from facegender.faces.detection import FaceFinder
-from facegender.faces.detectors import default_engine
+from facegender.faces.backends import default_backend
+from facegender.faces.detection import FaceDetector
 from facegender.faces.geometry import EYES, Geometry
 from facegender.models.bundle import load_bundle
 from facegender.prediction.predictor import Predictor
@@ -59,13 +59,13 @@ def test_crops_lie_in_the_same_folders_aligned_and_of_one_size(tree):
     assert {"female/0.png", "male/1.png", "male/0.jpg.png", "male/0.png.png"} <= names
     assert dict(result.rejected) == {"no face": 1}
     assert read_sidecar(Path("faces.csv")).crop == ARTICLE.to_json()
-    finder = FaceFinder(default_engine())
+    detector = FaceDetector(default_backend())
     for path in samples.paths:
         pixels = np.asarray(Image.open(path))
         assert pixels.shape == (165, 141, 3)
-        (face,) = finder(pixels)
+        (face,) = detector(pixels)
         eyes = np.array(sorted(face.landmarks[:2])) / (141, 165)
-        assert np.abs(eyes - EYES).max() < 0.08  # the finder itself errs by a few pixels
+        assert np.abs(eyes - EYES).max() < 0.08  # the detector itself errs by a few pixels
 
 
 def test_what_is_left_out_is_listed_with_the_photo(tree):

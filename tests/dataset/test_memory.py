@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from facegender.dataset.checks import Inspection, Inspections, find_conflicts
+from facegender.dataset.checks import PhotoCheck, PhotoChecks, find_conflicts
 from facegender.dataset.sidecar import Sidecar, read_sidecar, write_with_table
 from facegender.dataset.splits import precedence, split_by_group
 from facegender.dataset.table import read_table, write_rows
@@ -42,8 +42,8 @@ def test_a_row_takes_little_memory_on_its_way(tmp_path):
 
         def work():
             samples = read_table(table)
-            found = (Inspection("", "", 640, 480, i, f"{i:032x}") for i in range(1, count + 1))
-            inspections = Inspections(found, count)
+            found = (PhotoCheck("", "", 640, 480, i, f"{i:032x}") for i in range(1, count + 1))
+            inspections = PhotoChecks(found, count)
             conflicts = find_conflicts(samples, inspections.digests, precedence(samples))
             samples.splits = split_by_group(
                 samples.labels, conflicts.groups, val=0.1, test=0.2, seed=0

@@ -6,7 +6,7 @@ from sklearn.calibration import calibration_curve
 
 from facegender.errors import UsageError
 from facegender.evaluation.calibration import chance_ece, coverage_curve, reliability, threshold_for
-from facegender.evaluation.metrics import Answers, Judge
+from facegender.evaluation.metrics import Predictions, WeightedMetrics
 
 
 def made(count, seed=0, skill=2.0, missing=0):
@@ -15,7 +15,7 @@ def made(count, seed=0, skill=2.0, missing=0):
     logits = random.normal(0, 1, count) + skill * (labels * 2 - 1)
     p_male = 1 / (1 + np.exp(-logits))
     p_male[:missing] = np.nan
-    return Answers(labels, p_male)
+    return Predictions(labels, p_male)
 
 
 @settings(max_examples=40, deadline=None)
@@ -25,7 +25,7 @@ def test_the_reliability_table_adds_up_to_the_calibration_error(count, seed):
     table = reliability(answers)
     assert sum(row.photos for row in table) == count
     gaps = [row.photos * abs(row.accuracy - row.confidence) for row in table if row.photos]
-    assert sum(gaps) / count == pytest.approx(Judge(answers).metrics()["ece"], abs=1e-9)
+    assert sum(gaps) / count == pytest.approx(WeightedMetrics(answers).metrics()["ece"], abs=1e-9)
 
 
 def test_the_reliability_table_agrees_with_scikit_learn():
@@ -44,8 +44,10 @@ def test_a_calibrated_model_exceeds_the_chance_error_one_time_in_twenty():
     above = 0
     for trial in range(200):
         p_male = random.beta(0.7, 0.7, 300)
-        answers = Answers((random.random(300) < p_male).astype(np.int8), p_male)
-        above += Judge(answers).metrics()["ece"] > chance_ece(answers, draws=300, seed=trial)
+        answers = Predictions((random.random(300) < p_male).astype(np.int8), p_male)
+        above += WeightedMetrics(answers).metrics()["ece"] > chance_ece(
+            answers, draws=300, seed=trial
+        )
     assert 2 <= above <= 20
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
 from facegender.evaluation.comparison import (
-    compare_answers,
+    compare_predictions,
     matched_interval,
     mcnemar,
-    read_answers,
+    read_predictions,
 )
 from facegender.evaluation.intervals import Z
-from facegender.evaluation.metrics import Answers
+from facegender.evaluation.metrics import Predictions
 
 
 def test_mcnemar_by_published_numbers():
@@ -52,7 +52,7 @@ def test_the_interval_by_hand():
 
 
 def answers(rights, labels):
-    return Answers(labels, np.where(np.array(rights) == (labels == 1), 0.9, 0.1))
+    return Predictions(labels, np.where(np.array(rights) == (labels == 1), 0.9, 0.1))
 
 
 def test_the_difference_is_paired_and_counts_missing_answers_as_errors():
@@ -61,13 +61,13 @@ def test_the_difference_is_paired_and_counts_missing_answers_as_errors():
     wrong = np.arange(100) < 10
     second = answers(~wrong, labels)
     second.p_male[50:60] = np.nan
-    result = compare_answers(first, second)
+    result = compare_predictions(first, second)
     assert result.difference.value == pytest.approx(0.2)
     assert result.difference.low > 0.1
     assert (result.only_first, result.only_second) == (20, 0)
     assert result.differing.tolist() == [*range(10), *range(50, 60)]
     assert result.p_value < 1e-4
-    same = compare_answers(first, first)
+    same = compare_predictions(first, first)
     assert (same.difference.value, same.p_value, len(same.differing)) == (0, 1, 0)
     assert -0.03 < same.difference.low < 0 < same.difference.high < 0.03
 
@@ -76,10 +76,10 @@ def test_persons_widen_the_interval():
     labels = np.ones(200, np.int8)
     first = answers([True] * 200, labels)
     second = answers(np.repeat(np.arange(20) >= 4, 10), labels)
-    alone = compare_answers(first, second).difference
-    grouped = compare_answers(first, second, [f"p{i // 10}" for i in range(200)]).difference
+    alone = compare_predictions(first, second).difference
+    grouped = compare_predictions(first, second, [f"p{i // 10}" for i in range(200)]).difference
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
-    one = compare_answers(first, second, ["she"] * 200).difference
+    one = compare_predictions(first, second, ["she"] * 200).difference
     assert one.low < 0 < one.high
 
 
@@ -93,7 +93,7 @@ def test_another_tools_answers_are_read_by_path(in_tmp):
     (in_tmp / "sub/other.csv").write_text(
         f"path,p_male,note\na.jpg,0.25,x\n{in_tmp}/b.jpg,,\n../c.jpg,1,\n"
     )
-    found = read_answers(
+    found = read_predictions(
         in_tmp / "sub/other.csv", samples(["sub/a.jpg", "b.jpg", "c.jpg", "d.jpg"])
     )
     np.testing.assert_array_equal(found.p_male, [0.25, np.nan, 1, np.nan])
@@ -113,6 +113,6 @@ def test_another_tools_answers_are_read_by_path(in_tmp):
 def test_unusable_answers_are_refused(in_tmp, text, words):
     (in_tmp / "other.csv").write_text(text)
     with pytest.raises(DataError, match=words):
-        read_answers(in_tmp / "other.csv", samples(["a.jpg"]))
+        read_predictions(in_tmp / "other.csv", samples(["a.jpg"]))
     with pytest.raises(DataError, match="cannot read"):
-        read_answers(in_tmp / "nothing.csv", samples(["a.jpg"]))
+        read_predictions(in_tmp / "nothing.csv", samples(["a.jpg"]))

@@ -12,11 +12,11 @@ from facegender.evaluation.intervals import (
     resampled_weights,
     wilson,
 )
-from facegender.evaluation.metrics import NAMES, Answers
+from facegender.evaluation.metrics import NAMES, Predictions
 
 
 def answers_of(labels, p_male):
-    return Answers(np.array(labels, np.int8), np.array(p_male, np.float64))
+    return Predictions(np.array(labels, np.int8), np.array(p_male, np.float64))
 
 
 def made(count, seed=0, skill=0.5, noise=0.25):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facegender.dataset.samples import Samples
-from facegender.evaluation.evaluate import evaluate, leakage
+from facegender.evaluation import leakage
+from facegender.evaluation.evaluate import evaluate
 from facegender.evaluation.leakage import find_leakage, hash_photo
 from facegender.prediction.predictor import Predictor
 from tests.conftest import encoded

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from facegender.errors import DataError
-from facegender.evaluation.metrics import BINS, Answers, Judge
+from facegender.evaluation.metrics import BINS, Predictions, WeightedMetrics
 
 
 def answers_of(labels, p_male):
-    return Answers(np.array(labels, np.int8), np.array(p_male, np.float64))
+    return Predictions(np.array(labels, np.int8), np.array(p_male, np.float64))
 
 
 @st.composite
@@ -33,7 +33,7 @@ def test_every_metric_agrees_with_scikit_learn_under_any_weights(given_answers, 
     counts = data.draw(st.lists(st.integers(0, 3), min_size=len(y), max_size=len(y)))
     w = np.array(counts, float)
     w[:2] = 1
-    ours = Judge(given_answers).metrics(w)
+    ours = WeightedMetrics(given_answers).metrics(w)
     called = (p >= 0.5).astype(int)
     clipped = np.clip(p, 1e-15, 1)
     loss = -np.log(np.where(y == 1, clipped, np.clip(1 - p, 1e-15, 1)))
@@ -65,7 +65,7 @@ def test_calibration_error_by_hand():
     p = [0.9, 0.9, 0.1, 0.9, 0.6, 0.4]
     labels = [1, 1, 0, 0, 1, 1]
     expected = (4 * abs(0.75 - 0.9) + 2 * abs(0.5 - 0.6)) / 6
-    assert Judge(answers_of(labels, p)).metrics()["ece"] == pytest.approx(expected)
+    assert WeightedMetrics(answers_of(labels, p)).metrics()["ece"] == pytest.approx(expected)
     assert BINS == 15
 
 
@@ -73,7 +73,7 @@ def test_calibration_error_of_a_published_example():
     """The documentation of torchmetrics' BinaryCalibrationError, 0.29: no answer is wrong there,
     so that any bins give the mean doubt."""
     answers = answers_of([0, 0, 1, 1, 1], [0.25, 0.25, 0.55, 0.75, 0.75])
-    assert Judge(answers).metrics()["ece"] == pytest.approx(0.29, abs=1e-9)
+    assert WeightedMetrics(answers).metrics()["ece"] == pytest.approx(0.29, abs=1e-9)
 
 
 @settings(max_examples=100, deadline=None)
@@ -88,7 +88,7 @@ def test_calibration_error_bin_by_bin_under_any_weights(given_answers, data):
         if rows.any():
             gap = np.average(right[rows], weights=w[rows]) - np.average(sure[rows], weights=w[rows])
             expected += abs(gap) * w[rows].sum() / w.sum()
-    assert Judge(given_answers).metrics(w)["ece"] == pytest.approx(expected, abs=1e-9)
+    assert WeightedMetrics(given_answers).metrics(w)["ece"] == pytest.approx(expected, abs=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,17 +97,17 @@ def test_many_resamples_at_once_are_each_one_alone(given_answers, count, seed):
     random = np.random.default_rng(seed)
     units = random.integers(0, count, len(given_answers.labels))
     units[-1] = count - 1
-    judge = Judge(given_answers, units)
+    judge = WeightedMetrics(given_answers, units)
     weights = random.integers(0, 4, (5, count)).astype(float)
     together = judge.resampled(weights)
     for row, alone in enumerate(weights):
-        expected = Judge(given_answers).metrics(alone[units])
+        expected = WeightedMetrics(given_answers).metrics(alone[units])
         for name, values in together.items():
             assert values[row] == pytest.approx(expected[name], abs=1e-9, nan_ok=True), name
 
 
 def test_all_wrong():
-    values = Judge(answers_of([0, 0, 1, 1], [0.9, 0.8, 0.1, 0.2])).metrics()
+    values = WeightedMetrics(answers_of([0, 0, 1, 1], [0.9, 0.8, 0.1, 0.2])).metrics()
     for name in ("accuracy", "balanced_accuracy", "recall_male", "precision_female", "roc_auc"):
         assert values[name] == 0, name
     assert values["mcc"] == -1
@@ -117,14 +117,14 @@ def test_all_wrong():
 
 
 def test_only_ties():
-    values = Judge(answers_of([0, 1, 1, 0], [0.7] * 4)).metrics()
+    values = WeightedMetrics(answers_of([0, 1, 1, 0], [0.7] * 4)).metrics()
     assert (values["roc_auc"], values["average_precision"]) == (0.5, 0.5)
     assert math.isnan(values["mcc"])
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_photo(label):
-    values = Judge(answers_of([label], [0.25])).metrics()
+    values = WeightedMetrics(answers_of([label], [0.25])).metrics()
     assert values["accuracy"] == 1 - label
     assert values["brier"] == pytest.approx((0.25 - label) ** 2, abs=1e-9)
     assert values["log_loss"] == pytest.approx(-math.log(0.25 if label else 0.75), abs=1e-9)
@@ -133,12 +133,14 @@ def test_one_photo(label):
 
 
 def test_no_photo_at_all():
-    assert all(math.isnan(v) for v in Judge(answers_of([], [])).metrics().values())
+    assert all(math.isnan(v) for v in WeightedMetrics(answers_of([], [])).metrics().values())
 
 
 def test_impossible_certainty_keeps_the_log_loss_finite():
     """Clipped as scikit-learn did: at 1e-15."""
-    assert Judge(answers_of([1], [0.0])).metrics()["log_loss"] == pytest.approx(-math.log(1e-15))
+    assert WeightedMetrics(answers_of([1], [0.0])).metrics()["log_loss"] == pytest.approx(
+        -math.log(1e-15)
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,11 +156,11 @@ def test_impossible_certainty_keeps_the_log_loss_finite():
 )
 def test_what_is_no_answer_is_refused(labels, p_male, words):
     with pytest.raises(DataError, match=words):
-        Answers(np.array(labels), np.array(p_male))
+        Predictions(np.array(labels), np.array(p_male))
 
 
 def test_photos_without_an_answer_are_errors():
-    judged = Judge(answers_of([0, 0, 1, 1], [0.1, np.nan, 0.9, np.nan]))
+    judged = WeightedMetrics(answers_of([0, 0, 1, 1], [0.1, np.nan, 0.9, np.nan]))
     values = judged.metrics()
     assert (values["accuracy"], values["recall_female"], values["precision_male"]) == (
         0.5,

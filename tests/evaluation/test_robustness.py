@@ -3,8 +3,8 @@ import pytest
 
 from facegender.errors import PhotoError
 from facegender.evaluation.evaluate import evaluate
-from facegender.evaluation.robustness import CONDITIONS, FINE, WIDE, stressed_crops, wide_crop
-from facegender.faces.detection import finder_for, whole_photo
+from facegender.evaluation.robustness import CONDITIONS, FINE, WIDE, degraded_crops, wide_crop
+from facegender.faces.detection import detector_for, whole_photo
 from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.prediction.predictor import Predictor
 from tests.conftest import pattern
@@ -16,8 +16,8 @@ INDEX = {condition.name: i for i, condition in enumerate(CONDITIONS)}
 @pytest.mark.parametrize("kind", ["box", "eyes", "photo"])
 def test_the_wide_picture_holds_the_crop_in_its_middle(astronaut, kind):
     geometry = Geometry(kind, 64, 64)
-    finder = whole_photo if kind == "photo" else finder_for(geometry)
-    (face,) = finder(astronaut)
+    detector = whole_photo if kind == "photo" else detector_for(geometry)
+    (face,) = detector(astronaut)
     crop = crop_face(astronaut, face, geometry).astype(int)
     wide = wide_crop(astronaut, face, geometry)
     assert wide.shape == (round(64 * WIDE * FINE), round(64 * WIDE * FINE), 3)
@@ -32,7 +32,7 @@ def test_conditions_do_what_they_say():
     photo = np.full((200, 200, 3), (40, 60, 90), np.uint8)
     photo[98:102, 60:140] = photo[60:140, 98:102] = (250, 200, 150)
     face = Face((50, 50, 100, 100), None, 0.9)
-    crops = stressed_crops(photo, BOX, lambda _photo, _size=None: [face])
+    crops = degraded_crops(photo, BOX, lambda _photo, _size=None: [face])
     assert crops.shape == (len(CONDITIONS), 64, 64, 3)
     assert crops.dtype == np.uint8
     plain = crop_face(photo, face, BOX)
@@ -55,8 +55,8 @@ def test_conditions_do_what_they_say():
 
 
 def test_without_a_face_there_is_nothing_to_stress(astronaut):
-    assert stressed_crops(astronaut, BOX, lambda _photo, _size=None: []) is None
-    assert stressed_crops(PhotoError("missing", "gone"), BOX, whole_photo) is None
+    assert degraded_crops(astronaut, BOX, lambda _photo, _size=None: []) is None
+    assert degraded_crops(PhotoError("missing", "gone"), BOX, whole_photo) is None
 
 
 def test_an_evaluation_under_stress(toy_csv, toy_model):

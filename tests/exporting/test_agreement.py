@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facegender.errors import FaceGenderError
-from facegender.exporting.agreement import Limits, agree, choose_limits
+from facegender.exporting.agreement import Tolerances, agree, choose_limits
 from facegender.exporting.samples import Sample
 
 CROPS = Sample(np.zeros((100, 4, 4, 3), np.uint8), photos=100)
@@ -32,27 +32,27 @@ def test_limits_hold_on_both_counts():
 
 
 def test_float_formats_must_agree():
-    agree(CROPS, *changed(100, 0.0005), Limits()).check()
+    agree(CROPS, *changed(100, 0.0005), Tolerances()).check()
     with pytest.raises(FaceGenderError):
-        agree(CROPS, *changed(1, 0.004), Limits()).check()
+        agree(CROPS, *changed(1, 0.004), Tolerances()).check()
 
 
 def test_nan_never_agrees():
     ours, theirs = changed(0, 0.1)
     theirs[7] = np.nan
-    for limits in (Limits(), Limits(1, 1)):
+    for limits in (Tolerances(), Tolerances(1, 1)):
         with pytest.raises(FaceGenderError):
             agree(CROPS, ours, theirs, limits).check()
 
 
 def test_one_flip_of_few_crops_is_allowed_where_any_is():
-    assert Limits(0.2, 0.03).allowed_flips(10) == 1
-    assert Limits(0.2, 0.03).allowed_flips(200) == 6
-    assert Limits(0.2, 0.0).allowed_flips(200) == 0
+    assert Tolerances(0.2, 0.03).allowed_flips(10) == 1
+    assert Tolerances(0.2, 0.03).allowed_flips(200) == 6
+    assert Tolerances(0.2, 0.0).allowed_flips(200) == 0
 
 
 def test_mean_and_largest_are_those_of_the_probabilities():
-    found = agree(CROPS, *changed(10, 0.1), Limits(1, 1)).to_json()
+    found = agree(CROPS, *changed(10, 0.1), Tolerances(1, 1)).to_json()
     assert found["largest_difference"] == pytest.approx(0.1)
     assert found["mean_difference"] == pytest.approx(0.01)
     assert found["flips"] == 10

@@ -16,17 +16,17 @@ from facegender import Predictor
 from facegender.errors import BundleError, DataError, FaceGenderError, UsageError
 from facegender.exporting import formats
 from facegender.exporting.export import export
-from facegender.exporting.formats import FORMATS
+from facegender.exporting.formats import EXPORT_FORMATS
 from facegender.exporting.samples import made_crops
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.inference import load_network
 from facegender.runtime.files import sha256_of
 
 ONNX = pytest.mark.skipif(
-    any(find_spec(module) is None for module in FORMATS["onnx"].modules),
+    any(find_spec(module) is None for module in EXPORT_FORMATS["onnx"].modules),
     reason="facegender[onnx] is not installed",
 )
-EACH = [pytest.param(name, marks=ONNX if name == "onnx" else ()) for name in FORMATS]
+EACH = [pytest.param(name, marks=ONNX if name == "onnx" else ()) for name in EXPORT_FORMATS]
 
 
 def files_below(folder):
@@ -145,7 +145,7 @@ def test_the_example_program_runs_it_without_facegender(exported, name):
 
 def test_litert_is_the_very_network_that_predict_runs(exported, toy_model):
     written = exported("litert").folder / "model.tflite"
-    assert written.read_bytes() == load_bundle(toy_model).twin.read_bytes()
+    assert written.read_bytes() == load_bundle(toy_model).litert.read_bytes()
 
 
 @ONNX
@@ -184,7 +184,7 @@ def test_int8_is_a_quarter_and_is_compared_on_other_photos(toy_model, toy_photos
         workers=1,
     )
     size = (result.folder / "model.tflite").stat().st_size
-    assert size < load_bundle(toy_model).twin.stat().st_size / 3
+    assert size < load_bundle(toy_model).litert.stat().st_size / 3
     assert result.facts["int8"] is True
     assert result.facts["calibration"] == {"crops": 40}
     assert result.facts["comparison"]["crops"] == 40
@@ -242,9 +242,9 @@ def test_a_conversion_that_fails_is_a_sentence(toy_model, tmp_path, monkeypatch,
     def fail(_source, _target):
         raise ValueError("no such operation")
 
-    form = FORMATS["saved_model"]
+    form = EXPORT_FORMATS["saved_model"]
     broken = formats.Format(form.name, form.file, form.engine, form.output, fail, form.load)
-    monkeypatch.setitem(FORMATS, "saved_model", broken)
+    monkeypatch.setitem(EXPORT_FORMATS, "saved_model", broken)
     with pytest.raises(FaceGenderError, match="cannot be converted.*no such operation"):
         export("saved_model", tmp_path / "out", model=toy_model)
     assert files_below(tmp_path) == []

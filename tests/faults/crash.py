@@ -33,8 +33,8 @@ from facegender.dataset.sidecar import (
 from facegender.models.bundle import (
     CARD,
     KERAS,
+    LITERT,
     MANIFEST,
-    TWIN,
     amend_bundle,
     load_bundle,
     save_bundle,
@@ -206,7 +206,7 @@ class NewModel:
     """A first save, into a folder with files of the user's under the names of ours."""
 
     MINE: ClassVar = {"README.md": "my notes", "history.2020.csv": "mine too"}
-    CONTENTS: ClassVar = {KERAS: b"new" * 999, TWIN: b"twin" * 999, CARD: b"# card\n"}
+    CONTENTS: ClassVar = {KERAS: b"new" * 999, LITERT: b"twin" * 999, CARD: b"# card\n"}
 
     def before(self, place: Path) -> None:
         for name, text in self.MINE.items():
@@ -234,7 +234,7 @@ class ModelOverModel(NewModel):
 
     def before(self, place: Path) -> None:
         super().before(place)
-        save_bundle(place, {KERAS: b"old" * 999, TWIN: b"old twin"}, _facts(OLD))
+        save_bundle(place, {KERAS: b"old" * 999, LITERT: b"old twin"}, _facts(OLD))
 
     def check(self, place: Path) -> None:
         assert (place / MANIFEST).exists()

@@ -10,7 +10,7 @@ import pytest
 from facegender.errors import FaceGenderError
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import Geometry
-from facegender.models.bundle import KERAS, TWIN, load_bundle, save_bundle
+from facegender.models.bundle import KERAS, LITERT, load_bundle, save_bundle
 from facegender.training.settings import TrainSettings
 from facegender.training.state import read_state
 from facegender.training.train import train
@@ -167,10 +167,10 @@ def test_a_checkpoint(small_disk, tmp_path, toy_csv):
 def test_a_save_of_a_model(small_disk):
     """The new generation goes where its manifest could not be written any more."""
     folder = small_disk("256k")
-    contents = {KERAS: b"k" * 50_000, TWIN: b"t" * 20_000}
+    contents = {KERAS: b"k" * 50_000, LITERT: b"t" * 20_000}
     old = save_bundle(folder, contents, FACTS)
     before = content(folder)
-    large = {KERAS: b"k" * 100_000, TWIN: b"t" * 100_000}
+    large = {KERAS: b"k" * 100_000, LITERT: b"t" * 100_000}
     with pytest.raises(FaceGenderError, match="No space left"):
         save_bundle(folder, large, FACTS | {"fingerprint": "0123456789abcdef"})
     assert content(folder) == before

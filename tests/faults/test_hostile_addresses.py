@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from facegender.errors import PhotoError
-from facegender.images.download import Limits, _is_public, fetch
+from facegender.images.download import DownloadLimits, _is_public, fetch
 
 PUBLIC = "93.184.215.14"
 
@@ -143,7 +143,7 @@ def test_public_addresses_in_other_clothes_are_public(address):
 def test_other_ways_to_write_this_machine_lead_nowhere(site, host):
     for url in (f"http://{host}:{site.server_port}/a", f"HTTP://{host}:{site.server_port}/a"):
         with pytest.raises(PhotoError) as caught:
-            fetch(url, Limits(seconds=5))
+            fetch(url, DownloadLimits(seconds=5))
         assert caught.value.reason in ("refused", "unreachable")
     assert site.hits == []
 
@@ -168,7 +168,7 @@ def test_redirects_lead_nowhere_private(names, site, target):
     ],
 )
 def test_a_size_that_is_too_large_or_not_kept_to_is_a_reason(site, path, reason, words):
-    limits = Limits(private=True, size=1 << 20, seconds=20)
+    limits = DownloadLimits(private=True, size=1 << 20, seconds=20)
     with pytest.raises(PhotoError, match=words) as caught:
         fetch(f"http://127.0.0.1:{site.server_port}{path}", limits)
     assert caught.value.reason == reason
@@ -186,7 +186,7 @@ def test_a_slow_name_server_is_left_and_nothing_is_fetched_later(names, site, mo
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     before = set(threading.enumerate())
     with pytest.raises(PhotoError, match=r"no answer within 0\.2 s"):
-        fetch("http://slow.test/a", Limits(seconds=0.2))
+        fetch("http://slow.test/a", DownloadLimits(seconds=0.2))
     released.set()
     for thread in set(threading.enumerate()) - before:
         thread.join(5)

@@ -16,7 +16,7 @@ import pytest
 
 import facegender
 from facegender.errors import BundleError, FaceGenderError
-from facegender.models.bundle import KERAS, MANIFEST, TWIN, load_bundle
+from facegender.models.bundle import KERAS, LITERT, MANIFEST, load_bundle
 from facegender.models.inference import load_network
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import sha256_of
@@ -82,7 +82,7 @@ def spy(tmp_path_factory):
 
 def test_code_in_a_model_never_runs(spy, model, in_tmp, toy_csv):
     forge(model, KERAS, spy)
-    forge(model, TWIN)
+    forge(model, LITERT)
     with pytest.raises(BundleError, match=r"model\.keras cannot be loaded: .*lambda") as caught:
         load_bundle(model).load_keras()
     assert "\n" not in caught.value.message
@@ -171,8 +171,8 @@ def other_twin(shape, weight=0.0):
         f"inputs = keras.Input({shape})\n"
         "outputs = keras.layers.Dense(2, activation='softmax', kernel_initializer="
         f"keras.initializers.Constant({weight}))(keras.layers.Flatten()(inputs))\n"
-        "from facegender.models.inference import convert_twin\n"
-        "sys.stdout.buffer.write(convert_twin(keras.Model(inputs, outputs)))\n"
+        "from facegender.models.inference import convert_to_litert\n"
+        "sys.stdout.buffer.write(convert_to_litert(keras.Model(inputs, outputs)))\n"
     )
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, check=True).stdout
@@ -180,10 +180,10 @@ def other_twin(shape, weight=0.0):
 
 def test_a_twin_of_another_model_is_refused(model):
     other = other_twin((32, 32, 3))
-    (model / TWIN).write_bytes(other)
+    (model / LITERT).write_bytes(other)
     with pytest.raises(BundleError, match=r"model\.tflite has .* bytes, expected"):
         Predictor(model)
-    forge(model, TWIN, other)
+    forge(model, LITERT, other)
     with pytest.raises(BundleError, match=r"its network takes \(32, 32, 3\)"):
         Predictor(model)
 
@@ -195,11 +195,11 @@ def test_a_mangled_twin_is_stopped_by_its_sum_before_the_interpreter_sees_it(mod
         raise AssertionError("the interpreter was given a file that is not the manifest's")
 
     monkeypatch.setattr("facegender.models.inference.LiteRtNetwork", loaded)
-    content = bytearray((model / TWIN).read_bytes())
+    content = bytearray((model / LITERT).read_bytes())
     for number in range(50):
         mangled, rng = content.copy(), random.Random(number)
         mangled[rng.randrange(len(mangled))] ^= 1 << rng.randrange(8)
-        (model / TWIN).write_bytes(mangled)
+        (model / LITERT).write_bytes(mangled)
         with pytest.raises(BundleError, match="not the file that facegender.json describes"):
             Predictor(model)
 
@@ -264,7 +264,7 @@ def test_sizes_that_no_memory_holds_are_refused(model):
     forge(model, "README.md", b"card", crop={"kind": "photo", "size": "512x512"})
     with pytest.raises(BundleError, match=r"its network takes \(64, 64, 3\)"):
         load_network(load_bundle(model))
-    forge(model, TWIN)
+    forge(model, LITERT)
     with pytest.raises(BundleError, match=r"its network takes \(64, 64, 3\)"):
         load_network(load_bundle(model))
 

@@ -17,7 +17,7 @@ from tests.faults.kills import FACEGENDER, environment
 DRIVER = """
 import os, sys
 from facegender.__main__ import main
-class Finder:
+class Detector:
     module, number = sys.argv[1], int(sys.argv[2])
     left = int(module) if module.isdigit() else -1
     @classmethod
@@ -27,7 +27,7 @@ class Finder:
         cls.left -= 1
         if cls.left == 0 or name == cls.module:
             os.kill(os.getpid(), cls.number)
-sys.meta_path.insert(0, Finder)
+sys.meta_path.insert(0, Detector)
 del sys.argv[1:3]
 main()
 """

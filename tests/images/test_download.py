@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from facegender.errors import PhotoError
-from facegender.images.download import Limits, _is_public, fetch, is_url
+from facegender.images.download import DownloadLimits, _is_public, fetch, is_url
 
 
 class Server(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def site():
     server.shutdown()
 
 
-NEAR = Limits(private=True, seconds=20)
+NEAR = DownloadLimits(private=True, seconds=20)
 
 
 def test_a_photo_is_fetched_through_a_few_redirects(site):
@@ -72,9 +72,9 @@ def test_a_photo_is_fetched_through_a_few_redirects(site):
         ("/redirect/4", NEAR, "unreachable", "more than 3 redirects"),
         ("/missing", NEAR, "unreachable", "404"),
         ("/page", NEAR, "not a photo", "text/html"),
-        ("/large", Limits(private=True, size=1000), "too large", "1,000 bytes"),
-        ("/slow", Limits(private=True, seconds=0.4), "unreachable", "0.4 s"),
-        ("/headers", Limits(private=True, seconds=0.4), "unreachable", "0.4 s"),
+        ("/large", DownloadLimits(private=True, size=1000), "too large", "1,000 bytes"),
+        ("/slow", DownloadLimits(private=True, seconds=0.4), "unreachable", "0.4 s"),
+        ("/headers", DownloadLimits(private=True, seconds=0.4), "unreachable", "0.4 s"),
         ("/elsewhere?to=file:///etc/passwd", NEAR, "unreachable", "not an http"),
         ("/elsewhere?to=", NEAR, "unreachable", "redirects"),
     ],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facegender.errors import BundleError
-from facegender.models.bundle import KERAS, MANIFEST, TWIN, load_bundle, save_bundle
+from facegender.models.bundle import KERAS, LITERT, MANIFEST, load_bundle, save_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import (
     KerasNetwork,
@@ -42,10 +42,10 @@ DAMAGE = {
     "no manifest": lambda f: (f / MANIFEST).unlink(),
     "cut manifest": lambda f: (f / MANIFEST).write_text((f / MANIFEST).read_text()[:99]),
     "foreign manifest": lambda f: (f / MANIFEST).write_text("[1, 2]"),
-    "missing twin": lambda f: (f / TWIN).unlink(),
+    "missing twin": lambda f: (f / LITERT).unlink(),
     "missing keras": lambda f: (f / KERAS).unlink(),
-    "cut twin": lambda f: (f / TWIN).write_bytes((f / TWIN).read_bytes()[:-1]),
-    "changed twin": lambda f: (f / TWIN).write_bytes(b"x" + (f / TWIN).read_bytes()[1:]),
+    "cut twin": lambda f: (f / LITERT).write_bytes((f / LITERT).read_bytes()[:-1]),
+    "changed twin": lambda f: (f / LITERT).write_bytes(b"x" + (f / LITERT).read_bytes()[1:]),
     "changed card": lambda f: (f / "README.md").write_text("other"),
     "label order": lambda f: edit(f, labels=["male", "female"]),
     "newer schema": lambda f: edit(f, schema=2),
@@ -74,7 +74,7 @@ def test_another_input_size_is_refused(model):
 
 def test_a_twin_that_is_no_model_is_refused(model):
     bundle = load_bundle(model)
-    contents = {KERAS: bundle.files[KERAS].read_bytes(), TWIN: b"not a flatbuffer" * 99}
+    contents = {KERAS: bundle.files[KERAS].read_bytes(), LITERT: b"not a flatbuffer" * 99}
     facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
     with pytest.raises(BundleError, match="cannot be loaded"):
         load_network(save_bundle(model, contents, facts))
@@ -139,7 +139,7 @@ def test_the_twin_agrees_with_the_keras_model(model):
     bundle = load_bundle(model)
     crops = np.stack([np.resize(pattern(i % 2, i, (64, 64)), (64, 64, 3)) for i in range(70)])
     ours = run_network(KerasNetwork(bundle.load_keras()), crops)
-    twin = run_network(LiteRtNetwork(bundle.twin.read_bytes()), crops)
+    twin = run_network(LiteRtNetwork(bundle.litert.read_bytes()), crops)
     difference, flips = compare(ours, twin)
     assert difference < 1e-3
     assert flips == 0

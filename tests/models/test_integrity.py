@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from facegender.errors import BundleError
-from facegender.models.bundle import KERAS, MANIFEST, TWIN
+from facegender.models.bundle import KERAS, LITERT, MANIFEST
 from facegender.models.integrity import inspect_bundle
 
 
@@ -20,7 +20,7 @@ def states(inspection):
 def test_a_whole_model(model):
     found = inspect_bundle(model)
     assert found.whole
-    assert states(found) == dict.fromkeys((KERAS, TWIN, "history.csv", "README.md"), "whole")
+    assert states(found) == dict.fromkeys((KERAS, LITERT, "history.csv", "README.md"), "whole")
     assert found.card.startswith("# A facegender model: compact")
     for file in found.files:
         assert file.bytes == (model / file.name).stat().st_size
@@ -28,13 +28,13 @@ def test_a_whole_model(model):
 
 def test_every_file_is_judged_though_others_are_damaged(model):
     (model / KERAS).write_bytes((model / KERAS).read_bytes()[:-1])
-    (model / TWIN).unlink()
+    (model / LITERT).unlink()
     (model / "README.md").write_text("x" * (model / "README.md").stat().st_size)
     found = inspect_bundle(model)
     assert not found.whole
     assert states(found) == {
         KERAS: "damaged",
-        TWIN: "missing",
+        LITERT: "missing",
         "history.csv": "whole",
         "README.md": "damaged",
     }
@@ -44,7 +44,7 @@ def test_every_file_is_judged_though_others_are_damaged(model):
 
 def test_a_manifest_that_names_nonsense_is_no_crash(model):
     manifest = json.loads((model / MANIFEST).read_text())
-    manifest["files"][TWIN] = ["not", "an", "entry"]
+    manifest["files"][LITERT] = ["not", "an", "entry"]
     manifest["files"]["history.csv"] = {"name": "../history.csv", "bytes": None, "sha256": 7}
     (model / MANIFEST).write_text(json.dumps(manifest))
     found = inspect_bundle(model)
@@ -67,4 +67,4 @@ def test_the_contract(model):
     assert {"labels", "arch", "crop", "threshold", "training", "data", "metrics", "versions"} < set(
         contract
     )
-    assert set(contract["files"][TWIN]) == {"name", "bytes", "sha256", "state", "problem"}
+    assert set(contract["files"][LITERT]) == {"name", "bytes", "sha256", "state", "problem"}

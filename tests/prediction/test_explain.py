@@ -16,7 +16,7 @@ class LooksAtOnePlace:
     """A stand-in for a network: male as far as one part of the crop is bright."""
 
     bundle = SimpleNamespace(geometry=Geometry("photo", 64, 64))
-    finder = staticmethod(whole_photo)
+    detector = staticmethod(whole_photo)
     place = (slice(36, 52), slice(8, 24))
 
     def classify(self, crops):
@@ -38,7 +38,7 @@ def test_what_is_marked_is_where_the_network_looks(bright):
     outside = found.effect.copy()
     outside[36 - 14 : 52 + 14, : 24 + 14] = 0
     assert np.abs(outside).max() < 0.05 * found.effect.max()
-    assert 0 < found.most <= 1
+    assert 0 < found.largest <= 1
 
 
 def test_an_explanation_is_the_answer_that_predict_gives(toy_model):

@@ -9,7 +9,7 @@ from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError
 from facegender.faces.geometry import Face, Geometry
 from facegender.prediction.annotate import draw_faces
-from facegender.prediction.outputs import Job, Keep, keep
+from facegender.prediction.outputs import OutputSettings, PredictedPhoto, write_outputs
 from facegender.prediction.predictor import FacePrediction, Prediction
 from tests.conftest import encoded, pattern
 
@@ -29,7 +29,7 @@ def photo(tmp_path) -> Path:
 
 
 def job(photo, *faces, place="a.jpg", error=None):
-    return Job(str(photo), PurePath(place), Prediction(str(photo), faces, error))
+    return PredictedPhoto(str(photo), PurePath(place), Prediction(str(photo), faces, error))
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def job(photo, *faces, place="a.jpg", error=None):
     ],
 )
 def test_photos_are_linked_into_the_folder_of_their_answer(photo, tmp_path, faces, folder):
-    wanted = Keep(GEOMETRY, sort=tmp_path / "out")
+    wanted = OutputSettings(GEOMETRY, sort=tmp_path / "out")
     for _ in range(2):  # a second run changes nothing
-        assert keep(job(photo, *faces), wanted).error == ""
+        assert write_outputs(job(photo, *faces), wanted).error == ""
     (found,) = (p for p in (tmp_path / "out").rglob("*") if not p.is_dir())
     assert found == tmp_path / "out" / folder / "a.jpg"
     assert found.is_symlink()
@@ -54,9 +54,9 @@ def test_photos_are_linked_into_the_folder_of_their_answer(photo, tmp_path, face
 
 @pytest.mark.parametrize("copy", [False, True])
 def test_an_answer_that_changed_is_said_and_nothing_is_taken_away(photo, tmp_path, copy):
-    wanted = Keep(GEOMETRY, sort=tmp_path / "out", copy=copy)
-    assert not keep(job(photo, face(0.1)), wanted).elsewhere
-    assert keep(job(photo, face(0.9)), wanted).elsewhere
+    wanted = OutputSettings(GEOMETRY, sort=tmp_path / "out", copy=copy)
+    assert not write_outputs(job(photo, face(0.1)), wanted).elsewhere
+    assert write_outputs(job(photo, face(0.9)), wanted).elsewhere
     assert (tmp_path / "out/female/a.jpg").exists()
     assert (tmp_path / "out/male/a.jpg").exists()
 
@@ -65,9 +65,9 @@ def test_an_answer_that_changed_is_said_and_nothing_is_taken_away(photo, tmp_pat
 def test_a_sorted_folder_is_not_sorted_into_itself(photo, tmp_path, copy):
     """Looking at the uncertain ones again must not lose them."""
     out = tmp_path / "out"
-    keep(job(photo, face(0.6, uncertain=True)), Keep(GEOMETRY, sort=out))
+    write_outputs(job(photo, face(0.6, uncertain=True)), OutputSettings(GEOMETRY, sort=out))
     link = out / "uncertain/a.jpg"
-    again = keep(job(link, face(0.1)), Keep(GEOMETRY, sort=out, copy=copy))
+    again = write_outputs(job(link, face(0.1)), OutputSettings(GEOMETRY, sort=out, copy=copy))
     assert "lies in the folder to sort into" in again.error
     assert link.is_symlink()
     assert link.samefile(photo)
@@ -76,32 +76,38 @@ def test_a_sorted_folder_is_not_sorted_into_itself(photo, tmp_path, copy):
 def test_pictures_of_other_photos_are_not_written_over(photo, tmp_path):
     other = tmp_path / "other.jpg"
     other.write_bytes(encoded(pattern(1, 2)))
-    wanted = Keep(GEOMETRY, annotate=tmp_path / "m", crops=tmp_path / "k")
-    assert keep(job(photo, face()), wanted).error == ""
+    wanted = OutputSettings(GEOMETRY, annotate=tmp_path / "m", crops=tmp_path / "k")
+    assert write_outputs(job(photo, face()), wanted).error == ""
     before = (tmp_path / "m/a.jpg").read_bytes()
-    assert "in the way" in keep(job(other, face()), wanted).error
-    assert "in the way" in keep(job(tmp_path / "m/a.jpg", face()), wanted).error
+    assert "in the way" in write_outputs(job(other, face()), wanted).error
+    assert "in the way" in write_outputs(job(tmp_path / "m/a.jpg", face()), wanted).error
     assert (tmp_path / "m/a.jpg").read_bytes() == before
 
 
 def test_crops_of_fewer_faces_leave_none_behind(photo, tmp_path):
-    wanted = Keep(GEOMETRY, crops=tmp_path / "k")
-    keep(job(photo, face(), face(), face()), wanted)
+    wanted = OutputSettings(GEOMETRY, crops=tmp_path / "k")
+    write_outputs(job(photo, face(), face(), face()), wanted)
     (tmp_path / "k/a.jpg.4.png").write_bytes(b"somebody's own")
-    keep(job(photo, face()), wanted)
+    write_outputs(job(photo, face()), wanted)
     assert sorted(p.name for p in (tmp_path / "k").iterdir()) == ["a.jpg.1.png", "a.jpg.4.png"]
 
 
 def test_other_bytes_of_the_same_name_are_in_the_way(photo, tmp_path):
-    wanted = Keep(GEOMETRY, sort=tmp_path / "s")
-    first = Job(photo.read_bytes(), PurePath("stdin.jpg"), Prediction("stdin", (face(),)))
-    second = Job(encoded(pattern(1, 9)), PurePath("stdin.jpg"), Prediction("stdin", (face(),)))
-    assert keep(first, wanted).error == keep(first, wanted).error == ""
-    assert "in the way" in keep(second, wanted).error
+    wanted = OutputSettings(GEOMETRY, sort=tmp_path / "s")
+    first = PredictedPhoto(
+        photo.read_bytes(), PurePath("stdin.jpg"), Prediction("stdin", (face(),))
+    )
+    second = PredictedPhoto(
+        encoded(pattern(1, 9)), PurePath("stdin.jpg"), Prediction("stdin", (face(),))
+    )
+    assert write_outputs(first, wanted).error == write_outputs(first, wanted).error == ""
+    assert "in the way" in write_outputs(second, wanted).error
 
 
 def test_copies_are_copies_and_a_link_that_fails_becomes_one(photo, tmp_path, monkeypatch):
-    assert not keep(job(photo, face()), Keep(GEOMETRY, sort=tmp_path / "c", copy=True)).copied
+    assert not write_outputs(
+        job(photo, face()), OutputSettings(GEOMETRY, sort=tmp_path / "c", copy=True)
+    ).copied
     assert not (tmp_path / "c/female/a.jpg").is_symlink()
     assert (tmp_path / "c/female/a.jpg").read_bytes() == photo.read_bytes()
 
@@ -109,7 +115,7 @@ def test_copies_are_copies_and_a_link_that_fails_becomes_one(photo, tmp_path, mo
         raise OSError("no links here")
 
     monkeypatch.setattr(Path, "symlink_to", fail)
-    assert keep(job(photo, face()), Keep(GEOMETRY, sort=tmp_path / "d")).copied
+    assert write_outputs(job(photo, face()), OutputSettings(GEOMETRY, sort=tmp_path / "d")).copied
     assert (tmp_path / "d/female/a.jpg").read_bytes() == photo.read_bytes()
 
 
@@ -121,43 +127,46 @@ def test_nothing_of_the_users_is_written_over(photo, tmp_path):
         other.parent.mkdir(parents=True)
         other.write_bytes(b"somebody's own")
     for wanted in (
-        Keep(GEOMETRY, annotate=tmp_path / "m"),
-        Keep(GEOMETRY, crops=tmp_path / "k"),
-        Keep(GEOMETRY, sort=tmp_path / "s"),
-        Keep(GEOMETRY, sort=tmp_path / "s", copy=True),
-        Keep(GEOMETRY, annotate=photo.parent),
+        OutputSettings(GEOMETRY, annotate=tmp_path / "m"),
+        OutputSettings(GEOMETRY, crops=tmp_path / "k"),
+        OutputSettings(GEOMETRY, sort=tmp_path / "s"),
+        OutputSettings(GEOMETRY, sort=tmp_path / "s", copy=True),
+        OutputSettings(GEOMETRY, annotate=photo.parent),
     ):
-        assert "in the way" in keep(job(photo, face()), wanted).error
+        assert "in the way" in write_outputs(job(photo, face()), wanted).error
     assert [other.read_bytes() for other in others] == [b"somebody's own"] * 3
     assert photo.read_bytes() == before
 
 
 def test_our_own_pictures_are_written_anew(photo, tmp_path):
-    wanted = Keep(GEOMETRY, annotate=tmp_path / "m", crops=tmp_path / "k")
-    assert keep(job(photo, face(), face()), wanted).error == ""
-    assert keep(job(photo, face(0.9)), wanted).error == ""
+    wanted = OutputSettings(GEOMETRY, annotate=tmp_path / "m", crops=tmp_path / "k")
+    assert write_outputs(job(photo, face(), face()), wanted).error == ""
+    assert write_outputs(job(photo, face(0.9)), wanted).error == ""
     with Image.open(tmp_path / "k/a.jpg.1.png") as crop:
         assert crop.size == (32, 32)
 
 
 def test_a_mirrored_tree_keeps_equal_names_apart(photo, tmp_path):
-    wanted = Keep(GEOMETRY, annotate=tmp_path / "m")
+    wanted = OutputSettings(GEOMETRY, annotate=tmp_path / "m")
     for place in ("x/a.heic", "y/a.heic", "x/a.jpg"):
-        keep(job(photo, face(), place=place), wanted)
+        write_outputs(job(photo, face(), place=place), wanted)
     names = sorted(p.relative_to(tmp_path / "m").as_posix() for p in (tmp_path / "m").rglob("*.*"))
     assert names == ["x/a.heic.jpg", "x/a.jpg", "y/a.heic.jpg"]
 
 
 def test_a_photo_that_failed_leaves_nothing(photo, tmp_path):
     error = PhotoError("truncated", "truncated")
-    assert keep(job(photo, error=error), Keep(GEOMETRY, sort=tmp_path / "s")).error == ""
+    assert (
+        write_outputs(job(photo, error=error), OutputSettings(GEOMETRY, sort=tmp_path / "s")).error
+        == ""
+    )
     assert not (tmp_path / "s").exists()
 
 
 def test_bytes_can_be_kept_too(photo, tmp_path):
     data = photo.read_bytes()
-    source = Job(data, PurePath("stdin.jpg"), Prediction("stdin", (face(),)))
-    keep(source, Keep(GEOMETRY, tmp_path / "m", tmp_path / "k", tmp_path / "s"))
+    source = PredictedPhoto(data, PurePath("stdin.jpg"), Prediction("stdin", (face(),)))
+    write_outputs(source, OutputSettings(GEOMETRY, tmp_path / "m", tmp_path / "k", tmp_path / "s"))
     assert (tmp_path / "s/female/stdin.jpg").read_bytes() == data
     assert (tmp_path / "m/stdin.jpg").exists()
     assert (tmp_path / "k/stdin.jpg.1.png").exists()
@@ -199,6 +208,6 @@ def test_boxes_and_words_are_drawn_inside_at_any_size(size):
 def test_the_source_is_never_opened_for_writing(photo, tmp_path):
     os.chmod(photo, 0o444)
     stamp = photo.stat().st_mtime_ns
-    wanted = Keep(GEOMETRY, tmp_path / "m", tmp_path / "k", tmp_path / "s", copy=True)
-    assert keep(job(photo, face()), wanted).error == ""
+    wanted = OutputSettings(GEOMETRY, tmp_path / "m", tmp_path / "k", tmp_path / "s", copy=True)
+    assert write_outputs(job(photo, face()), wanted).error == ""
     assert photo.stat().st_mtime_ns == stamp

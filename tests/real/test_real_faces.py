@@ -17,7 +17,7 @@ from facegender import (
     train,
 )
 from facegender.dataset.table import read_table
-from facegender.faces.detection import finder_for
+from facegender.faces.detection import detector_for
 from facegender.faces.extraction import find_faces_in
 from facegender.faces.geometry import Geometry
 from facegender.models.bundle import MANIFEST
@@ -70,11 +70,11 @@ def test_the_bundled_model_knows_faces_it_has_not_seen(real_data, in_tmp):
 
 
 def test_every_portraits_face_is_found_where_it_is(real_data):
-    """Boxes by another finder (MTCNN), each looked at; 118 of 120 is the least, 120 the aim."""
+    """Boxes by another detector (MTCNN), each looked at; 118 of 120 is the least, 120 the aim."""
     boxes = json.loads((Path(__file__).parent / "portraits.json").read_text())
     paths = [str(real_data / "photos" / name) for name in boxes]
     geometry = Geometry("box", 64, 64)
-    found = list(find_faces_in(paths, geometry, finder=finder_for(geometry)))
+    found = list(find_faces_in(paths, geometry, detector=detector_for(geometry)))
     hits = [
         any(overlap(face.box, box) >= 0.4 for face in one.faces)
         for one, box in zip(found, boxes.values(), strict=True)
@@ -86,7 +86,7 @@ def test_every_portraits_face_is_found_where_it_is(real_data):
 def test_tight_crops_need_no_flag(real_data):
     paths = [str(path) for path in sorted((real_data / "fairface" / "val").rglob("*.jpg"))[::5]]
     geometry = Geometry("box", 64, 64)
-    found = [one.faces for one in find_faces_in(paths, geometry, finder=finder_for(geometry))]
+    found = [one.faces for one in find_faces_in(paths, geometry, detector=detector_for(geometry))]
     assert sum(map(bool, found)) >= 0.99 * len(paths)
 
 

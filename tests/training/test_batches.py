@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facegender.models.keras_backend import import_keras
-from facegender.training.batches import Feed, augment, balanced_weights
+from facegender.training.batches import Batches, augment, balanced_weights
 from tests.conftest import pattern
 
 import_keras()
@@ -12,7 +12,7 @@ CROPS = np.stack([pattern(i % 2, i, (32, 40)) for i in range(23)])
 LABELS = (np.arange(23) % 2).astype(np.int8)
 
 
-def feed(**options):
+def made(**options):
     usual = {
         "crops": CROPS,
         "labels": LABELS,
@@ -21,7 +21,7 @@ def feed(**options):
         "seed": 5,
         "augment": False,
     }
-    return Feed(**usual | options)
+    return Batches(**usual | options)
 
 
 def collect(batches):
@@ -29,7 +29,7 @@ def collect(batches):
 
 
 def test_every_photo_is_seen_once_an_epoch_in_another_order():
-    batches = collect(feed().batches(0, 0, 2))
+    batches = collect(made().stream(0, 0, 2))
     assert [len(b[0]) for b in batches] == [8, 8, 7] * 2
     first, second = (np.concatenate([b[0] for b in batches[i : i + 3]]) for i in (0, 3))
     assert not np.array_equal(first, second)
@@ -39,7 +39,7 @@ def test_every_photo_is_seen_once_an_epoch_in_another_order():
 
 def test_crops_keep_their_labels():
     label_of = {bytes(crop): label for crop, label in zip(CROPS, LABELS, strict=True)}
-    for crops, one_hot in collect(feed().batches(0, 0, 1)):
+    for crops, one_hot in collect(made().stream(0, 0, 1)):
         assert one_hot.dtype == np.float32
         assert [label_of[bytes(crop)] for crop in crops] == one_hot.argmax(1).tolist()
         assert (one_hot.sum(1) == 1).all()
@@ -48,8 +48,8 @@ def test_crops_keep_their_labels():
 @pytest.mark.parametrize("augmented", [False, True])
 def test_any_step_can_be_replayed(augmented):
     options = {"augment": augmented, "degrade": augmented}
-    whole = collect(feed(**options).batches(0, 0, 3))
-    rest = collect(feed(**options).batches(1, 2, 3))
+    whole = collect(made(**options).stream(0, 0, 3))
+    rest = collect(made(**options).stream(1, 2, 3))
     assert len(rest) == 4
     for ours, theirs in zip(rest, whole[5:], strict=True):
         for a, b in zip(ours, theirs, strict=True):
@@ -58,14 +58,14 @@ def test_any_step_can_be_replayed(augmented):
 
 def test_some_crops_are_degraded_where_that_is_wanted():
     (plain, _), (worse, _) = (
-        collect(feed(batch_size=23, degrade=on).batches(0, 0, 1))[0] for on in (False, True)
+        collect(made(batch_size=23, degrade=on).stream(0, 0, 1))[0] for on in (False, True)
     )
     changed = sum(not np.array_equal(a, b) for a, b in zip(plain, worse, strict=True))
     assert 0 < changed < 23
 
 
 def test_another_seed_gives_other_batches():
-    one, two = (collect(feed(seed=s, augment=True).batches(0, 0, 1)) for s in (1, 2))
+    one, two = (collect(made(seed=s, augment=True).stream(0, 0, 1)) for s in (1, 2))
     assert not np.array_equal(one[0][0], two[0][0])
 
 
@@ -74,7 +74,7 @@ def test_weights_balance_the_genders():
     female, male = balanced_weights(labels)
     assert 30 * female == pytest.approx(10 * male)
     assert 30 * female + 10 * male == pytest.approx(40)
-    batch = collect(feed(class_weights=(2.0, 0.5)).batches(0, 0, 1))[0]
+    batch = collect(made(class_weights=(2.0, 0.5)).stream(0, 0, 1))[0]
     np.testing.assert_allclose(batch[2], np.where(batch[1][:, 0] == 1, 2.0, 0.5))
 
 
@@ -104,8 +104,8 @@ def test_flips_are_half():
 
 
 def test_mixing_keeps_most_of_a_photo_and_mixes_its_label_alike():
-    batches = collect(feed(mixup=0.4).batches(0, 0, 1))
-    plain = collect(feed().batches(0, 0, 1))
+    batches = collect(made(mixup=0.4).stream(0, 0, 1))
+    plain = collect(made().stream(0, 0, 1))
     mixed = 0
     for (crops, targets), (before, labels) in zip(batches, plain, strict=True):
         np.testing.assert_allclose(targets.sum(1), 1, atol=1e-5)

@@ -131,7 +131,7 @@ def test_mixed_precision_trains_and_leaves_a_network_in_float32(toy_csv, tmp_pat
     assert "one CPU, mixed float16" in [getattr(event, "devices", "") for event in seen]
     model = bundle.load_keras()
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
-    assert bundle.twin is not None
+    assert bundle.litert is not None
     assert np.isfinite(bundle.manifest["metrics"]["log_loss"])
 
 

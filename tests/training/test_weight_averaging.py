@@ -3,7 +3,12 @@ import pytest
 
 from facegender.models.keras_backend import import_keras
 from facegender.training.fit import ValidationSet
-from facegender.training.weight_averaging import SHARES, blend, calibrated_loss, keep_better
+from facegender.training.weight_averaging import (
+    SHARES,
+    average_weights,
+    calibrated_loss,
+    keep_better,
+)
 
 keras = import_keras()
 
@@ -28,14 +33,14 @@ def validation():
 def test_a_training_that_helped_keeps_its_weights(validation):
     model = network(2.0)
     start = network(-2.0).get_weights()
-    assert blend(model, start, validation) == 0
+    assert average_weights(model, start, validation) == 0
     np.testing.assert_allclose(model.get_weights()[0], network(2.0).get_weights()[0])
 
 
 def test_a_training_that_harmed_gets_back_what_helps(validation):
     model = network(-0.1)
     start = network(2.0).get_weights()
-    share = blend(model, start, validation)
+    share = average_weights(model, start, validation)
     assert share in SHARES[1:]
     mixed = share * 2.0 + (1 - share) * -0.1
     assert mixed > 0
@@ -44,7 +49,7 @@ def test_a_training_that_harmed_gets_back_what_helps(validation):
 
 def test_a_share_that_is_given_holds(validation):
     model = network(2.0)
-    assert blend(model, network(-2.0).get_weights(), validation, 0.25) == 0.25
+    assert average_weights(model, network(-2.0).get_weights(), validation, 0.25) == 0.25
     np.testing.assert_allclose(model.get_weights()[0], network(1.0).get_weights()[0])
 
 

