@@ -7,12 +7,23 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facegender.report.sections import TITLES, show_estimate
+from facegender.report.sections import (
+    TITLES,
+    comparison_rows,
+    extremes_sentences,
+    group_rows,
+    show_estimate,
+    worst_first,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from facegender.evaluation.comparison import Comparison
     from facegender.evaluation.evaluate import Evaluation
+
+MAX_GROUPS = 60
+"""Groups in a table on the terminal."""
 
 
 def print_evaluation(result: Evaluation) -> None:
@@ -32,12 +43,14 @@ def print_evaluation(result: Evaluation) -> None:
     console.print_table(_metrics_table(result))
     console.print_table(_confusion_table(result))
     for by, groups in result.groups.items():
-        for sentence in _extremes(by, groups):
+        for sentence in extremes_sentences(by, result.extremes[by]):
             out.print(console.plain(sentence))
         console.print_table(_group_table(by, groups))
     if result.stress:
         console.print_table(_stress_table(result))
-    for sentence in [*_calibration(result), *_comparison(result)]:
+    if result.comparison is not None:
+        console.print_table(_comparison_table(result.comparison))
+    for sentence in _calibration(result):
         out.print(console.plain(sentence))
 
 
@@ -111,24 +124,6 @@ def _stress_table(result: Evaluation) -> Table:
     return table
 
 
-def _extremes(by: str, groups: dict[str, dict[str, Any]]) -> list[str]:
-    """Name the worst group and the largest gap."""
-    from facegender.evaluation.groups import worst_and_gaps
-
-    found = worst_and_gaps(groups)
-    if found["worst"] is None:
-        return [f"By {by}: no group has enough photos to say anything."]
-    value, interval = show_estimate("accuracy", groups[found["worst"]]["accuracy"])
-    sentences = [f"Worst by {by}: {found['worst'] or '(none)'}, accuracy {value} ({interval})."]
-    if found["gaps"]:
-        metric, gap = max(found["gaps"].items(), key=lambda item: item[1]["gap"])
-        sentences.append(
-            f"Largest gap by {by}: {100 * gap['gap']:.1f} points of {TITLES[metric]}, between "
-            f"{gap['low'] or '(none)'} and {gap['high'] or '(none)'}."
-        )
-    return sentences
-
-
 def _calibration(result: Evaluation) -> list[str]:
     """What the threshold does, and which one reaches a wanted accuracy."""
     level, target = result.calibration["uncertain"], result.calibration["target"]
@@ -150,35 +145,25 @@ def _calibration(result: Evaluation) -> list[str]:
     return sentences
 
 
-def _comparison(result: Evaluation) -> list[str]:
-    found = result.comparison
-    if found is None:
-        return []
-    value, low, high = (
-        f"{100 * (v or 0.0):+.2f}"
-        for v in (found.difference.value, found.difference.low, found.difference.high)
-    )
-    return [
-        f"Against the other: {value} points ({low} to {high}); only this one is right on "
-        f"{found.only_first:,} photos, only the other on {found.only_second:,} "
-        f"(McNemar's exact test: p = {found.p_value:.3g})."
-    ]
+def _comparison_table(found: Comparison) -> Table:
+    from facegender.cli import _console as console
+
+    table = console.make_table("Against another model", "", ">value")
+    for name, value in comparison_rows(found):
+        table.add_row(name, console.plain(value))
+    return table
 
 
 def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Table:
     """A table of groups, the worst first; groups too small to judge come last, without numbers."""
     from facegender.cli import _console as console
 
-    names = ("accuracy", "recall_female", "recall_male")
-    columns = (f">{title}" for name in names for title in (TITLES[name], "95 % interval"))
-    table = console.make_table(f"By {by}, worst first", by, ">photos", *columns)
-    order = sorted(
-        groups, key=lambda value: (groups[value]["too_small"], groups[value]["accuracy"].value)
-    )
-    for value in order:
-        group = groups[value]
-        cells = [cell for name in names for cell in show_estimate(name, group[name])]
-        if group["too_small"]:
-            cells = ["too few", "", "", "", "", ""]
-        table.add_row(console.plain(value or "(none)"), f"{group['photos']:,}", *cells)
+    order = worst_first(groups)
+    heads, rows = group_rows(groups, order[:MAX_GROUPS])
+    title = f"By {by}, worst first"
+    if len(order) > MAX_GROUPS:
+        title += f" (the first {MAX_GROUPS} of {len(order):,}; --json has all)"
+    table = console.make_table(title, by, *(f">{head}" for head in heads[1:]))
+    for row in rows:
+        table.add_row(*(console.plain(cell) for cell in row))
     return table

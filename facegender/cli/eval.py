@@ -218,10 +218,23 @@ def _demand(result: Evaluation, accuracy: float | None, of_groups: float | None)
     found = result.metrics["accuracy"].value
     if accuracy is not None and not (found is not None and found >= accuracy):
         raise FaceGenderError(f"the accuracy is {found}, below the {accuracy} asked for")
-    for by, groups in result.groups.items() if of_groups is not None else ():
-        for name, group in groups.items():
-            value = group["accuracy"].value
-            if not group["too_small"] and value < of_groups:
-                raise FaceGenderError(
-                    f"the accuracy of {by} {name} is {value}, below the {of_groups} asked for"
-                )
+    if of_groups is None:
+        return
+    judged = [
+        (group["accuracy"].value, by, name)
+        for by, groups in result.groups.items()
+        for name, group in groups.items()
+        if not group["too_small"]
+    ]
+    if not judged:
+        raise FaceGenderError(
+            "no group has enough photos to be judged, so --min-group-accuracy shows nothing",
+            "Judge more photos, or bin the column, such as --by age:10.",
+        )
+    value, by, name = min(judged)
+    if value < of_groups:
+        below = sum(value < of_groups for value, _, _ in judged)
+        raise FaceGenderError(
+            f"the accuracy of {by} {name} is {value:.4f}, below the {of_groups} asked for; it is "
+            f"the worst of {below} such groups"
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from facegender.dataset.samples import Samples
 from facegender.errors import UsageError
 
+MISSING = frozenset({"", "-", "--", "?", "n/a", "na", "nan", "null", "<na>"})
+"""Ways in which tables write that a value is missing, in lower case."""
 _PATTERN = re.compile(
     r"\s*(?P<column>.+?)\s*(?P<op>!=|==?|\s+not\s+in\s+|\s+in\s+)\s*(?P<values>.*)\s*"
 )
@@ -18,7 +22,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column, the values it is compared with, and whether it must be among them."""
+    """A column, the values it is compared with in any case, and whether it must be among them."""
 
     column: str
     values: tuple[str, ...]
@@ -31,14 +35,16 @@ class Condition:
             UsageError: no such column, or a value that no row has.
         """
         name = column_name(samples, self.column)
-        cells = column_of(samples, name)
-        unknown = [value for value in self.values if value not in set(cells)]
+        cells = merge_spellings(column_of(samples, name))
+        known = {cell.casefold() for cell in cells}
+        unknown = [value for value in self.values if value.casefold() not in known]
         if unknown:
-            known = ", ".join(sorted(set(cells))[:20])
+            shown = ", ".join(sorted(set(cells))[:20])
             raise UsageError(
-                f"no row has {name} {', '.join(unknown)}", f"The column holds: {known}."
+                f"no row has {name} {', '.join(unknown)}", f"The column holds: {shown}."
             )
-        return np.array([(cell in self.values) == self.wanted for cell in cells], dtype=bool)
+        values = {value.casefold() for value in self.values}
+        return np.array([(cell.casefold() in values) == self.wanted for cell in cells], dtype=bool)
 
 
 def parse_condition(text: str) -> Condition:
@@ -58,6 +64,16 @@ def parse_condition(text: str) -> Condition:
         )
     operator = match["op"].split()
     return Condition(match["column"], values, operator[0] not in ("!=", "not"))
+
+
+def merge_spellings(cells: Sequence[str]) -> list[str]:
+    """Return the cells with blanks stripped, spellings merged and every missing value as ""."""
+    stripped = Counter(cell.strip() for cell in cells)
+    best: dict[str, str] = {}
+    for cell, _count in stripped.most_common():
+        best.setdefault(cell.casefold(), cell)
+    known = {c: "" if c.casefold() in MISSING else best[c.casefold()] for c in stripped}
+    return [known[cell.strip()] for cell in cells]
 
 
 def column_name(samples: Samples, name: str) -> str:

@@ -20,6 +20,7 @@ from facegender.evaluation.intervals import (
     Z,
     effective_units,
     error_of,
+    estimate,
     number_units,
     resampled_weights,
 )
@@ -30,17 +31,41 @@ RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPredictions:
+    """Another model's answers to the same photos.
+
+    Attributes:
+        name: the model folder, or the file with another tool's answers.
+        predictions: of every row; NaN where there is none.
+        listed: bool (n,), rows that the other was asked about. The rest are not compared.
+    """
+
+    name: str
+    predictions: Predictions
+    listed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A paired comparison.
 
     Attributes:
-        difference: accuracy of the first minus that of the second, every row counted.
+        other: name of the second model.
+        first, second: accuracy of each on the photos compared.
+        coverage: share of the photos compared to which the second has an answer, 0 to 1.
+        missing: rows that the second was not asked about, left out of the comparison.
+        difference: accuracy of the first minus that of the second, every compared row counted.
         only_first: photos that only the first has right.
         only_second: photos that only the second has right.
         p_value: of McNemar's exact test that both err equally often.
         differing: rows on which one is right and the other is not.
     """
 
+    other: str
+    first: Estimate
+    second: Estimate
+    coverage: float
+    missing: NDArray[np.intp]
     difference: Estimate
     only_first: int
     only_second: int
@@ -50,6 +75,10 @@ class Comparison:
     def to_json(self, samples: Samples) -> dict[str, Any]:
         """Return plain JSON types, the photos by their paths."""
         return {
+            "other": self.other,
+            "accuracy": {"this": self.first.to_json(), "other": self.second.to_json()},
+            "coverage": self.coverage,
+            "missing": [os.fspath(samples.paths[row]) for row in self.missing],
             "difference": self.difference.to_json(),
             "only_first": self.only_first,
             "only_second": self.only_second,
@@ -60,7 +89,7 @@ class Comparison:
 
 def compare_predictions(
     first: Predictions,
-    second: Predictions,
+    other: OtherPredictions,
     persons: list[str] | None = None,
     *,
     resamples: int = RESAMPLES,
@@ -71,21 +100,34 @@ def compare_predictions(
     Where persons repeat, the interval of the difference comes from a bootstrap over them.
 
     Args:
-        first, second: answers with the same labels; a missing one counts as an error.
+        first: answers of the model that is judged; a missing one counts as an error.
+        other: those of the other. Rows that are not listed are left out for both.
         persons: a name a photo, "" where unknown; None means all unknown.
         resamples: of the bootstrap.
         seed: of the bootstrap.
     """
-    right = _right(first).astype(int) - _right(second).astype(int)
+    rows = np.flatnonzero(other.listed)
+    one, two = first.take(rows), other.predictions.take(rows)
+    names = None if persons is None else [persons[row] for row in rows]
+    accuracies = [
+        estimate(each, names, seed=seed, resamples=resamples, names=("accuracy",))["accuracy"]
+        for each in (one, two)
+    ]
+    right = _right(one).astype(int) - _right(two).astype(int)
     only_first, only_second = int((right == 1).sum()), int((right == -1).sum())
-    total, z = _photos_and_z(right, number_units(persons, len(right)), resamples, seed)
+    total, z = _photos_and_z(right, number_units(names, len(right)), resamples, seed)
     low, high = matched_interval(only_first / len(right), only_second / len(right), total, z)
     return Comparison(
+        other=other.name,
+        first=accuracies[0],
+        second=accuracies[1],
+        coverage=float(two.answered.mean()),
+        missing=np.flatnonzero(~other.listed),
         difference=Estimate(float(right.mean()), low, high),
         only_first=only_first,
         only_second=only_second,
         p_value=mcnemar(only_first, only_second),
-        differing=np.flatnonzero(right),
+        differing=rows[np.flatnonzero(right)],
     )
 
 
@@ -138,11 +180,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, total).pvalue) if total else 1.0
 
 
-def read_predictions(file: Path, samples: Samples) -> Predictions:
+def read_predictions(file: Path, samples: Samples) -> OtherPredictions:
     """Read another tool's answers from a CSV with the columns ``path`` and ``p_male``.
 
     Paths are those of the table that is judged, absolute or relative to the CSV's folder or to the
-    current one. A photo that is missing, or whose ``p_male`` is empty, has no answer.
+    current one. A photo whose ``p_male`` is empty has no answer, which counts as an error; one
+    that the file does not list is not compared.
 
     Raises:
         DataError: unreadable, without these columns, a probability out of range, or no photo of
@@ -157,18 +200,19 @@ def read_predictions(file: Path, samples: Samples) -> Predictions:
                 )
             index = PathIndex(samples.paths, os.path.realpath)
             p_male = np.full(len(samples), np.nan)
+            listed = np.zeros(len(samples), dtype=bool)
             for row in reader:
                 value = _probability(file, row["p_male"])
                 for place in (file.parent, Path()):
                     found = index.find(os.path.realpath(place / row["path"]))
                     if found is not None:
-                        p_male[found] = value
-            p_male = p_male[index.first]
+                        p_male[found], listed[found] = value, True
+            p_male, listed = p_male[index.first], listed[index.first]
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}", "") from None
-    if np.isnan(p_male).all():
+    if not listed.any() or np.isnan(p_male).all():
         raise DataError(f"{file} answers none of the photos judged", "Its paths must be theirs.")
-    return Predictions(samples.labels, p_male)
+    return OtherPredictions(os.fspath(file), Predictions(samples.labels, p_male), listed)
 
 
 def _probability(file: Path, text: str | None) -> float:

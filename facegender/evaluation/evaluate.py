@@ -16,16 +16,28 @@ from facegender.dataset.samples import Samples
 from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import find_changes, table_fingerprint
-from facegender.dataset.where import column_name, column_of, parse_condition
+from facegender.dataset.where import parse_condition
 from facegender.errors import BundleError, DataError
 from facegender.evaluation.calibration import describe_calibration
-from facegender.evaluation.comparison import Comparison, compare_predictions, read_predictions
-from facegender.evaluation.groups import estimate_all, estimate_robustness, group_by, worst_and_gaps
+from facegender.evaluation.comparison import (
+    Comparison,
+    OtherPredictions,
+    compare_predictions,
+    read_predictions,
+)
+from facegender.evaluation.gaps import SMALL, Extremes
+from facegender.evaluation.grouping import group_values
+from facegender.evaluation.groups import estimate_all, estimate_robustness, group_by
 from facegender.evaluation.intervals import Estimate
 from facegender.evaluation.leakage import Leakage, find_leakage
 from facegender.evaluation.metrics import Predictions, WeightedMetrics
 from facegender.labels import MALE
 from facegender.prediction.predictor import Predictor
+
+NAMED = 3
+"""Photos that a warning names."""
+SWAPPED_AUC = 0.25
+"""A lower ROC AUC is that of labels the wrong way round: a useless model has one of .5."""
 
 
 @dataclass(slots=True)
@@ -40,7 +52,9 @@ class Evaluation:
         no_face, unreadable: photos without an answer, counted as errors.
         metrics: name -> estimate, every row counted.
         of_faces_found: the same metrics over photos with an answer.
-        groups: column or columns -> value -> group.
+        groups: column or columns -> value -> group; see `groups.group_by`.
+        group_values: column or columns -> the group of each row.
+        extremes: column or columns -> the worst group and the largest gaps.
         calibration: reliability, the error of chance, coverage; see `describe_calibration`.
         stress: condition -> what it is, accuracy under it, and how many answers it changed.
         leakage: what the rows share with training rows, None where it was not looked for.
@@ -60,6 +74,8 @@ class Evaluation:
     metrics: dict[str, Estimate]
     of_faces_found: dict[str, Estimate]
     groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    group_values: dict[str, list[str]] = field(default_factory=dict)
+    extremes: dict[str, Extremes] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     stress: dict[str, dict[str, Any]] = field(default_factory=dict)
     leakage: Leakage | None = None
@@ -93,7 +109,7 @@ class Evaluation:
                 by: {value: _group_json(group) for value, group in groups.items()}
                 for by, groups in self.groups.items()
             },
-            "extremes": {by: worst_and_gaps(groups) for by, groups in self.groups.items()},
+            "extremes": {by: found.to_json() for by, found in self.extremes.items()},
             "calibration": self.calibration,
             "stress": {name: _group_json(found) for name, found in self.stress.items()},
             "leakage": None if self.leakage is None else self.leakage.to_json(),
@@ -143,7 +159,7 @@ def evaluate(
     csv = Path(csv)
     table, cropped = read_table(csv), _is_cropped(csv, predictor)
     samples = _select(csv, table, split, where or [])
-    columns = dict(_crossed(samples, names) for names in by or [])
+    columns = dict(group_values(samples, names) for names in by or [])
     warnings = _warnings(predictor, split, table_fingerprint(table, csv.parent))
     other = _other(compare, samples, csv, predictor.workers) if compare is not None else None
     changes = find_changes(
@@ -160,9 +176,16 @@ def evaluate(
     start = time.perf_counter()
     p_male, no_face, unreadable = _predict(predictor, samples, cropped, on_progress)
     seconds = time.perf_counter() - start
+    if unreadable == len(samples):
+        raise DataError(
+            f"none of the {len(samples):,} photos can be read, the first is {samples.paths[0]}",
+            "Were they moved? Run prepare again where they are now.",
+        )
     answers = Predictions(samples.labels, p_male)
     metrics, of_faces_found = estimate_all(samples, answers, seed)
     certainty = describe_calibration(answers, predictor.threshold, target_accuracy, seed=seed)
+    judged = {name: group_by(samples, answers, v, seed) for name, v in columns.items()}
+    warnings += _swapped(metrics, samples)
     result = Evaluation(
         csv=csv,
         split=split,
@@ -174,7 +197,9 @@ def evaluate(
         unreadable=unreadable,
         metrics=metrics,
         of_faces_found=of_faces_found,
-        groups={name: group_by(samples, answers, values, seed) for name, values in columns.items()},
+        groups={name: groups for name, (groups, _) in judged.items()},
+        group_values=columns,
+        extremes={name: extremes for name, (_, extremes) in judged.items()},
         calibration={"temperature": predictor.bundle.manifest["temperature"], **certainty},
         leakage=leakage,
         seconds=seconds,
@@ -183,9 +208,10 @@ def evaluate(
     if stress:
         result.stress = estimate_robustness(predictor, samples, answers, cropped, seed, on_progress)
     if isinstance(other, Predictor):
-        other = Predictions(samples.labels, _predict(other, samples, cropped, on_progress)[0])
+        other = _predictions_of(other, samples, cropped, on_progress)
     if other is not None:
         result.comparison = compare_predictions(answers, other, samples.persons, seed=seed)
+        result.warnings += _not_compared(result.comparison, samples)
     return result
 
 
@@ -250,13 +276,25 @@ def _leakage(
 
 def _other(
     compare: str | os.PathLike[str], samples: Samples, csv: Path, workers: int | None
-) -> Predictor | Predictions:
+) -> Predictor | OtherPredictions:
     """Load another model, or read the answers in a CSV: before any work that could be in vain."""
     if not Path(compare).is_dir():
         return read_predictions(Path(compare), samples)
     predictor = Predictor(compare, workers=workers)
     _is_cropped(csv, predictor)
     return predictor
+
+
+def _predictions_of(
+    other: Predictor,
+    samples: Samples,
+    cropped: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> OtherPredictions:
+    """Run another model on the rows."""
+    p_male, _, _ = _predict(other, samples, cropped, on_progress)
+    name = os.fspath(other.bundle.folder)
+    return OtherPredictions(name, Predictions(samples.labels, p_male), np.ones(len(samples), bool))
 
 
 def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
@@ -276,16 +314,6 @@ def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
     return samples
 
 
-def _crossed(samples: Samples, names: str) -> tuple[str, list[str]]:
-    """A column, or several joined: ``Race,gender`` gives values such as ``Black, female``; and
-    what to call it: the columns as the table writes them."""
-    known = [column_name(samples, name.strip()) for name in names.split(",")]
-    cells = zip(*(column_of(samples, name) for name in known), strict=True)
-    shared: dict[str, str] = {}  # one string object a distinct value, as in the table
-    values = (", ".join(row) for row in cells)
-    return ",".join(known), [shared.setdefault(value, value) for value in values]
-
-
 def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:
     manifest = predictor.bundle.manifest
     same = manifest.get("data", {}).get("fingerprint") == fingerprint
@@ -297,6 +325,30 @@ def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:
             "these rows chose the model's best epoch: the numbers flatter it, nobody knows how much"
         )
     return found
+
+
+def _not_compared(found: Comparison, samples: Samples) -> list[str]:
+    """Name the rows that the other does not list."""
+    if not len(found.missing):
+        return []
+    shown = ", ".join(os.fspath(samples.paths[row]) for row in found.missing[:NAMED])
+    more = ", ..." if len(found.missing) > NAMED else ""
+    return [
+        f"{len(found.missing):,} of {len(samples):,} photos are not in {found.other} and are not "
+        f"compared: {shown}{more}"
+    ]
+
+
+def _swapped(metrics: dict[str, Estimate], samples: Samples) -> list[str]:
+    """Say so where the answers are the labels the wrong way round."""
+    auc = metrics["roc_auc"].value
+    if auc is None or auc > SWAPPED_AUC or np.bincount(samples.labels).min() < SMALL:
+        return []
+    return [
+        f"ROC AUC is {auc:.2f}, far below one half: the labels are probably the wrong way round "
+        "(0 is female and 1 is male here; UTKFace, for one, has 0 = male). Tell prepare what the "
+        "labels mean: --female 1 --male 0"
+    ]
 
 
 def _group_json(group: dict[str, Any]) -> dict[str, Any]:

@@ -8,19 +8,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegender.dataset.samples import Samples
+from facegender.evaluation.gaps import GROUP_METRICS, SMALL, Extremes, find_extremes
 from facegender.evaluation.intervals import Estimate, estimate
 from facegender.evaluation.metrics import Predictions
 from facegender.evaluation.robustness import CONDITIONS, degraded_crops
 from facegender.faces.detection import AsCropped
-from facegender.labels import MALE
+from facegender.labels import LABELS, MALE
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.parallel import ordered_map
-
-SMALL = 30
-"""Groups of fewer photos are too small to say anything about."""
-GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
 
 
 def estimate_all(
@@ -76,48 +74,32 @@ def estimate_robustness(
 
 def group_by(
     samples: Samples, answers: Predictions, values: list[str], seed: int
-) -> dict[str, dict[str, Any]]:
-    """Judge each group of rows that share a value, in the values' order.
+) -> tuple[dict[str, dict[str, Any]], Extremes]:
+    """Judge each group of rows that share a value, in the values' order, and the gaps between them.
 
     Returns:
-        value -> count of photos, whether it is too small to say, and `GROUP_METRICS`.
+        value -> ``photos``, ``labels`` (photos of each gender), whether it is ``too_small`` to
+        say anything, and an `Estimate` of each of `GROUP_METRICS`; and the extremes of these.
     """
     rows_of: dict[str, list[int]] = {}
     for row, value in enumerate(values):
         rows_of.setdefault(value, []).append(row)
-    groups: dict[str, dict[str, Any]] = {}
-    for value in sorted(rows_of, key=_natural):
-        rows = rows_of[value]
-        persons = [samples.persons[row] for row in rows]
-        groups[value] = {
-            "photos": len(rows),
-            "too_small": len(rows) < SMALL,
-            **estimate(answers.take(np.array(rows)), persons, seed=seed, names=GROUP_METRICS),
-        }
-    return groups
+    rows = {value: np.array(rows_of[value]) for value in sorted(rows_of, key=_natural)}
+    groups = {value: _judged(samples, answers, found, seed) for value, found in rows.items()}
+    return groups, find_extremes(groups, rows, answers, samples.persons, seed)
 
 
-def worst_and_gaps(groups: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Name the worst group and the largest gaps, among the groups that are large enough.
-
-    Returns:
-        ``worst``: the group with the least accuracy, None without any; ``gaps``: for each of
-        `GROUP_METRICS` the largest difference between two groups and which they are.
-    """
-    large = {name: group for name, group in groups.items() if not group["too_small"]}
-    found: dict[str, Any] = {"worst": None, "gaps": {}}
-    if large:
-        found["worst"] = min(large, key=lambda name: large[name]["accuracy"].value)
-    for metric in GROUP_METRICS:
-        values: dict[str, Estimate] = {
-            name: group[metric] for name, group in large.items() if group[metric].value is not None
-        }
-        if len(values) > 1:
-            low = min(values, key=lambda name: values[name].value or 0.0)
-            high = max(values, key=lambda name: values[name].value or 0.0)
-            gap = (values[high].value or 0.0) - (values[low].value or 0.0)
-            found["gaps"][metric] = {"gap": gap, "low": low, "high": high}
-    return found
+def _judged(
+    samples: Samples, answers: Predictions, rows: NDArray[np.intp], seed: int
+) -> dict[str, Any]:
+    persons = [samples.persons[row] for row in rows]
+    counts = np.bincount(samples.labels[rows], minlength=len(LABELS))
+    return {
+        "photos": len(rows),
+        "labels": {name: int(count) for name, count in zip(LABELS, counts, strict=True)},
+        "too_small": len(rows) < SMALL,
+        **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
+    }
 
 
 def _natural(text: str) -> tuple[tuple[int, int | str], ...]:

@@ -23,6 +23,8 @@ PROPORTIONS = (
 """Metrics that are a share of photos: they get Wilson's interval."""
 Z = 1.959963984540054
 """97.5th percentile of the normal distribution."""
+CONFIDENCE = 0.95
+"""Confidence of every interval unless another is asked for."""
 _CHUNK = 1_000_000
 """Weights of resamples held at once, 8 MB."""
 
@@ -47,8 +49,9 @@ def estimate(
     resamples: int = 1000,
     seed: int = 0,
     names: tuple[str, ...] = NAMES,
+    confidence: float = CONFIDENCE,
 ) -> dict[str, Estimate]:
-    """Return metrics with 95 % intervals.
+    """Return metrics with their intervals.
 
     Proportions of independent photos get Wilson's interval. All else is resampled: photos, or
     persons where one has several photos, since these are not independent. How far the resamples
@@ -66,7 +69,11 @@ def estimate(
         resamples: of the bootstrap; 0 for none.
         seed: of the bootstrap.
         names: metrics wanted.
+        confidence: of the intervals, between 0 and 1.
     """
+    from scipy.special import ndtri
+
+    quantile = (1 + confidence) / 2
     units = number_units(persons, len(answers.labels))
     weighted = WeightedMetrics(answers, units)
     alone = weighted.units == len(units)
@@ -81,9 +88,9 @@ def estimate(
             continue
         photos = _photos_behind(name, tables)
         if alone and name in PROPORTIONS:
-            ends = wilson(value, float(photos[0].sum()))
+            ends = wilson(value, float(photos[0].sum()), float(ndtri(quantile)))
         elif not math.isnan(spreads.get(name, math.nan)):
-            ends = _ends(name, value, spreads[name], photos)
+            ends = _ends(name, value, spreads[name], photos, quantile)
         result[name] = Estimate(value, *(ends or ()))
     return result
 
@@ -156,7 +163,7 @@ def effective_units(photos: NDArray[Any]) -> float:
     return float(squares.sum() ** 2 / np.square(squares).sum()) if squares.any() else 0.0
 
 
-def error_of(spread: float, units: float) -> tuple[float, float]:
+def error_of(spread: float, units: float, quantile: float = 0.975) -> tuple[float, float]:
     """Return the standard error behind a spread over resamples, and how many of it to take.
 
     With few units resamples spread too little, by the factor undone here, and the normal
@@ -166,10 +173,11 @@ def error_of(spread: float, units: float) -> tuple[float, float]:
     Args:
         spread: standard deviation over resamples.
         units: how many were resampled, above 1.
+        quantile: of the t distribution; .975 makes an interval of 95 %.
     """
     from scipy.special import stdtrit
 
-    return spread * math.sqrt(units / (units - 1)), float(stdtrit(units - 1, 0.975))
+    return spread * math.sqrt(units / (units - 1)), float(stdtrit(units - 1, quantile))
 
 
 def _spreads(
@@ -211,7 +219,7 @@ def _photos_behind(name: str, tables: Floats) -> list[Floats]:
 
 
 def _ends(
-    name: str, value: float, spread: float, photos: list[Floats]
+    name: str, value: float, spread: float, photos: list[Floats], quantile: float
 ) -> tuple[float, float] | None:
     """Return the interval of a value that spreads so over resamples; None where it cannot be told.
 
@@ -224,7 +232,7 @@ def _ends(
     units = min(effective_units(counts) for counts in photos)
     if units <= 1:
         return None
-    error, t = error_of(spread, units)
+    error, t = error_of(spread, units, quantile)
     if name in PROPORTIONS:
         total = float(photos[0].sum())
         if error:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facegender.evaluation.gaps import is_large
 from facegender.evaluation.intervals import wilson
+from facegender.evaluation.metrics import Predictions, WeightedMetrics, bins_of
 from facegender.labels import MALE
 from facegender.report.page import figure, table
 from facegender.report.plots import Axis, Line, line_plot, share_axis
+from facegender.report.sections import group_title, worst_first
 
 if TYPE_CHECKING:
     from facegender.evaluation.evaluate import Evaluation
 
+MAX_GROUPS = 12
+"""Groups whose curves are drawn, for each column."""
 _POINTS = 400
 """Most points of a curve: more than a screen shows."""
 
@@ -23,6 +29,66 @@ def curves(result: Evaluation) -> str:
     """ROC and precision-recall curves, reliability, accuracy against coverage."""
     plots = [*_ranking(result), _reliability(result), _coverage(result)]
     return f'<div class="plots">{"".join(plots)}</div>'
+
+
+def group_curves(result: Evaluation) -> str:
+    """ROC curve and reliability of each group that has enough women and men, `MAX_GROUPS` a column.
+
+    The groups with the lowest accuracy come first.
+    """
+    parts = []
+    for by, groups in result.groups.items():
+        large = [v for v in worst_first(groups) if is_large(groups[v], "balanced_accuracy")]
+        values = np.array(result.group_values[by], dtype=object)
+        figures = [
+            _group_figure(result.answers.take(np.flatnonzero(values == value)), group_title(value))
+            for value in large[:MAX_GROUPS]
+        ]
+        if figures:
+            body = f'<div class="plots">{"".join(figures)}</div>'
+            title = f"ROC and reliability by {by}"
+            parts.append(f"<details><summary>{escape(title)}</summary>{body}</details>")
+    return "".join(parts)
+
+
+def _group_figure(answers: Predictions, name: str) -> str:
+    from sklearn.metrics import roc_curve
+
+    found = answers.take(answers.answered)
+    male = found.labels == MALE
+    if male.all() or not male.any():
+        return ""
+    metrics = WeightedMetrics(found).metrics()
+    false, true, _ = roc_curve(male, found.p_male)
+    sure = np.maximum(found.p_male, 1 - found.p_male)
+    bins = bins_of(sure)
+    right = (found.p_male >= 0.5) == male
+    rows = [
+        (float(sure[bins == b].mean()), float(right[bins == b].mean()), int((bins == b).sum()))
+        for b in np.unique(bins)
+    ]
+    roc = line_plot(
+        f"ROC curve of {name}, area {metrics['roc_auc']:.4f}",
+        Axis("women called men"),
+        Axis("men called men"),
+        [Line([(0, 0), (1, 1)], "guide"), Line(_thinned(false, true))],
+    )
+    claims = line_plot(
+        f"Reliability of {name}, ECE {100 * metrics['ece']:.1f} %",
+        share_axis("probability claimed", 0.5),
+        share_axis("share right", min(0.5, *(share for _, share, _ in rows))),
+        [Line([(0.5, 0.5), (1, 1)], "guide"), Line([row[:2] for row in rows], marks=True)],
+    )
+    numbers = table(
+        f"Reliability of {name}",
+        ("probability claimed", "right", "photos"),
+        [(f"{100 * c:.1f} %", f"{100 * r:.1f} %", f"{n:,}") for c, r, n in rows],
+    )
+    caption = (
+        f"{name}: ROC AUC {metrics['roc_auc']:.4f}, ECE {100 * metrics['ece']:.1f} %, "
+        f"{len(male):,} photos with an answer"
+    )
+    return figure(caption, roc + claims, numbers)
 
 
 def _ranking(result: Evaluation) -> list[str]:

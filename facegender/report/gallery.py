@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,10 +21,14 @@ from facegender.labels import LABELS
 from facegender.runtime.parallel import ordered_map
 
 if TYPE_CHECKING:
+    from facegender.dataset.samples import Samples
     from facegender.evaluation.evaluate import Evaluation
     from facegender.faces.geometry import Geometry
 
 SIDE = 128
+PARTS = 3
+"""Parts of a path that are shown, counted from its end."""
+SHOWN = ("age", "race")
 MARGIN = 0.2
 """What is shown around the detector's box, as a share of it."""
 
@@ -35,6 +39,7 @@ class Entry(NamedTuple):
     path: str
     label: int
     p_male: float
+    attributes: str
 
 
 def gallery(
@@ -64,7 +69,13 @@ def gallery(
     parts = []
     for heading, rows in (("The surest mistakes", surest), ("The most doubtful", doubtful)):
         entries = [
-            Entry(result.samples.paths[row], int(labels[row]), float(p_male[row])) for row in rows
+            Entry(
+                result.samples.paths[row],
+                int(labels[row]),
+                float(p_male[row]),
+                _attributes(result.samples, row),
+            )
+            for row in rows
         ]
         paths = [entry.path for entry in entries]
         pictures = ordered_map(make, paths, workers=workers, chunk=8, on_death=lambda _path: "")
@@ -78,10 +89,22 @@ def _item(entry: Entry, picture: str) -> str:
     answer = int(entry.p_male >= 0.5)
     sure = entry.p_male if answer else 1 - entry.p_male
     words = f"labelled {LABELS[entry.label]}, called {LABELS[answer]}, {100 * sure:.0f}\u00a0%"
-    name = os.path.basename(entry.path).encode("utf-8", "backslashreplace").decode()
+    name = _shown(entry.path).encode("utf-8", "backslashreplace").decode()
     alt = escape(words, quote=True)
     shown = f'<img src="{picture}" alt="{alt}" loading="lazy">' if picture else ""
-    return f"<li>{shown}{escape(words)}<br><span class='soft'>{escape(name)}</span></li>"
+    facts = f"{escape(entry.attributes)}<br>" if entry.attributes else ""
+    return f"<li>{shown}{escape(words)}<br>{facts}<span class='soft'>{escape(name)}</span></li>"
+
+
+def _shown(path: str) -> str:
+    """The end of a path: its folders tell whose photo it is, all of it would fill a screen."""
+    return "/".join(Path(path).parts[-PARTS:])
+
+
+def _attributes(samples: Samples, row: int) -> str:
+    """Age, race and the like, as far as the table has them."""
+    cells = (column[row] for name, column in samples.attributes.items() if name in SHOWN)
+    return ", ".join(cell for cell in cells if cell)
 
 
 def _thumbnail(path: str, geometry: Geometry, detector: Detector) -> str:

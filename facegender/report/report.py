@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facegender._version import __version__
@@ -12,7 +13,7 @@ from facegender.faces.detection import AsCropped, Detector
 from facegender.models.bundle import HISTORY, Bundle
 from facegender.models.card import LIMITS_OF_USE
 from facegender.report import sections
-from facegender.report.curves import curves
+from facegender.report.curves import curves, group_curves
 from facegender.report.gallery import gallery
 from facegender.report.page import figure, page, paragraph, table
 from facegender.report.plots import Axis, Line, line_plot
@@ -49,7 +50,7 @@ def render_report(
         ("data", "The photos", sections.data(result)),
         ("numbers", "How good", sections.headline(result)),
         ("groups", "For whom", sections.groups(result)),
-        ("curves", "How sure", curves(result)),
+        ("curves", "How sure", curves(result) + group_curves(result)),
         ("stress", "Under stress", sections.stress(result)),
         ("comparison", "Against another model", sections.comparison(result)),
         (
@@ -61,7 +62,8 @@ def render_report(
         ("use", "What it must not be used for", paragraph(LIMITS_OF_USE.replace("*", ""))),
         ("made", "How this was made", _made(result, predictor, command)),
     ]
-    return page("How good is this model, and for whom?", lead, parts)
+    title = f"{Path(predictor.bundle.folder).name} on {result.csv.name}: how good, and for whom?"
+    return page(title, lead, parts)
 
 
 def learning_curve(bundle: Bundle) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from facegender.evaluation.groups import worst_and_gaps
+from facegender.evaluation.gaps import SMALL, is_large
 from facegender.labels import LABELS
 from facegender.report.page import figure, paragraph, table
 from facegender.report.plots import Axis, Interval, forest_plot, share_axis
 
 if TYPE_CHECKING:
+    from facegender.evaluation.comparison import Comparison
     from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.gaps import Extremes
     from facegender.evaluation.intervals import Estimate
 
 TITLES = {
@@ -55,11 +57,12 @@ def verdict(result: Evaluation) -> str:
 
 
 def _for_whom(result: Evaluation) -> str:
-    for by, groups in result.groups.items():
-        worst = worst_and_gaps(groups)["worst"]
-        if worst is not None:
-            value, interval = show_estimate("accuracy", groups[worst]["accuracy"])
-            return f"The worst group by {by} is {worst or '(none)'} with {value} ({interval})."
+    for by, extremes in result.extremes.items():
+        if extremes.worst is not None:
+            value, interval = show_estimate("accuracy", extremes.worst_accuracy)
+            return (
+                f"The worst group by {by} is {group_title(extremes.worst)}: {value} ({interval})."
+            )
     recalls = (f"recall_{name}" for name in LABELS)
     women, men = (show_estimate(name, result.metrics[name])[0] for name in recalls)
     return f"Of the women {women} were called women, of the men {men} men."
@@ -141,28 +144,17 @@ def groups(result: Evaluation) -> str:
 
 
 def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> str:
-    order = sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
-    rows, intervals = [], []
-    for value in order[:_MAX_ROWS]:
-        group, name = found[value], value or "(none)"
-        estimates = [group[key] for key in ("accuracy", "recall_female", "recall_male")]
-        numbers_of = [
-            cell
-            for estimate, nobody in zip(estimates, ("", "no women", "no men"), strict=True)
-            for cell in (
-                (nobody, "") if estimate.value is None else show_estimate("accuracy", estimate)
-            )
-        ]
-        ends = _ends(estimates[0])
-        if group["too_small"]:
-            numbers_of = ["too few to say", *[""] * (len(numbers_of) - 1)]
-            ends = (None, None, None)
-        rows.append((name, f"{group['photos']:,}", *numbers_of))
-        intervals.append(Interval(name, *ends))
-    heads = ("group", "photos", "accuracy", "interval", "women called women", "interval")
+    order = worst_first(found)
+    heads, rows = group_rows(found, order[:_MAX_ROWS])
     worst = f", the worst {_MAX_ROWS:,} of {len(order):,}" if len(order) > _MAX_ROWS else ""
-    numbers = table(f"By {by}{worst}", (*heads, "men called men", "interval"), rows)
-    shown = intervals[:_MAX_MARKS]
+    numbers = table(f"By {by}{worst}", heads, rows)
+    shown = [
+        Interval(
+            group_title(value),
+            *((None, None, None) if found[value]["too_small"] else _ends(found[value]["accuracy"])),
+        )
+        for value in order[:_MAX_MARKS]
+    ]
     plot = forest_plot(
         f"Accuracy by {by} with intervals of 95 %; the line is that of all rows",
         _axis_for(shown),
@@ -172,7 +164,90 @@ def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> 
     caption = "Accuracy, worst first; dashed: all photos"
     if len(order) > _MAX_MARKS:
         caption = f"Accuracy, the worst {_MAX_MARKS} of {len(order):,}; dashed: all photos"
-    return f"<div><h3>By {escape(by)}</h3>{_gap(found)}{figure(caption, plot, numbers)}</div>"
+    sentences = extremes_sentences(by, result.extremes[by]) if by in result.extremes else []
+    words = "".join(paragraph(sentence) for sentence in sentences)
+    return f"<div><h3>By {escape(by)}</h3>{words}{figure(caption, plot, numbers)}</div>"
+
+
+def group_title(value: str) -> str:
+    """What a group is called in text: rows without a value are one too."""
+    return value or "(missing)"
+
+
+def worst_first(found: dict[str, dict[str, Any]]) -> list[str]:
+    """The groups by accuracy; those too small to be judged come last."""
+    return sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
+
+
+def group_rows(
+    found: dict[str, dict[str, Any]], values: Sequence[str]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return heads and rows of a table of groups.
+
+    Counts of photos, women and men; accuracy and both recalls with intervals. A recall that most
+    groups do not have, as where groups are of one gender, gets no columns.
+    """
+    metrics = ["accuracy"]
+    for metric in ("recall_female", "recall_male"):
+        undefined = sum(found[value][metric].value is None for value in values)
+        if 2 * undefined < len(values):
+            metrics.append(metric)
+    heads = ["group", "photos", "women", "men"]
+    for metric in metrics:
+        heads += [TITLES[metric], "interval"]
+    rows = []
+    for value in values:
+        group = found[value]
+        cells = [cell for metric in metrics for cell in _group_cells(group, metric)]
+        counts = (group["photos"], *group["labels"].values())
+        rows.append((group_title(value), *(f"{count:,}" for count in counts), *cells))
+    return tuple(heads), rows
+
+
+def _group_cells(group: dict[str, Any], metric: str) -> tuple[str, str]:
+    """Value and interval of a group's metric, or why there is none."""
+    if group[metric].value is None:
+        return ("no women" if metric == "recall_female" else "no men"), ""
+    if not is_large(group, metric):
+        return f"too few (under {SMALL})", ""
+    return show_estimate(metric, group[metric])
+
+
+def extremes_sentences(by: str, found: Extremes) -> list[str]:
+    """Name the worst group, the largest gap, and the measures that audits ask for."""
+    if found.worst is None:
+        return [f"By {by}: no group has {SMALL} photos, too few to say anything."]
+    value, interval = show_estimate("accuracy", found.worst_accuracy)
+    sentences = [f"Worst by {by}: {group_title(found.worst)}, accuracy {value} ({interval})."]
+    if not found.gaps:
+        return [*sentences, f"By {by}: no two groups have enough photos to be compared."]
+    metric, gap = max(found.gaps.items(), key=lambda item: item[1].difference.value or 0.0)
+    low, high = gap.difference.low, gap.difference.high
+    points = f"{100 * (gap.difference.value or 0.0):.1f} points"
+    ends = "" if low is None or high is None else f" ({100 * low:.1f} to {100 * high:.1f})"
+    sentences.append(
+        f"Largest gap by {by}: {points}{ends} of {TITLES[metric]}, between {group_title(gap.low)} "
+        f"and {group_title(gap.high)}. These two are the extremes of {gap.groups} groups; the "
+        "interval allows for that."
+    )
+    return [*sentences, *_fairness(by, found)]
+
+
+def _fairness(by: str, found: Extremes) -> list[str]:
+    """The same gaps in the terms of audits."""
+    chance = found.equal_opportunity
+    known = [f"{name} {100 * v:.1f}" for name, v in chance.items() if v is not None]
+    if not known:
+        return []
+    words = f"Equal opportunity difference by {by}, in points: {', '.join(known)}"
+    if found.equalized_odds is not None:
+        words += f"; equalised odds difference: {100 * found.equalized_odds:.1f}"
+    if found.demographic_parity is not None:
+        words += (
+            f"; demographic parity difference: {100 * found.demographic_parity:.1f}, which says "
+            "little here, since the groups may truly differ in their share of women"
+        )
+    return [f"{words}."]
 
 
 def stress(result: Evaluation) -> str:
@@ -206,17 +281,34 @@ def comparison(result: Evaluation) -> str:
     found = result.comparison
     if found is None:
         return ""
+    return table("Paired, every photo compared counted", (), comparison_rows(found))
+
+
+def comparison_rows(found: Comparison) -> list[tuple[str, str]]:
+    """Return what is said of a comparison: names and values."""
     value, low, high = (
         f"{100 * (v or 0.0):+.2f}"
         for v in (found.difference.value, found.difference.low, found.difference.high)
     )
+    this, other = (
+        "{} ({})".format(*show_estimate("accuracy", accuracy))
+        for accuracy in (found.first, found.second)
+    )
     rows = [
+        ("the other", found.other),
+        ("accuracy of this one", this),
+        ("accuracy of the other", other),
+        ("answered by the other", f"{100 * found.coverage:.1f} % of the photos compared"),
         ("difference of accuracy", f"{value} points ({low} to {high})"),
         ("only this one right", f"{found.only_first:,} photos"),
         ("only the other right", f"{found.only_second:,} photos"),
         ("McNemar's exact test", f"p = {found.p_value:.3g}"),
     ]
-    return table("Paired, every photo counted", (), rows)
+    if len(found.missing):
+        rows.insert(
+            1, ("not compared, since the other does not list them", f"{len(found.missing):,}")
+        )
+    return rows
 
 
 def show_estimate(name: str, estimate: Estimate) -> tuple[str, str]:
@@ -230,17 +322,6 @@ def show_estimate(name: str, estimate: Estimate) -> tuple[str, str]:
     if estimate.low is None or estimate.high is None:
         return show(estimate.value), ""
     return show(estimate.value), f"{show(estimate.low)} to {show(estimate.high)}"
-
-
-def _gap(found: dict[str, dict[str, Any]]) -> str:
-    gaps = worst_and_gaps(found)["gaps"]
-    if not gaps:
-        return paragraph("No two groups have enough photos to compare.", "soft")
-    metric, gap = max(gaps.items(), key=lambda item: item[1]["gap"])
-    return paragraph(
-        f"Largest gap: {100 * gap['gap']:.1f} points of {TITLES[metric]}, between "
-        f"{gap['low'] or '(none)'} and {gap['high'] or '(none)'}."
-    )
 
 
 def _axis_for(rows: Sequence[Interval]) -> Axis:

@@ -90,7 +90,9 @@ def judged(samples: Samples, answers: Predictions, resamples: int, seed: int) ->
         unreadable=0,
         metrics=metrics,
         of_faces_found=metrics,
-        groups=groups,
+        groups={name: found for name, (found, _) in groups.items()},
+        group_values=columns,
+        extremes={name: extremes for name, (_, extremes) in groups.items()},
         calibration=certainty,
     )
     timed(seconds, "report", lambda: render_report(result, predictor, shown=0))

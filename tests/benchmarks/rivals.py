@@ -33,9 +33,13 @@ from facegender import Predictor
 from facegender.cli._evaluation_display import write_predictions
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
-from facegender.evaluation.comparison import compare_predictions, read_predictions
+from facegender.evaluation.comparison import (
+    OtherPredictions,
+    compare_predictions,
+    read_predictions,
+)
 from facegender.evaluation.evaluate import evaluate
-from facegender.evaluation.groups import group_by, worst_and_gaps
+from facegender.evaluation.groups import group_by
 from facegender.evaluation.intervals import estimate
 from facegender.evaluation.metrics import Predictions
 from facegender.models.bundle import load_bundle
@@ -136,7 +140,9 @@ def shares(rival: Rival, samples: Samples, work: Path) -> dict[str, float]:
         if not out.exists():
             print(f"trying {rival.name} with {crop}", file=sys.stderr)
             run(rival, tried, crop, out)
-        metrics = estimate(read_predictions(out, tried), names=("accuracy",), resamples=0)
+        metrics = estimate(
+            read_predictions(out, tried).predictions, names=("accuracy",), resamples=0
+        )
         found[crop] = metrics["accuracy"].value or 0.0
     return found
 
@@ -243,10 +249,11 @@ def summary(samples: Samples, everyone: dict[str, Predictions], adult: np.ndarra
     gender = kept.column("gender") or []
     values = [f"{r}, {g}" for r, g in zip(kept.attributes["race"], gender, strict=True)]
     for name, answers in everyone.items():
-        groups = group_by(kept, answers.take(adult), values, 0)
-        worst = worst_and_gaps(groups)["worst"]
+        groups, extremes = group_by(kept, answers.take(adult), values, 0)
+        worst = extremes.worst or ""
         found = groups[worst]["accuracy"]
-        paired = compare_predictions(everyone[OURS], answers).difference
+        other = OtherPredictions(name, answers, np.ones(len(adult), bool))
+        paired = compare_predictions(everyone[OURS], other).difference
         points = [100 * (v or 0.0) for v in (paired.value, paired.low, paired.high)]
         yield (
             f"| {name} | {cell(samples, answers, np.ones(len(adult), bool))} | "
@@ -262,7 +269,7 @@ def by_group(samples: Samples, everyone: dict[str, Predictions]) -> Iterator[str
     yield "| | photos | " + " | ".join(everyone) + " |"
     yield "| --- | ---: |" + " ---: |" * len(everyone)
     for values in (race, samples.attributes["age"]):
-        groups = {name: group_by(samples, a, values, 0) for name, a in everyone.items()}
+        groups = {name: group_by(samples, a, values, 0)[0] for name, a in everyone.items()}
         for value, found in groups[OURS].items():
             cells = (f"{groups[name][value]['accuracy'].value:.1%}" for name in everyone)
             yield f"| {value} | {found['photos']:,} | " + " | ".join(cells) + " |"
@@ -285,7 +292,7 @@ def costs(rivals: list[Rival], work: Path, model: str) -> Iterator[str]:
 
 def show(samples: Samples, rivals: list[Rival], work: Path, model: str) -> None:
     everyone = {
-        name: read_predictions(work / f"all {name}.csv", samples)
+        name: read_predictions(work / f"all {name}.csv", samples).predictions
         for name in (OURS, *(rival.name for rival in rivals))
     }
     adult = np.array([age not in CHILDREN for age in samples.attributes["age"]])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError
 from facegender.evaluation.comparison import (
+    OtherPredictions,
     compare_predictions,
     matched_interval,
     mcnemar,
@@ -55,19 +56,24 @@ def answers(rights, labels):
     return Predictions(labels, np.where(np.array(rights) == (labels == 1), 0.9, 0.1))
 
 
+def other(predictions, listed=None):
+    every = np.ones(len(predictions.labels), bool)
+    return OtherPredictions("other", predictions, every if listed is None else listed)
+
+
 def test_the_difference_is_paired_and_counts_missing_answers_as_errors():
     labels = np.array([0, 1] * 50, np.int8)
     first = answers([True] * 100, labels)
     wrong = np.arange(100) < 10
     second = answers(~wrong, labels)
     second.p_male[50:60] = np.nan
-    result = compare_predictions(first, second)
+    result = compare_predictions(first, other(second))
     assert result.difference.value == pytest.approx(0.2)
     assert result.difference.low > 0.1
     assert (result.only_first, result.only_second) == (20, 0)
     assert result.differing.tolist() == [*range(10), *range(50, 60)]
     assert result.p_value < 1e-4
-    same = compare_predictions(first, first)
+    same = compare_predictions(first, other(first))
     assert (same.difference.value, same.p_value, len(same.differing)) == (0, 1, 0)
     assert -0.03 < same.difference.low < 0 < same.difference.high < 0.03
 
@@ -76,10 +82,12 @@ def test_persons_widen_the_interval():
     labels = np.ones(200, np.int8)
     first = answers([True] * 200, labels)
     second = answers(np.repeat(np.arange(20) >= 4, 10), labels)
-    alone = compare_predictions(first, second).difference
-    grouped = compare_predictions(first, second, [f"p{i // 10}" for i in range(200)]).difference
+    alone = compare_predictions(first, other(second)).difference
+    grouped = compare_predictions(
+        first, other(second), [f"p{i // 10}" for i in range(200)]
+    ).difference
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
-    one = compare_predictions(first, second, ["she"] * 200).difference
+    one = compare_predictions(first, other(second), ["she"] * 200).difference
     assert one.low < 0 < one.high
 
 
@@ -96,7 +104,26 @@ def test_another_tools_answers_are_read_by_path(in_tmp):
     found = read_predictions(
         in_tmp / "sub/other.csv", samples(["sub/a.jpg", "b.jpg", "c.jpg", "d.jpg"])
     )
-    np.testing.assert_array_equal(found.p_male, [0.25, np.nan, 1, np.nan])
+    np.testing.assert_array_equal(found.predictions.p_male, [0.25, np.nan, 1, np.nan])
+    assert found.listed.tolist() == [True, True, True, False]
+    assert found.name == str(in_tmp / "sub/other.csv")
+
+
+def test_rows_that_the_other_does_not_list_are_left_out():
+    labels = np.array([0, 1] * 50, np.int8)
+    first = answers(np.arange(100) >= 20, labels)
+    second = answers(np.arange(100) >= 30, labels)
+    second.p_male[:10] = np.nan
+    listed = np.arange(100) >= 10
+    result = compare_predictions(first, other(second, listed))
+    assert result.missing.tolist() == list(range(10))
+    assert (result.first.value, result.second.value) == pytest.approx((80 / 90, 70 / 90))
+    assert result.difference.value == pytest.approx(10 / 90)
+    assert result.coverage == 1
+    assert result.differing.tolist() == list(range(20, 30))
+    stored = result.to_json(samples([f"{i}.jpg" for i in range(100)]))
+    assert stored["missing"] == [f"{i}.jpg" for i in range(10)]
+    assert stored["other"] == "other"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,41 @@ def test_every_row_counts(toy_csv, toy_model, tmp_path):
     assert result.of_faces_found["accuracy"].value == pytest.approx(right / (total - 1))
 
 
+def test_a_table_whose_photos_are_all_gone_is_refused(toy_csv, toy_model, tmp_path):
+    folder = shutil.copytree(toy_csv.parent, tmp_path / "data")
+    samples = read_table(folder / "faces.csv")
+    for row in samples.rows_of("test"):
+        Path(samples.paths[row]).unlink()
+    with pytest.raises(DataError, match="none of the 16 photos can be read"):
+        evaluate(folder / "faces.csv", Predictor(toy_model))
+
+
+def test_labels_the_wrong_way_round_are_named(toy_csv, toy_model, in_tmp):
+    samples = read_table(toy_csv)
+    samples.labels = (1 - samples.labels).astype(np.int8)
+    write_table(Path("swapped.csv"), samples)
+    found = evaluate("swapped.csv", Predictor(toy_model), split="all", leaks=False)
+    assert any("labels are probably the wrong way round" in text for text in found.warnings)
+    right = evaluate(toy_csv, Predictor(toy_model), split="all", leaks=False)
+    assert not any("wrong way round" in text for text in right.warnings)
+
+
+def test_rows_that_another_tool_does_not_list_are_named(toy_csv, toy_model, in_tmp):
+    samples = read_table(toy_csv)
+    listed = samples.rows_of("test")[2:]
+    rows = "".join(f"{samples.paths[row]},{int(samples.labels[row])}\n" for row in listed)
+    Path("other.csv").write_text("path,p_male\n" + rows)
+    found = evaluate(toy_csv, Predictor(toy_model), compare="other.csv", leaks=False)
+    assert found.comparison.second.value == 1
+    assert found.comparison.other == "other.csv"
+    (warning,) = [text for text in found.warnings if "not compared" in text]
+    assert warning.startswith("2 of 16 photos are not in other.csv")
+    assert samples.paths[samples.rows_of("test")[0]] in warning
+    stored = json.loads(json.dumps(found.to_json(), allow_nan=False))["comparison"]
+    assert len(stored["missing"]) == 2
+    assert stored["accuracy"]["other"]["value"] == 1
+
+
 def test_an_answer_that_is_not_a_number_is_refused(toy_csv, toy_model, monkeypatch):
     """It is no photo without a face: the model is broken."""
     broken = lambda _network, crops: np.full((len(crops), 2), np.nan)  # noqa: E731

@@ -5,12 +5,17 @@ import subprocess
 from html import escape
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facegender.dataset.table import read_table, write_table
 from facegender.evaluation.evaluate import evaluate
+from facegender.evaluation.groups import group_by
+from facegender.evaluation.intervals import Estimate
 from facegender.prediction.predictor import Predictor
+from facegender.report.curves import group_curves
 from facegender.report.page import page, paragraph, table
 from facegender.report.plots import Axis, Interval, Line, forest_plot, line_plot, share_axis
 from facegender.report.report import learning_curve, render_report
@@ -173,8 +178,50 @@ def test_thousands_of_groups_make_a_short_plot(toy_csv, toy_model):
 def test_a_group_of_one_gender_says_so(toy_csv, toy_model):
     result = evaluate(toy_csv, Predictor(toy_model), split="all", by=["gender"], leaks=False)
     html = groups(result)
-    assert "no women" in html
     assert "undefined" not in html
+    assert "recall of women" not in html  # it would be the accuracy again, or undefined
+    result = evaluate(toy_csv, Predictor(toy_model), split="all", by=["split"], leaks=False)
+    result.groups["split"]["test"] |= {"recall_female": Estimate(None), "photos": 99}
+    html = groups(result)
+    assert "no women" in html
+    assert "recall of women" in html
+
+
+def test_groups_have_their_own_curves(toy_csv, toy_model):
+    predictor = Predictor(toy_model)
+    result = evaluate(toy_csv, predictor, split="all", by=["gender"], leaks=False)
+    values = ["x" if i % 4 < 2 else "y" for i in range(len(result.samples))]
+    result.groups = {"half": group_by(result.samples, result.answers, values, 0)[0]}
+    result.group_values = {"half": values}
+    html = group_curves(result)
+    assert html == ""  # 20 women and 20 men in each are too few
+    result.answers = doubled(result.answers)
+    result.samples = result.samples.take(np.arange(len(values)).repeat(2))
+    values = [value for value in values for _ in range(2)]
+    result.groups = {"half": group_by(result.samples, result.answers, values, 0)[0]}
+    result.group_values = {"half": values}
+    html = group_curves(result)
+    assert html.count("<figure>") == 2
+    assert "x: ROC AUC" in html
+    assert "ECE" in html
+    read(html)
+
+
+def doubled(answers):
+    return answers.take(np.arange(len(answers.labels)).repeat(2))
+
+
+def test_the_gallery_says_whose_photo_it_is(toy_csv, toy_model, in_tmp):
+    samples = read_table(toy_csv)
+    samples.attributes["age"] = ["20-29"] * len(samples)
+    samples.attributes["race"] = ["Indian"] * len(samples)
+    write_table(in_tmp / "aged.csv", samples)
+    predictor = Predictor(toy_model)
+    html = render_report(evaluate("aged.csv", predictor, leaks=False), predictor, shown=2)
+    assert "20-29, Indian" in html
+    assert f"{toy_model.name} on aged.csv" in html
+    shown = ["/".join(path.split("/")[-3:]) for path in samples.paths]
+    assert any(f">{end}</span>" in html for end in shown)
 
 
 def test_points_lie_inside_the_plot():
@@ -218,7 +265,7 @@ def test_a_browser_has_nothing_to_complain_of(report, tmp_path):
     (tmp_path / "report.html").write_text(report)
     shown = dump(tmp_path, "report.html")
     assert "CONSOLE" not in shown.stderr
-    assert "How good is this model" in shown.stdout
+    assert "how good, and for whom?" in shown.stdout
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
