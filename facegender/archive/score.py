@@ -33,7 +33,6 @@ from facegender.archive.sources import Reader
 from facegender.archive.store import Folder, LocalFolder, open_folder
 from facegender.archive.worker import BEGUN, Done, ScoringJob
 from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
-from facegender.faces.detection import FaceDetector
 from facegender.images.download import DownloadLimits
 from facegender.labels import LABELS
 from facegender.prediction.predictor import Predictor
@@ -130,7 +129,7 @@ def score_archive(
         job = ScoringJob(
             model={path.name: path.read_bytes() for path in _files(predictor)},
             threshold=predictor.threshold,
-            detector=predictor.detector if isinstance(predictor.detector, FaceDetector) else None,
+            detector=predictor.detector,
             output=folder,
             plan=f"{PLAN}{uuid.uuid4().hex}",
             reader=Reader(os.getcwd(), settings.limits),
@@ -231,16 +230,13 @@ class _Run:
 
 def _facts(predictor: Predictor, settings: ArchiveSettings) -> dict[str, Any]:
     """What must be the same for answers to stand side by side."""
-    detector = predictor.detector if isinstance(predictor.detector, FaceDetector) else None
     return {
         "schema": SCHEMA,
         "version": __version__,
         "fingerprint": predictor.bundle.fingerprint,
         "labels": list(LABELS),
         "threshold": predictor.threshold,
-        "finder": detector.backend if detector else None,
-        "min_face": detector.min_face if detector else None,
-        "min_score": detector.min_score if detector else None,
+        **predictor.detector.describe(),
         "shard_size": settings.shard_size,
     }
 

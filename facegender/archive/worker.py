@@ -18,7 +18,7 @@ from facegender.archive.shards import Shard, names_of
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError
-from facegender.faces.detection import FaceDetector
+from facegender.faces.detection import Detector
 from facegender.prediction.predictor import Prediction, Predictor
 
 BEGUN: Final = "_begun-"
@@ -36,7 +36,7 @@ class ScoringJob:
     Attributes:
         model: the files of the model folder, name -> bytes.
         threshold: see `Predictor`.
-        detector: the detector that looks for faces, None where none is to be looked for.
+        detector: the detector that every machine must have.
         output: where the answers go.
         plan: name of the file there from which the shards' names are read.
         reader: reads photos.
@@ -46,7 +46,7 @@ class ScoringJob:
 
     model: Mapping[str, bytes]
     threshold: float
-    detector: FaceDetector | None
+    detector: Detector
     output: Folder
     plan: str
     reader: Reader
@@ -64,6 +64,7 @@ class ScoringJob:
                 f"facegender is {__version__} on {socket.gethostname()} and {self.version} here",
                 "Install the same version everywhere.",
             )
+        wanted = self.detector.describe()
         with tempfile.TemporaryDirectory() as folder:
             for name, data in self.model.items():
                 (Path(folder) / name).write_bytes(data)
@@ -71,14 +72,13 @@ class ScoringJob:
                 folder,
                 threshold=self.threshold,
                 workers=1,
-                detect=self.detector is not None,
-                min_face=self.detector.min_face if self.detector else None,
-                min_score=self.detector.min_score if self.detector else None,
+                detect=self.detector.name is not None,
+                min_face=wanted["min_face"],
+                min_score=wanted["min_score"],
             )
-        ours = predictor.detector if isinstance(predictor.detector, FaceDetector) else None
-        if ours != self.detector:
+        if predictor.detector != self.detector:
             raise FaceGenderError(
-                f"{socket.gethostname()} would search with {ours}, "
+                f"{socket.gethostname()} would search with {predictor.detector}, "
                 f"this machine with {self.detector}",
                 "Install the same face detector everywhere.",
             )

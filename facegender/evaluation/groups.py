@@ -15,7 +15,6 @@ from facegender.evaluation.gaps import GROUP_METRICS, SMALL, Extremes, find_extr
 from facegender.evaluation.intervals import Estimate, estimate
 from facegender.evaluation.metrics import Predictions
 from facegender.evaluation.robustness import CONDITIONS, degraded_crops
-from facegender.faces.detection import AsCropped
 from facegender.labels import LABELS, MALE
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.parallel import ordered_map
@@ -48,7 +47,7 @@ def estimate_robustness(
         photos whose answer differs from the one without it.
     """
     geometry = predictor.bundle.geometry
-    detector = AsCropped(geometry.size) if cropped else predictor.detector
+    detector = predictor.detector_of(cropped=cropped)
     crops_of = partial(degraded_crops, geometry=geometry, detector=detector)
     p_male = np.full((len(CONDITIONS), len(samples)), np.nan)
     stressed = ordered_map(

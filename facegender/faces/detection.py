@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from PIL import Image
@@ -58,7 +58,25 @@ OVERLAP: Final = 0.6
 
 
 class Detector(Protocol):
-    """Finds the faces of a photo, largest first; an empty list means no face. Picklable."""
+    """Finds the faces of a photo, largest first; an empty list means no face.
+
+    Detectors are picklable, and equal where they find the same.
+    """
+
+    @property
+    def name(self) -> str | None:
+        """Name of the backend that searches; None where no face is searched for."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what decides which faces are found: ``finder``, ``min_face``, ``min_score``."""
+
+    def decode_size(self, size: tuple[int, int], crop: tuple[int, int], /) -> tuple[int, int]:
+        """Return the least (width, height) at which a photo has to be decoded.
+
+        Args:
+            size: (width, height) of the whole photo.
+            crop: (width, height) of the crops that are wanted.
+        """
 
     def __call__(self, photo: Photo, size: tuple[int, int] | None = None, /) -> list[Face]:
         """Return the faces in pixels of `photo`.
@@ -69,10 +87,31 @@ class Detector(Protocol):
         """
 
 
-def whole_photo(photo: Photo, _size: tuple[int, int] | None = None) -> list[Face]:
-    """Take the whole photo as one face."""
-    height, width = photo.shape[:2]
-    return [Face((0.0, 0.0, float(width), float(height)))]
+@dataclass(frozen=True, slots=True)
+class WholePhoto:
+    """Takes every photo as one face, as it is."""
+
+    @property
+    def name(self) -> str | None:
+        """None: nothing is searched for."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts of `Detector.describe`, all None."""
+        return {"finder": None, "min_face": None, "min_score": None}
+
+    def decode_size(self, _size: tuple[int, int], crop: tuple[int, int], /) -> tuple[int, int]:
+        """Return `crop`: no more is needed."""
+        return crop
+
+    def __call__(self, photo: Photo, _size: tuple[int, int] | None = None, /) -> list[Face]:
+        """Return the whole photo as one face."""
+        height, width = photo.shape[:2]
+        return [Face((0.0, 0.0, float(width), float(height)))]
+
+
+whole_photo: Final = WholePhoto()
+"""The one instance that is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +140,19 @@ class FaceDetector:
             raise UsageError(f"the least face is {self.min_face}", "It must be 1 pixel or more.")
         if not 0 <= self.min_score <= 1:
             raise UsageError(f"the least score is {self.min_score}", "It must be 0 to 1.")
+
+    @property
+    def name(self) -> str | None:
+        """Name of the backend."""
+        return self.backend
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facts of `Detector.describe`."""
+        return {"finder": self.backend, "min_face": self.min_face, "min_score": self.min_score}
+
+    def decode_size(self, size: tuple[int, int], _crop: tuple[int, int], /) -> tuple[int, int]:
+        """Return the size at which the photo is searched."""
+        return self.wanted_size(size)
 
     def wanted_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (width, height) at which a photo of (width, height) is searched."""
@@ -172,7 +224,7 @@ class FaceDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class AsCropped:
+class AsCropped(WholePhoto):
     """Takes photos that were cropped before, as they are, and refuses those of another size.
 
     Attributes:
@@ -181,7 +233,7 @@ class AsCropped:
 
     size: tuple[int, int]
 
-    def __call__(self, photo: Photo, size: tuple[int, int] | None = None) -> list[Face]:
+    def __call__(self, photo: Photo, size: tuple[int, int] | None = None, /) -> list[Face]:
         """Return the whole photo as one face.
 
         Raises:

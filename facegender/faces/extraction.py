@@ -13,11 +13,10 @@ import numpy as np
 
 from facegender.errors import PhotoError
 from facegender.faces.crop_cache import CropCache, Crops
-from facegender.faces.detection import AsCropped, Detector, FaceDetector, whole_photo
+from facegender.faces.detection import Detector, whole_photo
 from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.images.decode import (
     KILLED,
-    AtLeast,
     Decoded,
     Photo,
     decode_photo,
@@ -62,10 +61,10 @@ def find_faces(source: Source, geometry: Geometry, detector: Detector = whole_ph
             raise source
         if not isinstance(source, np.ndarray):
             source = source if isinstance(source, bytes) else read_bytes(source)
-        photo = _decoded(source, _enough(geometry, detector))
+        photo = _decoded(source, geometry, detector)
         faces = detector(photo.pixels, photo.size)
         if _too_coarse(photo, faces, geometry):
-            whole = _decoded(source, None)
+            whole = _decoded(source)
             faces = [_in_whole(face, photo) for face in faces]
             photo = whole
     except PhotoError as error:
@@ -131,9 +130,14 @@ def cache_crops(
     return crops, failed
 
 
-def _decoded(source: bytes | Photo, at_least: AtLeast | None) -> Decoded:
+def _decoded(
+    source: bytes | Photo, geometry: Geometry | None = None, detector: Detector = whole_photo
+) -> Decoded:
+    """Decode a photo: whole, or where a geometry is given as large as it and the detector need."""
     if isinstance(source, bytes):
-        return decode_photo(source, at_least=at_least)
+        if geometry is None:
+            return decode_photo(source)
+        return decode_photo(source, at_least=lambda size: detector.decode_size(size, geometry.size))
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
         raise PhotoError(
             "not a photo",
@@ -141,15 +145,6 @@ def _decoded(source: bytes | Photo, at_least: AtLeast | None) -> Decoded:
         )
     refuse_small((source.shape[1], source.shape[0]))
     return Decoded(source, (source.shape[1], source.shape[0]))
-
-
-def _enough(geometry: Geometry, detector: Detector) -> AtLeast:
-    """The size to decode at: what the crop needs, or what the search needs."""
-    if isinstance(detector, FaceDetector):
-        return detector.wanted_size
-    if detector is whole_photo or isinstance(detector, AsCropped):
-        return lambda _size: geometry.size
-    return lambda size: size
 
 
 def _too_coarse(photo: Decoded, faces: list[Face], geometry: Geometry) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.crop_cache import Crops
-from facegender.faces.detection import AsCropped, Detector, FaceDetector, detector_for
+from facegender.faces.detection import AsCropped, Detector, detector_for
 from facegender.faces.extraction import SOURCES, Found, Source, find_faces_in
 from facegender.faces.geometry import Face
 from facegender.labels import LABELS
@@ -141,8 +141,12 @@ class Predictor:
     def other_detector(self) -> str:
         """Name of the detector that the model was trained with where this is another, else ""."""
         theirs = self.bundle.manifest.get("finder")
-        ours = self.detector.backend if isinstance(self.detector, FaceDetector) else None
+        ours = self.detector.name
         return str(theirs) if theirs and ours and theirs != ours else ""
+
+    def detector_of(self, *, cropped: bool) -> Detector:
+        """Return the detector for photos, or for those cropped to the model's geometry before."""
+        return AsCropped(self.bundle.geometry.size) if cropped else self.detector
 
     def classify(self, crops: Crops) -> Probabilities:
         """Run the network on crops of the model's geometry.
@@ -194,7 +198,7 @@ class Predictor:
         waiting: list[tuple[str | None, Found]] = []
         faces = 0
         names, opened = _named(sources)
-        detector = AsCropped(self.bundle.geometry.size) if cropped else self.detector
+        detector = self.detector_of(cropped=cropped)
         crops = find_faces_in(
             opened, self.bundle.geometry, detector=detector, workers=self.workers, ready=ready
         )

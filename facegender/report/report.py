@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facegender._version import __version__
-from facegender.faces.detection import AsCropped, Detector
 from facegender.models.bundle import HISTORY, Bundle
 from facegender.models.card import LIMITS_OF_USE
 from facegender.report import sections
@@ -41,7 +40,7 @@ def render_report(
         command: how the report was made.
     """
     geometry = predictor.bundle.geometry
-    detector: Detector = AsCropped(geometry.size) if cropped else predictor.detector
+    detector = predictor.detector_of(cropped=cropped)
     lead = sections.verdict(result) + paragraph(
         f"Model {predictor.bundle.folder}, fingerprint {predictor.bundle.fingerprint}", "soft"
     )

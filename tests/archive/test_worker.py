@@ -142,7 +142,7 @@ def test_a_store_that_refuses_leaves_the_shard_for_later(work, s3, photos, tmp_p
 def test_a_machine_that_would_answer_otherwise_is_hopeless(work, photos, tmp_path):
     for change, message in (
         ({"version": "0.0.9"}, "Install the same version"),
-        ({"finder": FaceDetector("mtcnn", 30, 0.7)}, "would search with"),
+        ({"detector": FaceDetector("mtcnn", 30, 0.7)}, "would search with"),
         ({"model": {}}, "holds no model"),
     ):
         scorer, (shard, *_) = work(names_in(photos), **change)
