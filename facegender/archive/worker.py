@@ -161,8 +161,8 @@ class Scorer:
         photos: list[dict[str, Any]] = []
         errors: list[tuple[str, str]] = []
         missing = faces = 0
-        answers = predictor.stream(self.job.reader.sources(names))
-        for name, answer in zip(names, answers, strict=True):
+        sources = zip(names, self.job.reader.sources(names), strict=True)
+        for name, answer in predictor.stream_keyed(sources):
             photos.append(Prediction(name, answer.faces, answer.error).to_json())
             faces += len(answer.faces)
             if answer.error is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,15 +48,8 @@ def jobs_of(
 
     from facegender.prediction.outputs import PredictedPhoto
 
-    waiting: deque[Named] = deque()
-
-    def sources() -> Iterator[Any]:
-        for photo in photos:
-            waiting.append(photo)
-            yield photo.source
-
-    for prediction in predictor.stream(sources(), ready=ready):
-        photo = waiting.popleft()
+    keyed = ((photo, photo.source) for photo in photos)
+    for photo, prediction in predictor.stream_keyed(keyed, ready=ready):
         yield PredictedPhoto(photo.source, photo.place, replace(prediction, path=photo.name))
 
 

@@ -23,7 +23,7 @@ from facegender.images.decode import (
     read_bytes,
     refuse_small,
 )
-from facegender.runtime.parallel import Ready, ordered_map
+from facegender.runtime.parallel import Key, Ready, keyed_map
 
 Source = str | os.PathLike[str] | bytes | Photo | PhotoError
 """A photo: a path, a file's bytes, an upright RGB array, or why there is none."""
@@ -87,12 +87,26 @@ def find_faces_in(
     ready: Ready | None = None,
 ) -> Iterator[Found]:
     """Yield `find_faces` of every source, in order, computed on all cores in bounded memory."""
+    photos = ((None, source) for source in sources)
+    found = find_keyed_faces(photos, geometry, detector=detector, workers=workers, ready=ready)
+    return (faces for _, faces in found)
+
+
+def find_keyed_faces(
+    photos: Iterable[tuple[Key, Source]],
+    geometry: Geometry,
+    *,
+    detector: Detector = whole_photo,
+    workers: int | None = None,
+    ready: Ready | None = None,
+) -> Iterator[tuple[Key, Found]]:
+    """Yield (key, `find_faces` of the source) for every (key, source); see `find_faces_in`."""
 
     def died(_source: Source) -> Found:
         return _without_faces(geometry, PhotoError("unreadable", KILLED))
 
     find = partial(find_faces, geometry=geometry, detector=detector)
-    return ordered_map(find, sources, workers=workers, ready=ready, on_death=died)
+    return keyed_map(find, photos, workers=workers, ready=ready, on_death=died)
 
 
 def cache_crops(

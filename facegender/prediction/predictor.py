@@ -14,13 +14,13 @@ import numpy as np
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import AsCropped, Detector, detector_for
-from facegender.faces.extraction import SOURCES, Found, Source, find_faces_in
+from facegender.faces.extraction import SOURCES, Found, Source, find_keyed_faces
 from facegender.faces.geometry import Face
 from facegender.labels import LABELS
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import BATCH, Probabilities, load_network, run_network
-from facegender.runtime.parallel import Ready
+from facegender.runtime.parallel import Key, Ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +195,35 @@ class Predictor:
         """
         if isinstance(sources, (str, os.PathLike, bytes)):
             raise UsageError("stream takes several photos, not one", "Use predict, or give a list.")
-        waiting: list[tuple[str | None, Found]] = []
+        photos = ((None, source) for source in sources)
+        for _, prediction in self.stream_keyed(photos, cropped=cropped, ready=ready):
+            yield prediction
+
+    def stream_keyed(
+        self,
+        photos: Iterable[tuple[Key, Source]],
+        *,
+        cropped: bool = False,
+        ready: Ready | None = None,
+    ) -> Iterator[tuple[Key, Prediction]]:
+        """Yield (key, prediction) for every (key, source); see `stream`.
+
+        Args:
+            photos: a key, which is anything that tells the caller whose answer it is, and a
+                source as for `predict`.
+            cropped, ready: as for `stream`.
+        """
+        waiting: list[tuple[tuple[Key, str | None], Found]] = []
         faces = 0
-        names, opened = _named(sources)
-        detector = self.detector_of(cropped=cropped)
-        crops = find_faces_in(
-            opened, self.bundle.geometry, detector=detector, workers=self.workers, ready=ready
+        located = find_keyed_faces(
+            _named(photos),
+            self.bundle.geometry,
+            detector=self.detector_of(cropped=cropped),
+            workers=self.workers,
+            ready=ready,
         )
-        for found in crops:
-            waiting.append((names.pop(0), found))
+        for key, found in located:
+            waiting.append((key, found))
             faces += len(found.faces)
             starved = ready is not None and not ready()
             if starved or faces >= BATCH or len(waiting) >= 4 * BATCH:
@@ -211,13 +231,15 @@ class Predictor:
                 waiting, faces = [], 0
         yield from self._answer(waiting)
 
-    def _answer(self, waiting: list[tuple[str | None, Found]]) -> Iterator[Prediction]:
+    def _answer(
+        self, waiting: list[tuple[tuple[Key, str | None], Found]]
+    ) -> Iterator[tuple[Key, Prediction]]:
         """Run the network once over the crops of several photos."""
         crops = [found.crops for _, found in waiting if len(found.crops)]
         answers = iter(run_network(self._network, np.concatenate(crops)) if crops else ())
-        for path, found in waiting:
+        for (key, path), found in waiting:
             faces = tuple(self._face(face, next(answers)) for face in found.faces)
-            yield Prediction(path, faces, found.error)
+            yield key, Prediction(path, faces, found.error)
 
     def _face(self, face: Face, probabilities: Any) -> FacePrediction:
         pair = float(probabilities[0]), float(probabilities[1])
@@ -231,16 +253,12 @@ def _unusable(source: object) -> UsageError:
     )
 
 
-def _named(sources: Iterable[Source]) -> tuple[list[str | None], Iterator[Source]]:
-    """Return a queue of the sources' names, filled as the iterator of sources is read."""
-    names: list[str | None] = []
-
-    def read() -> Iterator[Source]:
-        for source in sources:
-            if not isinstance(source, SOURCES):
-                raise _unusable(source)
-            named = isinstance(source, (str, os.PathLike))
-            names.append(os.fspath(source) if named else None)  # type: ignore[arg-type]
-            yield source
-
-    return names, read()
+def _named(
+    photos: Iterable[tuple[Key, Source]],
+) -> Iterator[tuple[tuple[Key, str | None], Source]]:
+    """Add to every key the path of its photo, None for bytes and arrays."""
+    for key, source in photos:
+        if not isinstance(source, SOURCES):
+            raise _unusable(source)
+        named = isinstance(source, (str, os.PathLike))
+        yield (key, os.fspath(source) if named else None), source  # type: ignore[arg-type]

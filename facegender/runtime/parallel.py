@@ -22,6 +22,7 @@ from facegender.runtime.signals import SIGNALS, Uninterrupted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Key = TypeVar("Key")
 
 Ready = Callable[[], bool]
 """Tells whether the next item can be had without waiting for whoever makes them."""
@@ -94,6 +95,30 @@ def ordered_map(
                 "Try again with --workers 1.",
             )
         yield from _one_by_one(function, unanswered, workers, on_death)
+
+
+def keyed_map(
+    function: Callable[[Item], Result],
+    items: Iterable[tuple[Key, Item]],
+    *,
+    workers: int | None = None,
+    ready: Ready | None = None,
+    on_death: Callable[[Item], Result] | None = None,
+) -> Iterator[tuple[Key, Result]]:
+    """Yield ``(key, function(item))`` for every (key, item), in order; see `ordered_map`.
+
+    Keys stay in this process: they may be anything, and as large as they like.
+    """
+    keys: deque[Key] = deque()
+
+    def unkeyed() -> Iterator[Item]:
+        for key, item in items:
+            keys.append(key)
+            yield item
+
+    results = ordered_map(function, unkeyed(), workers=workers, ready=ready, on_death=on_death)
+    for result in results:
+        yield keys.popleft(), result
 
 
 def _mapped(

@@ -101,6 +101,17 @@ def test_streams_of_any_length_keep_their_order(toy_model):
     assert len(seen) == 300
 
 
+def test_each_answer_comes_with_the_key_of_its_photo(toy_model, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded(pattern(0, 0), "JPEG"))
+    sources = [str(tmp_path / "a.jpg"), *(encoded(pattern(i % 2, i), "PNG") for i in range(50))]
+    keys = [lambda: None for _ in sources]  # cannot be pickled
+    predictor = Predictor(toy_model, workers=2)
+    found = list(predictor.stream_keyed(zip(keys, sources, strict=True)))
+    assert [key for key, _ in found] == keys
+    assert [prediction for _, prediction in found] == list(predictor.stream(sources))
+    assert [prediction.path for _, prediction in found] == [sources[0], *[None] * 50]
+
+
 def test_predicting_never_imports_tensorflow(toy_model):
     code = (
         "import sys, numpy; from facegender import Predictor\n"

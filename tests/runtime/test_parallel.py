@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from facegender.errors import FaceGenderError
-from facegender.runtime.parallel import ordered_map
+from facegender.runtime.parallel import keyed_map, ordered_map
 
 
 def double(x):
@@ -92,6 +92,15 @@ def test_nothing_is_waited_for_while_answers_are_owed(workers, sizes):
     for result in ordered_map(double, drips, workers=workers, ready=drips.ready):
         drips.answered.append(result)
     assert drips.answered == [2 * item for item in items]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_stay_with_their_keys_even_where_workers_die(workers):
+    deadly = {70, 71} if workers > 1 else set()
+    function, keys = partial(die_of, deadly=deadly), [object() for _ in range(150)]
+    items = zip(keys, range(150), strict=True)
+    found = list(keyed_map(function, items, workers=workers, on_death=lambda item: -item))
+    assert found == [(key, -i if i in deadly else i) for i, key in enumerate(keys)]
 
 
 @pytest.mark.parametrize("deadly", [{150}, {0}, {31, 32, 33}, {499}, set(range(0, 500, 100))])
