@@ -193,7 +193,6 @@ def _write_report(file: Path, result: Evaluation, predictor: Predictor, gallery:
     import sys
 
     from facegender.cli import _console as console
-    from facegender.dataset.sidecar import read_crop
     from facegender.report.report import render_report
     from facegender.runtime.files import write_text
 
@@ -201,7 +200,6 @@ def _write_report(file: Path, result: Evaluation, predictor: Predictor, gallery:
         result,
         predictor,
         shown=gallery,
-        cropped=read_crop(result.csv) is not None,
         command=console.visible(shlex.join(["facegender", *sys.argv[1:]])),
     )
     write_text(file, html)

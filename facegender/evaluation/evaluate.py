@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.dataset.open_table import Table, open_table
 from facegender.dataset.samples import Samples
-from facegender.dataset.sidecar import read_crop, read_sidecar
 from facegender.dataset.table import read_table
-from facegender.dataset.verify import find_changes, table_fingerprint
+from facegender.dataset.verify import find_changes
 from facegender.dataset.where import parse_condition
 from facegender.errors import BundleError, DataError
 from facegender.evaluation.calibration import describe_calibration
@@ -59,6 +59,7 @@ class Evaluation:
         stress: condition -> what it is, accuracy under it, and how many answers it changed.
         leakage: what the rows share with training rows, None where it was not looked for.
         comparison: with another model's answers, or None.
+        cropped: whether the photos were cropped to the model's geometry before.
         seconds: of reading and predicting.
         warnings: what a reader must know before believing the numbers.
     """
@@ -80,6 +81,7 @@ class Evaluation:
     stress: dict[str, dict[str, Any]] = field(default_factory=dict)
     leakage: Leakage | None = None
     comparison: Comparison | None = None
+    cropped: bool = False
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
@@ -122,7 +124,7 @@ class Evaluation:
 
 
 def evaluate(
-    csv: str | os.PathLike[str],
+    csv: str | os.PathLike[str] | Table,
     predictor: Predictor,
     *,
     split: str = "test",
@@ -139,7 +141,7 @@ def evaluate(
     """Judge a model on rows of faces.csv, doing exactly what `predict` does.
 
     Args:
-        csv: the table.
+        csv: the table, or what `open_table` made of it.
         predictor: the model.
         split: rows to judge: train, val, test, or "all".
         where: conditions that rows must satisfy; see `parse_condition`.
@@ -156,14 +158,15 @@ def evaluate(
         DataError: no such rows.
         UsageError: an unknown column or a condition that cannot be read.
     """
-    csv = Path(csv)
-    table, cropped = read_table(csv), _is_cropped(csv, predictor)
+    opened = open_table(csv)
+    csv, table = opened.csv, opened.samples
+    cropped = opened.is_cropped_to(predictor.bundle.geometry)
     samples = _select(csv, table, split, where or [])
     columns = dict(group_values(samples, names) for names in by or [])
-    warnings = _warnings(predictor, split, table_fingerprint(table, csv.parent))
-    other = _other(compare, samples, csv, predictor.workers) if compare is not None else None
+    warnings = _warnings(predictor, split, opened.fingerprint)
+    other = _other(compare, samples, opened, predictor.workers) if compare is not None else None
     changes = find_changes(
-        samples, read_sidecar(csv), table=table, workers=predictor.workers, on_progress=on_progress
+        samples, opened.sidecar, table=table, workers=predictor.workers, on_progress=on_progress
     )
     if changes.rows:
         warnings.append(
@@ -202,6 +205,7 @@ def evaluate(
         extremes={name: extremes for name, (_, extremes) in judged.items()},
         calibration={"temperature": predictor.bundle.manifest["temperature"], **certainty},
         leakage=leakage,
+        cropped=cropped,
         seconds=seconds,
         warnings=warnings,
     )
@@ -213,17 +217,6 @@ def evaluate(
         result.comparison = compare_predictions(answers, other, samples.persons, seed=seed)
         result.warnings += _not_compared(result.comparison, samples)
     return result
-
-
-def _is_cropped(csv: Path, predictor: Predictor) -> bool:
-    """Whether the photos of a table are crops, which must be those that the model takes."""
-    crop, taken = read_crop(csv), predictor.bundle.geometry.to_json()
-    if crop is not None and crop != taken:
-        raise DataError(
-            f"the photos of {csv} were cropped to {crop}, the model takes {taken}",
-            "Judge the model on the original photos.",
-        )
-    return crop is not None
 
 
 def _named(predictor: Predictor) -> dict[str, str]:
@@ -275,13 +268,13 @@ def _leakage(
 
 
 def _other(
-    compare: str | os.PathLike[str], samples: Samples, csv: Path, workers: int | None
+    compare: str | os.PathLike[str], samples: Samples, table: Table, workers: int | None
 ) -> Predictor | OtherPredictions:
     """Load another model, or read the answers in a CSV: before any work that could be in vain."""
     if not Path(compare).is_dir():
         return read_predictions(Path(compare), samples)
     predictor = Predictor(compare, workers=workers)
-    _is_cropped(csv, predictor)
+    table.is_cropped_to(predictor.bundle.geometry)
     return predictor
 
 

@@ -6,14 +6,12 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from facegender.dataset.sidecar import read_crop
-from facegender.dataset.table import read_table
+from facegender.dataset.open_table import Table, open_table
 from facegender.errors import DataError
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import AsCropped, detector_for
@@ -28,7 +26,7 @@ CALIBRATED: Final = 200
 model's mean difference was 0.006 with 10, 0.007 with 300 and with 1,000 crops."""
 MIN_CALIBRATION_CROPS: Final = 20
 
-Photos = str | os.PathLike[str] | Sequence[Source]
+Photos = str | os.PathLike[str] | Table | Sequence[Source]
 """Photos of the user's: a faces.csv, or photos as `Predictor.predict` takes them."""
 OnProgress = Callable[[int, int], None]
 
@@ -74,16 +72,11 @@ def take_crops(
     """
     sources: list[Source]
     geometry = bundle.geometry
-    if isinstance(photos, (str, os.PathLike)):
-        table, crop = Path(photos), read_crop(Path(photos))
-        if crop is not None and crop != geometry.to_json():
-            raise DataError(
-                f"the photos of {table} were cropped to {crop}, the model takes "
-                f"{geometry.to_json()}",
-                "Give the original photos.",
-            )
-        sources = list(read_table(table).paths)
-        detector = detector_for(geometry) if crop is None else AsCropped(geometry.size)
+    if isinstance(photos, (str, os.PathLike, Table)):
+        table = open_table(photos)
+        cropped = table.is_cropped_to(geometry)
+        sources = list(table.samples.paths)
+        detector = AsCropped(geometry.size) if cropped else detector_for(geometry)
     else:
         sources, detector = list(photos), detector_for(geometry)
     random.Random(0).shuffle(sources)

@@ -27,7 +27,6 @@ def render_report(
     predictor: Predictor,
     *,
     shown: int = 60,
-    cropped: bool = False,
     command: str = "",
 ) -> str:
     """Return the report as HTML.
@@ -36,11 +35,10 @@ def render_report(
         result: the evaluation.
         predictor: the model that was judged.
         shown: photos in each part of the gallery; 0 for private photos.
-        cropped: the table's photos are crops.
         command: how the report was made.
     """
     geometry = predictor.bundle.geometry
-    detector = predictor.detector_of(cropped=cropped)
+    detector = predictor.detector_of(cropped=result.cropped)
     lead = sections.verdict(result) + paragraph(
         f"Model {predictor.bundle.folder}, fingerprint {predictor.bundle.fingerprint}", "soft"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,9 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.dataset.open_table import Table, open_table
 from facegender.dataset.samples import Samples
-from facegender.dataset.sidecar import read_crop, read_sidecar
-from facegender.dataset.table import read_table
 from facegender.dataset.verify import Changes, find_changes, table_fingerprint, verify_splits
 from facegender.errors import DataError, UsageError
 from facegender.training.events import Checking, OnEvent, Warn
@@ -47,25 +47,28 @@ class Rows:
 
 
 def read_rows(
-    csv: Path, on_event: OnEvent, *, on_change: str = REFUSE, workers: int | None = None
+    csv: str | os.PathLike[str] | Table,
+    on_event: OnEvent,
+    *,
+    on_change: str = REFUSE,
+    workers: int | None = None,
 ) -> Rows:
     """Read and check the table; nothing slow happens before this has passed.
 
     Args:
-        csv: the table.
+        csv: the table, or what `open_table` made of it.
         on_event: told of progress, and of what is left out.
         on_change: `REFUSE` photos that vanished or changed since `prepare`, or `SKIP` their rows.
         workers: processes that read; None means one a core.
     """
     if on_change not in (REFUSE, SKIP):
         raise UsageError(f"unknown --on-change {on_change!r}", f"Choose {REFUSE} or {SKIP}.")
-    # Before the table, since reading a sidecar takes memory for a while.
-    sidecar, crop = read_sidecar(csv), read_crop(csv)
-    samples = read_table(csv)
+    table = open_table(csv)
+    samples, sidecar = table.samples, table.sidecar
     like_article = sidecar is not None and sidecar.settings.get("split") == "article"
     validated_on = "test" if like_article else "val"
     verify_splits(samples, ("train", validated_on))
-    fingerprint = learned = table_fingerprint(samples, csv.parent)
+    learned = table.fingerprint
     changes = find_changes(
         samples,
         sidecar,
@@ -75,7 +78,7 @@ def read_rows(
     if changes.rows:
         samples = _without(samples, changes, on_change, on_event)
         verify_splits(samples, ("train", validated_on))
-        learned = table_fingerprint(samples, csv.parent)
+        learned = table_fingerprint(samples, table.folder)
     if like_article:
         on_event(
             Warn(
@@ -84,15 +87,15 @@ def read_rows(
             )
         )
     return Rows(
-        csv=csv,
+        csv=table.csv,
         samples=samples,
-        fingerprint=fingerprint,
+        fingerprint=table.fingerprint,
         learned=learned,
         skipped=len(changes.rows),
         train=np.array(samples.rows_of("train"), np.int64),
         val=np.array(samples.rows_of(validated_on), np.int64),
         validated_on=validated_on,
-        crop=crop,
+        crop=table.crop,
     )
 
 
