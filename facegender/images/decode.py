@@ -1,4 +1,4 @@
-"""Photo files -> upright RGB arrays. The only user of Pillow's decoders."""
+"""Decoding photo files to upright RGB arrays. The only module that uses Pillow's decoders."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
 
 AtLeast = Callable[[tuple[int, int]], tuple[int, int]]
-"""A photo's own upright (width, height) -> the least size that suffices."""
+"""Maps a photo's upright (width, height) to the minimum size that is needed."""
 
 DECODED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
-"""What is decoded, beside HEIF. Pillow's other formats run foreign programs or are no photos."""
+"""Formats that are decoded, besides HEIF. Pillow's others run programs or are not photos."""
 
 MAX_PIXELS = 178_000_000
 """Larger photos are refused as decompression bombs (Pillow's own limit is a little above)."""
 MAX_BYTES = 1 << 30
 MIN_SIDE = 16
-"""Photos with a shorter side below this, in pixels, hold no face that anyone could judge."""
+"""Minimum length of the shorter side, in pixels: a smaller photo shows no recognisable face."""
 KILLED = "damaged: reading it killed its process twice (a fault of the decoder, or no memory left)"
-"""Said of a photo that no process survives; see `parallel.ordered_map`."""
+"""Reason given for a photo that crashes its process; see `parallel.ordered_map`."""
 _BAND = 1 << 24
-"""Pixels converted at once: what conversion needs beside the photo stays small."""
+"""Pixels converted at a time, to bound the extra memory."""
 
-# Without any handler Python prints Pillow's log lines on stderr, beside the error that it raises.
+# Without a handler, Python would print Pillow's log lines on stderr in addition to the error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -59,7 +59,7 @@ _TRANSPOSE = {
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What a check of a photo found: upright width and height, in pixels."""
+    """Upright width and height of a checked photo, in pixels."""
 
     width: int
     height: int
@@ -93,8 +93,8 @@ class Decoded:
     """A decoded photo.
 
     Attributes:
-        pixels: the upright photo, at its own size or, where less was asked for, smaller.
-        size: its own upright (width, height).
+        pixels: the upright photo, at full size or smaller if less was requested.
+        size: the upright (width, height) of the full photo.
     """
 
     pixels: Photo
@@ -104,36 +104,36 @@ class Decoded:
 def decode_photo(data: bytes, *, at_least: AtLeast | None = None) -> Decoded:
     """Decode a photo's bytes to an upright RGB array.
 
-    EXIF orientation is applied, transparency is laid on white, palettes, grey, CMYK and 16-bit
-    channels become 8-bit RGB, and of several frames the first is taken.
+    The EXIF orientation is applied, transparency is composited on white, palettes, grey, CMYK and
+    16-bit channels are converted to 8-bit RGB, and of several frames the first is used.
 
     Args:
         data: the file's bytes.
-        at_least: tells from the photo's size the (width, height) that suffice; a JPEG may then be
-            decoded at 1/2, 1/4 or 1/8 of its size, never below them.
+        at_least: maps the photo's size to the minimum (width, height) needed; a JPEG may then be
+            decoded at 1/2, 1/4 or 1/8 of its size, never below that minimum.
 
     Raises:
-        PhotoError: not a photo, truncated, damaged, absurdly large, or below `MIN_SIDE`.
+        PhotoError: not a photo, truncated, damaged, too large, or smaller than `MIN_SIDE`.
     """
     with _opened(data) as image:
         refuse_small(_upright_size(image))
         own = image.size
-        # Only a JPEG can be drafted, and its orientation is known before it is decoded.
+        # Only JPEGs support draft mode, and their orientation is known before decoding.
         if at_least is not None and (image.format or "") in _DRAFTED:
             size = _upright_size(image)
-            least = at_least(size)
-            image.draft(None, least[::-1] if _orientation(image) in _TURNED else least)
+            needed = at_least(size)
+            image.draft(None, needed[::-1] if _orientation(image) in _TURNED else needed)
         reduced = image.size != own
         pixels = _to_rgb(_upright(image))
         return Decoded(pixels, size if reduced else (pixels.shape[1], pixels.shape[0]))
 
 
 def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
-    """Decode a photo only to see that it is whole.
+    """Decode a photo only to check that it is complete.
 
     Args:
         data: the file's bytes.
-        min_size: least length of the shorter side, in pixels; never below `MIN_SIDE`.
+        min_size: minimum length of the shorter side, in pixels; never below `MIN_SIDE`.
 
     Raises:
         PhotoError: as `decode_photo`, or the photo is smaller than `min_size`.
@@ -141,7 +141,7 @@ def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
     with _opened(data) as image:
         refuse_small(_upright_size(image), max(min_size, MIN_SIDE))
         own = image.size
-        # The whole file is still read, so a cut one is still noticed, at a fraction of the work.
+        # The whole file is still read, so truncation is detected, at a fraction of the cost.
         image.draft(None, (32, 32))
         image.load()
         width, height = own[::-1] if _orientation(image) in _TURNED else own
@@ -152,7 +152,7 @@ _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", 
 
 
 def suffix_of(data: bytes) -> str:
-    """Return the usual suffix of an image's format, such as ``.jpg``; "" where it is none."""
+    """Return the usual suffix of an image's format, such as ``.jpg``; "" if it is not an image."""
     try:
         with _opened(data) as image:
             name = image.format or ""
@@ -161,16 +161,18 @@ def suffix_of(data: bytes) -> str:
     return _SUFFIXES.get(name, f".{name.lower()}" if name else "")
 
 
-def refuse_small(size: tuple[int, int], least: int = MIN_SIDE) -> None:
-    """Raise `PhotoError` for a (width, height) whose shorter side is below `least` pixels."""
-    if min(size) < least:
+def refuse_small(size: tuple[int, int], min_side: int = MIN_SIDE) -> None:
+    """Raise `PhotoError` for a (width, height) whose shorter side is below `min_side` pixels."""
+    if min(size) < min_side:
         width, height = size
-        raise PhotoError("too small", f"{width}x{height} pixels: the shorter side is below {least}")
+        raise PhotoError(
+            "too small", f"{width}x{height} pixels: the shorter side is below {min_side}"
+        )
 
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
-    """Open an image from bytes; whatever a decoder raises in the block leaves as `PhotoError`."""
+    """Open an image from bytes; any exception of a decoder in the block becomes `PhotoError`."""
     if not data:
         raise PhotoError("empty", "empty file (0 bytes)")
     formats: tuple[str, ...] = DECODED_FORMATS
@@ -180,7 +182,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
         formats = ("HEIF",)
     refuse_many_parts(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd EXIF and of size; we decide on both
+        warnings.simplefilter("ignore")  # about odd EXIF and size, which are handled here
         try:
             image = Image.open(io.BytesIO(data), formats=formats)
             if image.width * image.height > MAX_PIXELS:
@@ -192,21 +194,21 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
             yield image
         except PhotoError:
             raise
-        except Exception as error:  # noqa: BLE001 - decoders raise nearly every type there is
+        except Exception as error:  # noqa: BLE001 - decoders raise exceptions of many types
             raise _photo_error(error) from None
 
 
 @cache
 def _quiet_libtiff() -> None:
-    """Keep libtiff from printing on stderr what Pillow raises anyhow, once in a process."""
-    with suppress(OSError, AttributeError):  # built into Pillow, or no libtiff: nothing to quiet
+    """Stop libtiff from printing on stderr what Pillow also raises; once per process."""
+    with suppress(OSError, AttributeError):  # libtiff is missing or linked statically
         library = ctypes.CDLL(_imaging.__file__)
         library.TIFFSetErrorHandler(None)
         library.TIFFSetWarningHandler(None)
 
 
 def _photo_error(error: Exception) -> PhotoError:
-    """Name the reason for a decoder's exception."""
+    """Return the reason for a decoder's exception."""
     if isinstance(error, UnidentifiedImageError):
         return PhotoError("not a photo", "not a photo: no known image format")
     if isinstance(error, (Image.DecompressionBombError, MemoryError)):
@@ -219,17 +221,17 @@ def _photo_error(error: Exception) -> PhotoError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 where it is absent or garbage."""
+    """Return the EXIF orientation, 1 if it is missing or invalid."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - EXIF is free-form bytes, a bad one must not cost the photo
+    except Exception:  # noqa: BLE001 - a photo with invalid EXIF is still a photo
         return 1
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Upright (width, height) as far as it is known before decoding.
+    """Return the upright (width, height) as known before decoding.
 
-    Pillow itself turns TIFFs while it decodes them, and a PNG may state its orientation at its end.
+    Pillow rotates TIFFs itself while decoding, and a PNG may store its orientation at its end.
     """
     width, height = image.size
     turned = _orientation(image) in _TURNED and image.format != "TIFF"
@@ -242,12 +244,12 @@ def _upright(image: Image.Image) -> Image.Image:
     if method is None:
         return image
     turned = image.transpose(method)
-    image.close()  # frees the pixels, which would lie in memory twice
+    image.close()  # frees the pixels, otherwise held twice
     return turned
 
 
 def _to_rgb(image: Image.Image) -> Photo:
-    """Return an image's pixels as RGB; a large image is converted a band of rows at a time."""
+    """Return an image's pixels as RGB; a large image is converted in bands of rows."""
     deep = image.mode.startswith("I") or image.mode == "F"
     convert = partial(_to_eight_bits, top=_largest(image)) if deep else _band_to_rgb
     width, height = image.size
@@ -273,7 +275,7 @@ def _band_to_rgb(image: Image.Image) -> Photo:
 
 
 def _to_eight_bits(image: Image.Image, top: float) -> Photo:
-    """Scale 16-bit and floating-point grey to 0..255; Pillow's own conversion would clip."""
+    """Scale 16-bit and floating-point grey to 0..255; Pillow's conversion would clip."""
     values = _finite(image)
     if image.mode == "F" and top <= 1.0:
         values = values * 255.0
@@ -284,7 +286,7 @@ def _to_eight_bits(image: Image.Image, top: float) -> Photo:
 
 
 def _largest(image: Image.Image) -> float:
-    """The largest value of a grey image, 0 at least; what is no number counts as 0."""
+    """Return the maximum of a grey image, at least 0; NaN and infinity count as 0."""
     rows = max(1, _BAND // image.width)
     tops = (_finite(_band(image, top, rows)).max() for top in range(0, image.height, rows))
     return max(0.0, *(float(top) for top in tops))

@@ -1,8 +1,8 @@
-"""Photos that would cost their decoder far more than a photo may, told by their bytes alone.
+"""Refusing files that are far more expensive to decode than their pixels suggest.
 
-Pixels are bounded elsewhere. These are the ways around that bound that the decoders leave open: a
-small file that makes them go over a photo thousands of times, or keep millions of parts; and one
-that crashes.
+The number of pixels is limited elsewhere. This module refuses what decoders do not limit: small
+files that make them pass over a photo thousands of times or allocate millions of parts, and files
+that crash them. Only the bytes are inspected; nothing is decoded.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Final
 from facegender.errors import PhotoError
 
 MAX_SCANNED: Final = 1 << 32
-"""Pixels of a progressive JPEG times its scans; 20 scans of a photo of 200 million stay below."""
+"""Maximum of pixels times scans of a progressive JPEG; allows 20 scans of 200 million pixels."""
 MAX_STRIPS: Final = 1_000_000
-"""Strips or tiles of a TIFF; a photo of 30,000 rows has at most 90,000."""
+"""Maximum number of strips or tiles of a TIFF; a photo of 30,000 rows has at most 90,000."""
 MAX_COMMENTS: Final = 1000
-"""Comments in a PPM written as text."""
+"""Maximum number of comments in a plain (text) PPM."""
 
 MAX_SLOW: Final = 1 << 24
-"""Pixels of a PPM written as text, or of a BMP of run lengths."""
+"""Maximum number of pixels of a plain (text) PPM or a run-length encoded BMP."""
 
 _TEXT: Final = (b"P1", b"P2", b"P3")
 _RUN_LENGTHS: Final = (b"\1\0\0\0", b"\2\0\0\0")
@@ -32,7 +32,7 @@ _OFFSETS: Final = (273, 324)  # of strips, of tiles
 
 
 def refuse_slow(data: bytes, pixels: int, *, progressive: bool) -> None:
-    """Refuse what Pillow decodes in Python, and a progressive JPEG of many scans, where large."""
+    """Refuse large files that Pillow decodes in Python, and progressive JPEGs with many scans."""
     if progressive:
         _refuse_scans(data, pixels)
     slow = data[:2] in _TEXT or (data[:2] == b"BM" and data[30:34] in _RUN_LENGTHS)
@@ -41,20 +41,20 @@ def refuse_slow(data: bytes, pixels: int, *, progressive: bool) -> None:
 
 
 def _refuse_scans(data: bytes, pixels: int) -> None:
-    """Refuse a JPEG whose scans would go over its pixels too often.
+    """Refuse a JPEG with too many scans for its number of pixels.
 
-    A scan that says "nothing new" for the whole photo takes 200 bytes, and as long as any.
+    A scan without any new data takes 200 bytes, and as long to decode as any other.
     """
-    most = max(1, MAX_SCANNED // pixels)
-    if data.count(_SCAN) <= most:  # further ones may lie in a thumbnail or a film behind the photo
+    max_scans = max(1, MAX_SCANNED // pixels)
+    if data.count(_SCAN) <= max_scans:  # further ones may belong to a thumbnail or appended video
         return
     scans = _scans(data)
-    if scans > most:
+    if scans > max_scans:
         raise PhotoError("too large", f"too large: {scans:,} scans of {pixels:,} pixels")
 
 
 def refuse_many_parts(data: bytes) -> None:
-    """Refuse a TIFF of very many strips, and a text PPM of very many comments."""
+    """Refuse a TIFF with too many strips, and a text PPM with too many comments."""
     if data[:2] in (b"II", b"MM") and (strips := _strips(data)) > MAX_STRIPS:
         raise PhotoError("too large", f"too large: {strips:,} strips")
     if data[:2] in _TEXT and (notes := data.count(b"#")) > MAX_COMMENTS:
@@ -62,7 +62,7 @@ def refuse_many_parts(data: bytes) -> None:
 
 
 def refuse_odd_items(data: bytes) -> None:
-    """Refuse a HEIF in which the type or name of an item is no text: pi-heif 1.4 crashes on it."""
+    """Refuse a HEIF whose item types or names are not UTF-8: pi-heif 1.4 crashes on it."""
     for begin, end in _meta_boxes(data):
         place = data.find(b"infe", begin, end)
         while place > 0:
@@ -71,12 +71,12 @@ def refuse_odd_items(data: bytes) -> None:
             try:
                 data[text : min(place - 4 + length, end)].decode("utf-8")
             except UnicodeDecodeError:
-                raise PhotoError("unreadable", "damaged: an item's name is no text") from None
+                raise PhotoError("unreadable", "damaged: an item's name is not text") from None
             place = data.find(b"infe", place + 4, end)
 
 
 def _meta_boxes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Begin and end of the boxes of a HEIF that describe its items; packed pixels lie in others."""
+    """Yield start and end of the `meta` boxes of a HEIF, which describe its items."""
     begin = 0
     while begin + 8 <= len(data):
         length = int.from_bytes(data[begin : begin + 4], "big")
@@ -89,7 +89,7 @@ def _meta_boxes(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _scans(data: bytes) -> int:
-    """Count the scans of the first picture in a JPEG file."""
+    """Count the scans of the first image in a JPEG file."""
     scans, place = 0, 2
     while (found := _MARKER.search(data, place)) and found[1] != b"\xd9":
         scans += found[1] == b"\xda"
@@ -98,7 +98,7 @@ def _scans(data: bytes) -> int:
 
 
 def _strips(data: bytes) -> int:
-    """The largest number of strips or tiles that the first directory of a TIFF states."""
+    """Return the largest number of strips or tiles stated in the first directory of a TIFF."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     count, number, entry = ("Q", "Q", 20) if big else ("H", "L", 12)
@@ -106,10 +106,10 @@ def _strips(data: bytes) -> int:
         (start,) = struct.unpack_from(order + number, data, 8 if big else 4)
         (entries,) = struct.unpack_from(order + count, data, start)
         start += struct.calcsize(order + count)
-        most = 0
+        largest = 0
         for place in range(start, start + min(entries, 1 << 16) * entry, entry):
             tag, _, values = struct.unpack_from(f"{order}HH{number}", data, place)
-            most = max(most, values if tag in _OFFSETS else 0)
-    except (struct.error, OverflowError):  # cut or nonsense: the decoder says so
+            largest = max(largest, values if tag in _OFFSETS else 0)
+    except (struct.error, OverflowError):  # truncated or invalid: the decoder reports it
         return 0
-    return most
+    return largest

@@ -1,4 +1,4 @@
-"""Photos from the web, within limits. Nothing else in the package reaches the network."""
+"""Downloading photos within limits. No other module uses the network."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _NEVER: Final = tuple(
         *("64:ff9b:1::/48", "fec0::/10"),
     )
 )
-"""Not out on the internet, whatever this Python thinks: services of clouds, tunnels, examples."""
+"""Not public although `ipaddress` may say so: cloud services, tunnels, documentation."""
 _CARRIES_IPV4: Final = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96")))
 _SAFE: Final = "%/:?#[]@!$&'()*+,;=-._~"
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """What a download may cost.
+    """Limits of a download.
 
     Attributes:
-        size: most bytes.
-        seconds: most time, from the first name looked up to the last byte.
-        redirects: most redirects followed.
+        size: maximum number of bytes.
+        seconds: maximum time, from the first name lookup to the last byte.
+        redirects: maximum number of redirects.
         private: whether addresses of the local machine and network may be reached.
     """
 
@@ -53,15 +53,15 @@ def is_url(name: str) -> bool:
 def fetch(url: str, limits: DownloadLimits | None = None) -> bytes:
     """Download a photo.
 
-    Every address is checked after its name was looked up, and that very address is connected to,
-    so that neither a redirect nor a name server leads into the local network. Proxies are not
-    used.
+    Every address is checked after its name lookup, and the connection is made to that checked
+    address, so that neither a redirect nor a name server can lead into the local network. Proxies
+    are not used.
 
     Raises:
         PhotoError: unreachable, refused, too large, too slow, or not an image.
     """
     download = _Download(url, limits or DownloadLimits())
-    # A thread, since a slow name server or a server that sends a byte a second can only be left.
+    # A thread, because a slow name server or server cannot be interrupted, only abandoned.
     download.start()
     download.join(download.limits.seconds)
     if download.is_alive():
@@ -84,7 +84,7 @@ class _Download(threading.Thread):
         self._abandoned = False
 
     def run(self) -> None:
-        """Follow redirects to a photo; keep it, or the reason why there is none."""
+        """Follow redirects to a photo; store it, or the reason for the failure."""
         url = self._url
         try:
             for _ in range(self.limits.redirects + 1):
@@ -101,20 +101,20 @@ class _Download(threading.Thread):
             self.result = PhotoError("unreachable", f"cannot be fetched: {why}")
 
     def abandon(self) -> None:
-        """Close the connection, which ends the thread at its next step."""
+        """Close the connection, so that the thread ends at its next step."""
         self._abandoned = True
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def _get(self, url: str) -> bytes | str:
-        """Return the body, or the place that a redirect names."""
+        """Return the body, or the location of a redirect."""
         parts = urlsplit(url)
         if parts.scheme.lower() not in SCHEMES or not parts.hostname:
             raise PhotoError("unreachable", f"not an http or https address: {url}")
         connection = self._connection(parts.scheme.lower(), parts.hostname, parts.port)
         try:
-            # What people paste holds spaces and letters outside ASCII; what is escaped stays so.
+            # Pasted addresses contain spaces and non-ASCII letters; escapes are kept.
             target = quote(parts.path or "/", safe=_SAFE)
             target += f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
             headers = {"Accept": "image/*", "User-Agent": "facegender"}
@@ -132,13 +132,15 @@ class _Download(threading.Thread):
             if max(stated, len(body)) > self.limits.size:
                 raise PhotoError("too large", f"too large: more than {self.limits.size:,} bytes")
             if response.length:
-                raise PhotoError("unreachable", f"cut off after {len(body):,} of {stated:,} bytes")
+                raise PhotoError(
+                    "unreachable", f"truncated after {len(body):,} of {stated:,} bytes"
+                )
             return body
         finally:
             connection.close()
 
     def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-        """Connect to a checked address of a host."""
+        """Connect to a permitted address of a host."""
         port = port or (443 if scheme == "https" else 80)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         allowed = [e for e in found if self.limits.private or _is_public(str(e[4][0]))]
@@ -152,7 +154,7 @@ class _Download(threading.Thread):
         except BaseException:
             raw.close()
             raise
-        # Only for its requests: it is connected.
+        # Used for its requests only; the socket is already connected.
         connection = http.client.HTTPConnection(host, port)
         connection.sock = raw
         return connection
@@ -161,7 +163,7 @@ class _Download(threading.Thread):
         """Connect to the first address that answers."""
         failure = OSError("no address")
         for family, _, _, _, address in found:
-            if self._abandoned:  # while the name was looked up, or the last address tried
+            if self._abandoned:  # during the name lookup or the previous attempt
                 break
             raw = self._socket = socket.socket(family, socket.SOCK_STREAM)
             try:
@@ -176,7 +178,7 @@ class _Download(threading.Thread):
 
 
 def _is_public(address: str) -> bool:
-    """Whether an address, and the IPv4 address that it may stand for, is out on the internet."""
+    """Whether an address, and the IPv4 address that it may embed, is on the public internet."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if any(parsed in network for network in _NEVER):
         return False
@@ -187,7 +189,7 @@ def _is_public(address: str) -> bool:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that a mapped, compatible or translated (NAT64) address leads to."""
+    """Return the IPv4 address embedded in a mapped, compatible or NAT64 address, else None."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if any(address in network for network in _CARRIES_IPV4):

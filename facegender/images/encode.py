@@ -1,4 +1,4 @@
-"""Writing pictures of our own, never over anybody else's."""
+"""Writing pictures, without ever replacing a file that facegender did not write."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MARK_WITHIN: Final = 4096
 
 
 def mark_of(source: str | os.PathLike[str] | bytes, what: str) -> str:
-    """Return the comment of a picture made from a source: a file's path, or an image's bytes.
+    """Return the comment that marks a picture as made by facegender from a source.
 
-    A picture is only ever written over by one with the same mark: of the same photo and kind.
+    A picture is only overwritten by one with the same mark: of the same photo and kind.
 
     Args:
-        source: where it comes from.
-        what: what was made of it, such as a crop's geometry.
+        source: the path of the photo, or its bytes.
+        what: what was made from it, such as a marked copy.
     """
     if not isinstance(source, bytes):
         source = os.path.realpath(source).encode("utf-8", "surrogateescape")
@@ -33,15 +33,15 @@ def mark_of(source: str | os.PathLike[str] | bytes, what: str) -> str:
 
 
 def save_picture(image: Image.Image, path: Path, mark: str) -> None:
-    """Write a JPEG or PNG, by the path's suffix, atomically; its folder is made if missing.
+    """Write a JPEG or PNG, by the path's suffix, atomically; the folder is created if missing.
 
     Args:
-        image: what to write.
-        path: where; a file there is replaced only if it carries the mark.
+        image: the picture.
+        path: the file; an existing one is replaced only if it carries the same mark.
         mark: see `mark_of`; written as a comment.
 
     Raises:
-        FaceGenderError: another file is in the way, or it cannot be written.
+        FaceGenderError: another file exists at `path`, or it cannot be written.
     """
     make_folder(path.parent)
     if os.path.lexists(path) and not carries_mark(path, mark):
@@ -59,7 +59,7 @@ def save_picture(image: Image.Image, path: Path, mark: str) -> None:
 
 
 def carries_mark(path: Path, mark: str) -> bool:
-    """Tell whether a file was written here from the same source."""
+    """Return whether a file was written by facegender from the source of this mark."""
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:

@@ -164,7 +164,7 @@ def test_redirects_lead_nowhere_private(names, site, target):
     [
         ("/endless", "too large", "more than 1,048,576 bytes"),
         ("/states/1099511627776", "too large", "more than 1,048,576 bytes"),
-        ("/states/1000", "unreachable", "cut off after 5 of 1,000 bytes"),
+        ("/states/1000", "unreachable", "truncated after 5 of 1,000 bytes"),
     ],
 )
 def test_a_size_that_is_too_large_or_not_kept_to_is_a_reason(site, path, reason, words):

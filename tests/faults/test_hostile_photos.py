@@ -189,7 +189,7 @@ def test_an_item_whose_type_is_no_text_does_not_crash_the_heif_decoder(name):
     )
     damaged = data[:place] + name + data[place + 4 :]
     done = subprocess.run([sys.executable, "-c", code], input=damaged, capture_output=True)
-    said = "(48, 64)" if name == b"ABCD" else "damaged: an item's name is no text"
+    said = "(48, 64)" if name == b"ABCD" else "damaged: an item's name is not text"
     assert (done.returncode, done.stdout.decode().strip()) == (0, said)
 
 
