@@ -168,7 +168,7 @@ def unknown_in(words: list[str], command_line) -> str:
     command = command_line.commands.get(words[0])
     if command is None:
         return f"no command {words[0]}"
-    context = command.make_context(words[0], ["--help"], resilient_parsing=True)
+    context = command.context_class(command, info_name=words[0])
     parser = command.make_parser(context)
     try:
         parser.parse_args(args=words[1:])
