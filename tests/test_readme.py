@@ -123,7 +123,9 @@ def commands(text: str) -> Iterator[list[str]]:
     """Yield the words of each `facegender` command in a page's blocks, indented lines and spans."""
     blocks = "\n".join(FENCE.findall(text))
     indented = "\n".join(line for line in text.splitlines() if line.startswith("    "))
-    spans = "\n".join(re.findall(r"`(facegender [^`]+)`", FENCE.sub("", text)))
+    spans = "\n".join(
+        span.replace("\n", " ") for span in re.findall(r"`(facegender [^`]+)`", FENCE.sub("", text))
+    )
     for line in "\n".join((blocks, indented, spans)).replace("\\\n", " ").splitlines():
         yield from commands_of(line)
 
