@@ -16,6 +16,10 @@ class FaceGenderError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        """Return the message and the hint."""
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
     def __reduce__(self) -> tuple[type[FaceGenderError], tuple[str, str]]:
         """Pickle with both arguments, so that errors cross process borders whole."""
         return type(self), (self.message, self.hint)

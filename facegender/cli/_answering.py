@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from facegender.cli._console import OnProgress
     from facegender.cli._inputs import Inputs, Named
-    from facegender.prediction.outputs import OutputSettings, PredictedPhoto
-    from facegender.prediction.predictor import Prediction, Predictor
+    from facegender.prediction.outputs import OutputSettings, PredictedPhoto, WrittenOutputs
+    from facegender.prediction.predictor import Predictor
     from facegender.runtime.parallel import Ready
+
+
+SLICE: Final = 0.02
+"""Seconds of counting photos between two answers."""
 
 
 class Failures:
@@ -26,18 +27,6 @@ class Failures:
 
         self.count += 1
         console.failed(name, why)
-
-
-def spared(photos: Iterable[Named], output: Path | None) -> Iterator[Named]:
-    """Pass the photos on, but refuse to write the answers over one of them."""
-    from facegender.errors import UsageError
-
-    there = output is not None and output.is_file()
-    for photo in photos:
-        source = photo.source if isinstance(photo.source, str) else ""
-        if there and output is not None and os.path.exists(source) and output.samefile(source):
-            raise UsageError(f"--output {output} is one of the photos", "Choose another name.")
-        yield photo
 
 
 def jobs_of(
@@ -54,41 +43,77 @@ def jobs_of(
 
 
 def counted(
-    predictions: Iterable[Prediction], photos: list[str], how: Inputs, no_bar: bool
-) -> Iterator[Prediction]:
-    """Show a bar until the last answer is there; a table is printed after it is gone."""
+    written: Iterable[WrittenOutputs],
+    names: Iterator[object] | None,
+    before: int,
+    no_bar: bool,
+) -> Iterator[WrittenOutputs]:
+    """Show a bar until the last answer is there; a table is printed after it is gone.
+
+    Args:
+        written: the answers.
+        names: the photos once more, to be counted beside the work; None where they cannot be.
+        before: photos that an earlier run answered.
+        no_bar: show none.
+    """
     from facegender.cli import _console as console
 
     with console.progress("Predicting", quiet=no_bar) as on_progress:
-        total = _total(photos, how, on_progress)
-        for done, prediction in enumerate(predictions, start=1):
-            if on_progress is not None:
-                on_progress(done, max(done, total))
-            yield prediction
+        if on_progress is None:
+            yield from written
+            return
+        count = _Count(names)
+        on_progress(before, count.known(before))
+        for done, result in enumerate(written, start=before + 1):
+            on_progress(done, count.known(done))
+            yield result
 
 
-def _total(photos: list[str], how: Inputs, on_progress: OnProgress | None) -> int:
-    """Count the photos ahead where a bar is shown and they can be counted without reading them."""
+def counted_ahead(photos: list[str], how: Inputs) -> Iterator[Named] | None:
+    """Return the photos once more, where they can be counted without reading any."""
     from facegender.cli import _inputs as inputs
     from facegender.images.download import is_url
 
-    if on_progress is None or how.stdin_image or "-" in photos or any(map(is_url, photos)):
-        return 0
-    return sum(1 for _ in inputs.expand(photos, how, lambda _name, _why: None))
+    if how.stdin_image or "-" in photos or any(map(is_url, photos)):
+        return None
+    return inputs.expand(photos, how, lambda _name, _why: None)
+
+
+class _Count:
+    """Counts photos a little at a time, so that large folders do not keep the first one waiting."""
+
+    def __init__(self, names: Iterator[object] | None) -> None:
+        self._names = names
+        self._seen = 0
+
+    def known(self, done: int) -> int:
+        """Return how many photos there are, or at least `done` as far as that is known."""
+        import time
+
+        if self._names is not None:
+            end = time.monotonic() + SLICE
+            for _ in self._names:
+                self._seen += 1
+                if time.monotonic() >= end:
+                    break
+            else:
+                self._names = None
+        return max(self._seen, done)
 
 
 def kept_of(
     jobs: Iterable[PredictedPhoto], wanted: OutputSettings, workers: int | None, ready: Ready
-) -> Iterator[Any]:
-    """Write what is to be kept of each photo, on all cores."""
+) -> Iterator[WrittenOutputs]:
+    """Write what is to be kept of each photo that is shown, on all cores."""
     from functools import partial
 
     from facegender.images.decode import KILLED
-    from facegender.prediction.outputs import WrittenOutputs, write_outputs
+    from facegender.prediction.outputs import WrittenOutputs, is_shown, write_outputs
     from facegender.runtime.parallel import ordered_map
 
     if not wanted.wanted:
-        return (WrittenOutputs(job.prediction) for job in jobs)
+        answers = (job.prediction for job in jobs)
+        return (WrittenOutputs(one, shown=is_shown(one, wanted.only)) for one in answers)
     return ordered_map(
         partial(write_outputs, wanted=wanted),
         jobs,
@@ -98,7 +123,7 @@ def kept_of(
     )
 
 
-def reported(kept: Iterable[Any], failed: Failures) -> Iterator[Prediction]:
+def reported(kept: Iterable[WrittenOutputs], failed: Failures) -> Iterator[WrittenOutputs]:
     """Report every photo that could not be used or kept, and hand on the answers."""
     from facegender.cli import _console as console
 
@@ -111,7 +136,7 @@ def reported(kept: Iterable[Any], failed: Failures) -> Iterator[Prediction]:
             failed(prediction.path or "", result.error)
         copied += result.copied
         elsewhere += result.elsewhere
-        yield prediction
+        yield result
     if copied:
         console.warn(f"links cannot be made here: {copied:,} photos were copied instead.")
     if elsewhere:

@@ -151,11 +151,18 @@ def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
         auto_refresh=False,  # no thread of its own, so that worker processes may be forked
     )
     task = bar.add_task(text, total=None, rate="")
-    started = _Throttle()
+    started, first, last = _Throttle(), 0, 0
 
     def update(done: int, total: int) -> None:
+        nonlocal started, first, last
+        if done < last:  # another pass over the photos begins: its rate is its own
+            started, first = _Throttle(), done
+            bar.reset(task, total=total, rate="")
+        if not last:
+            first = done  # what an earlier run did took no time
+        last = done
         if started.due() or done == total:
-            rate = f"{done / max(started.elapsed(), 1e-9):,.0f}/s"
+            rate = f"{(done - first) / max(started.elapsed(), 1e-9):,.0f}/s"
             bar.update(task, completed=done, total=total, rate=rate)
             bar.refresh()
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
+
+from facegender.cli._inputs import is_photo_name
+from facegender.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from facegender.prediction.answer_log import Answered
     from facegender.prediction.predictor import Prediction, Predictor
 
-COLUMNS = (
+COLUMNS: Final = (
     "path",
     "error",
     "face",
@@ -29,24 +33,150 @@ COLUMNS = (
     "male",
     "uncertain",
 )
+SUFFIXES: Final = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".txt": "table",
+}
+"""The format that a file's suffix stands for."""
+GROWING: Final = ("jsonl", "csv")
+"""Formats to which answers can be appended, so that a stopped run leaves those it has."""
 
 TABLE_ROWS = 2000
 """Rows of a table that are held to find the widths of its columns."""
 
-Writer = Callable[[Iterable["Prediction"], "Predictor", TextIO], None]
+
+class Sink(Protocol):
+    """Takes answers one by one, in order.
+
+    Attributes:
+        before: photos that an earlier run answered, see `AnswerLog.before`.
+    """
+
+    before: list[Answered]
+
+    def add(self, prediction: Prediction, *, shown: bool = True) -> None:
+        """Write an answer; one that is not shown is only remembered as answered."""
+
+    def is_answered(self, path: str) -> bool:
+        """Whether an earlier run wrote the answer to a photo."""
 
 
-def choose(*, json: bool, jsonl: bool, csv: bool) -> Writer:
-    """Return the writer of the format asked for; a table where none is."""
-    if json:
-        return write_json
-    if jsonl:
-        return write_jsonl
-    return write_csv if csv else write_table
+def format_of(output: Path | None, *, json: bool, jsonl: bool, csv: bool) -> str:
+    """Return the format asked for: json, jsonl, csv or table.
+
+    An option wins over the suffix of the file.
+
+    Raises:
+        UsageError: several options, the name of a photo, or a suffix that stands for no format.
+    """
+    if output is not None and is_photo_name(output.name):
+        raise UsageError(
+            f"{output} is the name of a photo, and answers are text",
+            f"Name a file that ends in {', '.join(SUFFIXES)}.",
+        )
+    asked = [name for name, on in (("json", json), ("jsonl", jsonl), ("csv", csv)) if on]
+    if len(asked) > 1:
+        raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
+    if asked:
+        return asked[0]
+    suffix = "" if output is None else output.suffix.lower()
+    if not suffix:
+        return "table"
+    if suffix not in SUFFIXES:
+        raise UsageError(
+            f"the suffix of {output} stands for no format",
+            f"Name a file that ends in {', '.join(SUFFIXES)}, or give --json, --jsonl or --csv.",
+        )
+    return SUFFIXES[suffix]
 
 
 @contextmanager
-def opened(output: Path | None) -> Iterator[TextIO]:
+def opened(
+    output: Path | None,
+    form: str,
+    predictor: Predictor,
+    facts: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    force: bool = False,
+) -> Iterator[Sink]:
+    """Yield where answers go: stdout, a file that grows, or one that appears when all are there.
+
+    Args:
+        output: the file, None for stdout.
+        form: see `format_of`.
+        predictor: the model that answers.
+        facts, resume, force: see `answer_log.open_answers`.
+    """
+    if output is not None and form in GROWING and not _is_special(output):
+        from facegender.prediction.answer_log import open_answers
+
+        head, text_of = _growing(form)
+        with open_answers(output, facts, head, resume=resume, force=force) as log:
+            yield _LogSink(log, text_of)
+        return
+    with _stream(output) as stream, _streamed(form, predictor, stream) as sink:
+        yield sink
+
+
+class _LogSink:
+    """A file that grows."""
+
+    def __init__(self, log: Any, text_of: Callable[[Prediction], str]) -> None:
+        self.log, self._text_of = log, text_of
+        self.before: list[Answered] = log.before
+
+    def add(self, prediction: Prediction, *, shown: bool = True) -> None:
+        from facegender.prediction.tally import tally_of
+
+        text = self._text_of(prediction) if shown else ""
+        self.log.add(prediction.path or "", text, tally_of(prediction))
+
+    def is_answered(self, path: str) -> bool:
+        answered: bool = self.log.is_answered(path)
+        return answered
+
+
+class _StreamSink:
+    """A stream that is written from its beginning to its end."""
+
+    def __init__(self, write: Callable[[Prediction], None]) -> None:
+        self._write = write
+        self.before: list[Answered] = []
+
+    def add(self, prediction: Prediction, *, shown: bool = True) -> None:
+        if shown:
+            self._write(prediction)
+
+    def is_answered(self, path: str) -> bool:  # noqa: ARG002
+        return False
+
+
+@contextmanager
+def _streamed(form: str, predictor: Predictor, stream: TextIO) -> Iterator[Sink]:
+    if form == "json":
+        with _json(predictor, stream) as write:
+            yield _StreamSink(write)
+    elif form == "table":
+        with _table(stream) as write:
+            yield _StreamSink(write)
+    else:
+        head, text_of = _growing(form)
+        stream.write(head)
+
+        def write_line(prediction: Prediction) -> None:
+            stream.write(text_of(prediction))
+            if form == "jsonl":
+                stream.flush()
+
+        yield _StreamSink(write_line)
+
+
+@contextmanager
+def _stream(output: Path | None) -> Iterator[TextIO]:
     """Yield stdout, or a file that replaces `output` when the block succeeds."""
     if output is None:
         yield sys.stdout
@@ -61,7 +191,40 @@ def opened(output: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def write_json(predictions: Iterable[Prediction], predictor: Predictor, stream: TextIO) -> None:
+def _growing(form: str) -> tuple[str, Callable[[Prediction], str]]:
+    """How a file begins, and the text of an answer."""
+    return ("", jsonl_text) if form == "jsonl" else (csv_text([COLUMNS]), csv_rows)
+
+
+def jsonl_text(prediction: Prediction) -> str:
+    """Return an element of ``photos`` as a line."""
+    return _dumps(prediction.to_json()) + "\n"
+
+
+def csv_rows(prediction: Prediction) -> str:
+    """Return a row a face; a photo without one gets a row without one."""
+    from facegender.runtime.files import no_formula
+
+    photo = prediction.to_json()
+    start = [no_formula(photo["path"]), photo["error"] or ""]
+    faces = enumerate(photo["faces"] or [None], start=1)
+    return csv_text([*start, *_face_cells(face, number)] for number, face in faces)
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows as CSV."""
+    import io
+
+    from facegender.runtime.files import write_csv_row
+
+    text = io.StringIO(newline="")
+    for row in rows:
+        write_csv_row(text, list(row))
+    return text.getvalue()
+
+
+@contextmanager
+def _json(predictor: Predictor, stream: TextIO) -> Iterator[Callable[[Prediction], None]]:
     """Write the whole contract, a photo a line, without holding them all."""
     from facegender.labels import LABELS
 
@@ -73,53 +236,51 @@ def write_json(predictions: Iterable[Prediction], predictor: Predictor, stream: 
         "threshold": predictor.threshold,
     }
     stream.write(_dumps(head)[:-1] + ', "photos": [')
-    for i, prediction in enumerate(predictions):
-        stream.write(("," if i else "") + "\n" + _dumps(prediction.to_json()))
+    comma = ""
+
+    def write(prediction: Prediction) -> None:
+        nonlocal comma
+        stream.write(f"{comma}\n" + _dumps(prediction.to_json()))
+        comma = ","
+
+    yield write
     stream.write("\n]}\n")
 
 
-def write_jsonl(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
-    """Write an element of ``photos`` a line, as soon as it is known."""
-    for prediction in predictions:
-        stream.write(_dumps(prediction.to_json()) + "\n")
-        stream.flush()
-
-
-def write_csv(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
-    """Write a row a face; a photo without one gets a row without one."""
-    from facegender.runtime.files import no_formula, write_csv_row
-
-    write_csv_row(stream, COLUMNS)
-    for prediction in predictions:
-        photo = prediction.to_json()
-        for number, face in enumerate(photo["faces"] or [None], start=1):
-            cells = [no_formula(photo["path"]), photo["error"] or "", *_face_cells(face, number)]
-            write_csv_row(stream, cells)
-
-
-def write_table(predictions: Iterable[Prediction], _predictor: Predictor, stream: TextIO) -> None:
+@contextmanager
+def _table(stream: TextIO) -> Iterator[Callable[[Prediction], None]]:
     """Write a table for people; a long one in parts, each as wide as it needs."""
     from facegender.cli import _console as console
 
     table = _empty_table()
-    for prediction in predictions:
-        name = console.plain(prediction.path or "")
-        if prediction.error is not None:
-            continue
-        if not prediction.faces:
-            table.add_row(name, "", "", "no face")
-        for number, face in enumerate(prediction.faces, start=1):
-            female, male = (f"{100 * p:.1f} %" for p in face.probabilities)
-            sure = "uncertain" if face.uncertain else "sure"
-            x, y, w, h = (round(side) for side in face.face.box)
-            where = f"{w}x{h} at {x},{y}"
-            table.add_row(name, str(number), where, face.name, female, male, sure)
-            name = ""
+
+    def write(prediction: Prediction) -> None:
+        nonlocal table
+        _add_rows(table, prediction)
         if table.row_count >= TABLE_ROWS:
             console.print_above_bar(table, stream)
             table = _empty_table()
+
+    yield write
     if table.row_count:
         console.print_above_bar(table, stream)
+
+
+def _add_rows(table: Table, prediction: Prediction) -> None:
+    from facegender.cli import _console as console
+
+    name = console.plain(prediction.path or "")
+    if prediction.error is not None:
+        return
+    if not prediction.faces:
+        table.add_row(name, "", "", "no face")
+    for number, face in enumerate(prediction.faces, start=1):
+        female, male = (f"{100 * p:.1f} %" for p in face.probabilities)
+        sure = "uncertain" if face.uncertain else "sure"
+        x, y, w, h = (round(side) for side in face.face.box)
+        where = f"{w}x{h} at {x},{y}"
+        table.add_row(name, str(number), where, face.name, female, male, sure)
+        name = ""
 
 
 def _empty_table() -> Table:
@@ -145,3 +306,8 @@ def _face_cells(face: dict[str, Any] | None, number: int) -> list[Any]:
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a device or a pipe lies there, which cannot grow and be cut."""
+    return path.exists() and not path.is_file()

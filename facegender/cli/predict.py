@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +16,8 @@ from facegender.cli._archive import Engine, ShardSize
 from facegender.cli._options import Debug, Json, Model, Quiet, Workers
 
 if TYPE_CHECKING:
+    from facegender.cli._summary import Summary
+    from facegender.prediction.outputs import OutputSettings
     from facegender.prediction.predictor import Predictor
 
 
@@ -106,6 +111,35 @@ Copy = Annotated[
 ]
 
 
+Only = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHICH",
+        help="Show, and keep, only photos with such faces: female, male, uncertain, none, several.",
+    ),
+]
+SummaryBy = Annotated[
+    str | None,
+    typer.Option(
+        "--summary",
+        metavar="GROUP",
+        help="Also count the answers by folder, or by a column of --attributes.",
+    ),
+]
+Attributes = Annotated[
+    Path | None, typer.Option(metavar="CSV", help="A table with path and the column of --summary.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Go on with the answers of a stopped run in --output (JSON lines or CSV)."
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what is at --output, whatever it is.")
+]
+
+
 def predict_command(
     photos: Photos = None,
     nul: Nul = False,
@@ -126,6 +160,11 @@ def predict_command(
     crops: Crops = None,
     sort: Sort = None,
     copy: Copy = False,
+    only: Only = None,
+    summary: SummaryBy = None,
+    attributes: Attributes = None,
+    resume: Resume = False,
+    force: Force = False,
     engine: Engine = "plain",
     shard_size: ShardSize = None,
     workers: Workers = None,
@@ -150,14 +189,32 @@ def predict_command(
     """
     from facegender.cli import _answering as answering
     from facegender.cli import _archive as archive
+    from facegender.cli import _console as console
     from facegender.cli import _inputs as inputs
     from facegender.cli import _writers as writers
+    from facegender.cli._summary import Summary
     from facegender.errors import DataError, UsageError
     from facegender.images.download import DownloadLimits
-    from facegender.prediction.outputs import OutputSettings
+    from facegender.prediction.outputs import ONLY, OutputSettings
+    from facegender.prediction.tally import tally_of
+    from facegender.runtime.own_files import refuse_foreign
 
-    if json + jsonl + csv > 1:
-        raise UsageError("--json, --jsonl and --csv contradict each other", "Give one of them.")
+    file = None if output is None or engine == "ray" else Path(output)
+    form = writers.format_of(file, json=json, jsonl=jsonl, csv=csv)
+    totals = Summary(summary, attributes)
+    if summary is not None and file is None and form != "table":
+        raise UsageError(
+            "--summary and the answers would mix on stdout", "Write the answers to --output FILE."
+        )
+    if only is not None and only not in ONLY:
+        raise UsageError(f"unknown --only {only!r}", f"Choose one of {', '.join(ONLY)}.")
+    if resume and engine == "plain" and (file is None or form not in writers.GROWING):
+        raise UsageError(
+            "--resume goes on with a file of JSON lines or CSV",
+            "Add --output FILE.jsonl or --output FILE.csv.",
+        )
+    if file is not None:
+        refuse_foreign(file, force=force)
     if copy and sort is None:
         raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
     others = json or jsonl or csv or stdin_image or annotate or crops or sort
@@ -194,18 +251,72 @@ def predict_command(
     if first is None:
         raise DataError("there is no photo to predict", "")
     predictor = load()
-    wanted = OutputSettings(predictor.bundle.geometry, annotate, crops, sort, copy)
-    write = writers.choose(json=json, jsonl=jsonl, csv=csv)
+    wanted = OutputSettings(predictor.bundle.geometry, annotate, crops, sort, copy, only)
+    facts = _facts(predictor, wanted, form, detect=not no_detect)
     # Lines that come one by one on the same terminal would tear the bar apart.
-    no_bar = quiet or (output is None and sys.stdout.isatty() and (json or jsonl or csv))
-    file = None if output is None else Path(output)
-    with writers.opened(file) as stream:
+    no_bar = quiet or (file is None and sys.stdout.isatty() and form != "table")
+    shown = 0
+    with (
+        _saying(file, form, totals),
+        writers.opened(file, form, predictor, facts, resume=resume, force=force) as sink,
+    ):
+        for earlier in sink.before:
+            totals.add(earlier.path, earlier.tally)
+        missing = (one for one in chain([first], named) if not sink.is_answered(one.name))
         ready = how.listed.ready
-        jobs = answering.jobs_of(answering.spared(chain([first], named), file), predictor, ready)
+        jobs = answering.jobs_of(missing, predictor, ready)
         kept = answering.reported(answering.kept_of(jobs, wanted, workers, ready), failed)
-        write(answering.counted(kept, photos or [], how, no_bar), predictor, stream)
-    if failed.count:
+        again = answering.counted_ahead(photos or [], how)
+        for result in answering.counted(kept, again, totals.all.photos, no_bar):
+            totals.add(result.prediction.path or "", tally_of(result.prediction))
+            shown += result.shown
+            sink.add(result.prediction, shown=result.shown)
+    if summary is not None:
+        console.print_table(totals.table())
+    if not quiet:
+        files = [path for path in (file, annotate, crops, sort) if path is not None]
+        console.note(totals.closing_line(files, shown=shown, only=only))
+    if failed.count or totals.all.failed:
         raise typer.Exit(3)
+
+
+@contextmanager
+def _saying(file: Path | None, form: str, totals: Summary) -> Iterator[None]:
+    """Say at an interruption what is on disk, and how to go on."""
+    from facegender.cli._writers import GROWING
+    from facegender.errors import Interrupted
+
+    try:
+        yield
+    except Interrupted as stop:
+        if file is None or form not in GROWING:
+            raise
+        raise Interrupted(
+            f"stopped; {totals.all.photos:,} answers are in {file}",
+            "The same command with --resume goes on.",
+            stop.signal_number,
+        ) from None
+
+
+def _facts(
+    predictor: Predictor, wanted: OutputSettings, form: str, *, detect: bool
+) -> dict[str, Any]:
+    """What must be the same for answers to stand in one file; see `answer_log.open_answers`."""
+    folders = ("annotate", "crops", "sort")
+    return {
+        "schema": 1,
+        "format": form,
+        "model": predictor.bundle.fingerprint,
+        "threshold": predictor.threshold,
+        "detector": predictor.detector.describe() if detect else None,
+        "only": wanted.only,
+        "copy": wanted.copy,
+        **{name: _text(getattr(wanted, name)) for name in folders},
+    }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else os.path.abspath(path)
 
 
 def _predictor(

@@ -10,7 +10,7 @@ import numpy as np
 from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.dataset.table import HEADER, PATH_WORDS, read_rows
-from facegender.errors import DataError
+from facegender.errors import DataError, UsageError
 from facegender.labels import LABELS, parse_label
 
 
@@ -58,6 +58,43 @@ def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
         for column in (samples.persons, samples.splits):
             column[again] = column[again] or column[first]
     return int((~named[place.first]).sum())
+
+
+class ColumnByPath:
+    """One column of a table of attributes, found by a photo's path.
+
+    Args:
+        file: a CSV with a column ``path``; its paths are relative to its own folder or the
+            current one, or absolute.
+        column: the column wanted, in any case.
+
+    Raises:
+        DataError: the file cannot be read or has no header with a path.
+        UsageError: no such column.
+    """
+
+    def __init__(self, file: Path, column: str) -> None:
+        header, rows = read_rows(file)
+        if header is None:
+            raise DataError(f"{file} has no header with a path column", "Expected path,NAME,NAME…")
+        words = [name.casefold() for name in header]
+        if column.casefold() not in words:
+            raise UsageError(f"no column {column!r} in {file}", f"It has: {', '.join(header)}.")
+        path_at = next(words.index(word) for word in PATH_WORDS if word in words)
+        value_at = words.index(column.casefold())
+        self._values: dict[str, str] = {}
+        folders = list(dict.fromkeys((os.path.abspath(file.parent), os.getcwd())))
+        shared: dict[str, str] = {}
+        for row in rows:
+            if max(path_at, value_at) < len(row) and row[path_at]:
+                value = row[value_at].strip()
+                for folder in folders:
+                    place = os.path.normpath(os.path.join(folder, row[path_at]))
+                    self._values.setdefault(place, shared.setdefault(value, value))
+
+    def value(self, path: str) -> str:
+        """Return the value of a photo, "" where the table does not have it."""
+        return self._values.get(os.path.abspath(path), "")
 
 
 def _find(place: PathIndex, folders: list[str], path: str) -> int | None:

@@ -128,6 +128,19 @@ def decode_photo(data: bytes, *, at_least: AtLeast | None = None) -> Decoded:
         return Decoded(pixels, size if reduced else (pixels.shape[1], pixels.shape[0]))
 
 
+def pixels_of(image: Image.Image) -> Photo:
+    """Return the upright RGB pixels of a Pillow image, as `decode_photo` does; it stays as it is.
+
+    Raises:
+        PhotoError: its file turns out to be damaged, or it is below `MIN_SIDE`.
+    """
+    refuse_small(_upright_size(image))
+    try:
+        return _to_rgb(_upright(image.copy()))
+    except Exception as error:  # noqa: BLE001 (whatever a decoder raises, as in `_opened`)
+        raise _photo_error(error) from None
+
+
 def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
     """Decode a photo only to check that it is complete.
 

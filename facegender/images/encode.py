@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from facegender.errors import FaceGenderError
 from facegender.runtime.files import make_folder, write_bytes
+from facegender.runtime.own_files import MARK
 
 JPEG: Final = (".jpg", ".jpeg")
 _MARK_WITHIN: Final = 4096
@@ -29,7 +30,7 @@ def mark_of(source: str | os.PathLike[str] | bytes, what: str) -> str:
     if not isinstance(source, bytes):
         source = os.path.realpath(source).encode("utf-8", "surrogateescape")
     digest = hashlib.blake2b(source, digest_size=8, person=b"facegender").hexdigest()
-    return f"made by facegender: {what} of {digest}"
+    return f"{MARK}: {what} of {digest}"
 
 
 def save_picture(image: Image.Image, path: Path, mark: str) -> None:

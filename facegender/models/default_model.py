@@ -6,17 +6,19 @@ import os
 from pathlib import Path
 
 from facegender.errors import BundleError
-from facegender.models.bundle import MANIFEST, load_manifest
+from facegender.models.bundle import LAST, MANIFEST, load_manifest
 
 BUNDLED = Path(__file__).parent / "default"
 ENVIRONMENT = "FACEGENDER_MODEL"
 USUAL = Path("gender_model")
+UNFINISHED = "bundled, since ./gender_model holds a training that did not end"
 
 
 def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str]:
     """Return the model folder to use and where the choice comes from.
 
     The order is: `model`, ``$FACEGENDER_MODEL``, ``./gender_model`` if it holds one, the bundled.
+    Where ``./gender_model`` holds an unfinished training, the choice says so.
 
     Raises:
         BundleError: none of them exists, or the variable names no model.
@@ -28,7 +30,7 @@ def choose_model(model: str | os.PathLike[str] | None = None) -> tuple[Path, str
     if (USUAL / MANIFEST).exists():
         return USUAL, "in this folder"
     if (BUNDLED / MANIFEST).exists():
-        return BUNDLED, "bundled"
+        return BUNDLED, UNFINISHED if (USUAL / LAST).exists() else "bundled"
     raise BundleError(
         "there is no model: none given, none in ./gender_model, none bundled",
         "Train one with: facegender train",

@@ -24,6 +24,8 @@ from facegender.prediction.predictor import Prediction
 from facegender.runtime.files import atomic_path, write_bytes
 
 FOLDERS: Final = ("female", "male", "uncertain", "several", "none")
+ONLY: Final = FOLDERS
+"""What the photos that are shown can be narrowed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class OutputSettings:
         crops: folder for the crops, or None.
         sort: folder for links in `FOLDERS`, or None.
         copy: copy into the sorted folders instead of linking.
+        only: one of `ONLY`; of other photos nothing is left. None means all.
     """
 
     geometry: Geometry
@@ -43,6 +46,7 @@ class OutputSettings:
     crops: Path | None = None
     sort: Path | None = None
     copy: bool = False
+    only: str | None = None
 
     @property
     def wanted(self) -> bool:
@@ -68,17 +72,21 @@ class WrittenOutputs:
         copied: a link could not be made and is a copy instead.
         elsewhere: the photo also lies in another sorted folder, from an earlier run.
         error: what went wrong, or "".
+        shown: whether it is among the photos asked for by `OutputSettings.only`.
     """
 
     prediction: Prediction
     copied: bool = False
     elsewhere: bool = False
     error: str = ""
+    shown: bool = True
 
 
 def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs:
     """Write what is wanted for one photo; a failure is an answer too."""
     prediction = job.prediction
+    if not is_shown(prediction, wanted.only):
+        return WrittenOutputs(prediction, shown=False)
     if prediction.error is not None:
         return WrittenOutputs(prediction)
     copied = elsewhere = False
@@ -93,6 +101,27 @@ def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs
     except OSError as error:
         return WrittenOutputs(prediction, copied, elsewhere, f"{error.strerror or error}")
     return WrittenOutputs(prediction, copied, elsewhere)
+
+
+def is_shown(prediction: Prediction, only: str | None) -> bool:
+    """Tell whether a photo is among those asked for.
+
+    ``female`` and ``male``: a face with that sure answer; ``uncertain``: a face without a sure one;
+    ``none`` and ``several``: how many faces were found. A photo that could not be used is shown
+    where everything is.
+    """
+    if only is None:
+        return True
+    faces = prediction.faces
+    if prediction.error is not None:
+        return False
+    if only == "none":
+        return not faces
+    if only == "several":
+        return len(faces) > 1
+    if only == "uncertain":
+        return any(face.uncertain for face in faces)
+    return any(face.name == only and not face.uncertain for face in faces)
 
 
 def _draw(job: PredictedPhoto, wanted: OutputSettings) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import IOBase
+from io import IOBase, TextIOBase
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -16,11 +18,22 @@ from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import AsCropped, Detector, detector_for
 from facegender.faces.extraction import SOURCES, Found, Source, find_keyed_faces
 from facegender.faces.geometry import Face
+from facegender.images.decode import pixels_of
 from facegender.labels import LABELS
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import BATCH, Probabilities, load_network, run_network
 from facegender.runtime.parallel import Key, Ready
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Given = Source | bytearray | memoryview | IO[bytes] | Any
+"""A photo as `Predictor.predict` takes it; `Any` stands for a Pillow image."""
+LATEST = 0.2
+"""Seconds after which photos are answered, however few: who looks on sees that it goes on."""
+SINGLE = (str, os.PathLike, bytes, bytearray, memoryview, IOBase)
+"""Types that are one photo, though some can be iterated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,21 @@ class FacePrediction:
     face: Face
     probabilities: tuple[float, float]
     uncertain: bool
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(x, y, width, height) in pixels of the upright photo."""
+        return self.face.box
+
+    @property
+    def landmarks(self) -> tuple[tuple[float, float], ...] | None:
+        """Points (x, y) that the detector gave: eyes, nose, corners of the mouth; or None."""
+        return self.face.landmarks
+
+    @property
+    def score(self) -> float | None:
+        """The detector's confidence, 0 to 1; None where no face was looked for."""
+        return self.face.score
 
     @property
     def label(self) -> int:
@@ -92,6 +120,8 @@ class Prediction:
 
 class Predictor:
     """Tells the perceived gender of faces.
+
+    Threads may share a predictor: finding faces runs side by side, and the network takes turns.
 
     Args:
         model: a model folder; None means ``$FACEGENDER_MODEL``, else ``./gender_model`` if it is
@@ -156,28 +186,39 @@ class Predictor:
 
         Returns:
             float32 (number, 2): probability of female and of male.
+
+        Raises:
+            UsageError: crops of another type or size.
         """
+        wanted = self.bundle.geometry.shape
+        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != wanted:
+            raise UsageError(
+                f"the model takes uint8 crops (number, {', '.join(map(str, wanted))}), "
+                f"not {crops.dtype} {crops.shape}",
+                "Cut them with facegender predict --crops, or give whole photos to predict.",
+            )
         return run_network(self._network, crops)
 
-    def predict(self, sources: Iterable[Source] | Source) -> list[Prediction]:
-        """Predict photos: paths, bytes of image files, or uint8 RGB arrays (height, width, 3).
+    def predict(self, sources: Iterable[Given] | Given) -> list[Prediction]:
+        """Predict photos.
 
-        A photo that cannot be used does not raise: its prediction says why.
+        Each is a path, the bytes of an image file (bytes, bytearray, memoryview, or a file open
+        for reading bytes), a Pillow image, or a uint8 RGB array (height, width, 3). One that
+        cannot be used does not raise: its prediction says why.
 
         Raises:
             UsageError: something that is none of these.
         """
         single = isinstance(sources, np.ndarray) and sources.ndim != 4
-        if single or isinstance(sources, (str, os.PathLike, bytes)):
-            sources = [sources]  # type: ignore[list-item]
-        wrong = (bytearray, memoryview, Mapping, IOBase)
-        if not isinstance(sources, Iterable) or isinstance(sources, wrong):
+        if single or isinstance(sources, SINGLE) or _is_image(sources):
+            sources = [sources]
+        if not isinstance(sources, Iterable) or isinstance(sources, (Mapping, TextIOBase)):
             raise _unusable(sources)
         return list(self.stream(sources))
 
     def stream(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Given],
         *,
         cropped: bool = False,
         ready: Ready | None = None,
@@ -193,7 +234,7 @@ class Predictor:
         Raises:
             UsageError: a single photo instead of several, or something that is no photo.
         """
-        if isinstance(sources, (str, os.PathLike, bytes)):
+        if isinstance(sources, SINGLE) or _is_image(sources):
             raise UsageError("stream takes several photos, not one", "Use predict, or give a list.")
         photos = ((None, source) for source in sources)
         for _, prediction in self.stream_keyed(photos, cropped=cropped, ready=ready):
@@ -201,7 +242,7 @@ class Predictor:
 
     def stream_keyed(
         self,
-        photos: Iterable[tuple[Key, Source]],
+        photos: Iterable[tuple[Key, Given]],
         *,
         cropped: bool = False,
         ready: Ready | None = None,
@@ -214,7 +255,7 @@ class Predictor:
             cropped, ready: as for `stream`.
         """
         waiting: list[tuple[tuple[Key, str | None], Found]] = []
-        faces = 0
+        faces, answered = 0, time.monotonic()
         located = find_keyed_faces(
             _named(photos),
             self.bundle.geometry,
@@ -226,9 +267,10 @@ class Predictor:
             waiting.append((key, found))
             faces += len(found.faces)
             starved = ready is not None and not ready()
-            if starved or faces >= BATCH or len(waiting) >= 4 * BATCH:
+            late = time.monotonic() - answered >= LATEST
+            if starved or late or faces >= BATCH or len(waiting) >= 4 * BATCH:
                 yield from self._answer(waiting)
-                waiting, faces = [], 0
+                waiting, faces, answered = [], 0, time.monotonic()
         yield from self._answer(waiting)
 
     def _answer(
@@ -249,16 +291,36 @@ class Predictor:
 def _unusable(source: object) -> UsageError:
     return UsageError(
         f"cannot predict a {type(source).__name__}",
-        "Give paths, bytes of image files, or uint8 RGB arrays (height, width, 3).",
+        "Give paths, bytes of image files, Pillow images or uint8 RGB arrays (height, width, 3).",
     )
 
 
+def _is_image(given: object) -> TypeGuard[Image]:
+    """Whether it is a Pillow image; Pillow is imported already where it is."""
+    image = sys.modules.get("PIL.Image")
+    return image is not None and isinstance(given, image.Image)
+
+
+def _source_of(given: object) -> Source:
+    """Return what finds faces take: a path, bytes, an array, or why there is no photo."""
+    if isinstance(given, SOURCES):
+        return given
+    if isinstance(given, (bytearray, memoryview)):
+        return bytes(given)
+    if _is_image(given):
+        try:
+            return pixels_of(given)
+        except PhotoError as error:
+            return error
+    if isinstance(given, IOBase) and not isinstance(given, TextIOBase):
+        return bytes(given.read())
+    raise _unusable(given)
+
+
 def _named(
-    photos: Iterable[tuple[Key, Source]],
+    photos: Iterable[tuple[Key, Given]],
 ) -> Iterator[tuple[tuple[Key, str | None], Source]]:
-    """Add to every key the path of its photo, None for bytes and arrays."""
-    for key, source in photos:
-        if not isinstance(source, SOURCES):
-            raise _unusable(source)
-        named = isinstance(source, (str, os.PathLike))
-        yield (key, os.fspath(source) if named else None), source  # type: ignore[arg-type]
+    """Add to every key the path of its photo, None for what has none."""
+    for key, given in photos:
+        named = isinstance(given, (str, os.PathLike))
+        yield (key, os.fspath(given) if named else None), _source_of(given)  # type: ignore[arg-type]

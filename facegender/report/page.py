@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from facegender.runtime.own_files import MARK
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --ground: #ffffff;
   --panel: #f4f6f8; --rule: #d5dae0; --main: #0b62a4; --second: #b3500b; --guide: #8a939c; }
@@ -78,6 +80,7 @@ def page(title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="generator" content="{MARK}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title>'

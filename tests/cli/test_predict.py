@@ -6,8 +6,10 @@ import io
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -67,13 +69,119 @@ def test_a_long_table_is_printed_in_parts_that_lose_nothing(monkeypatch):
     monkeypatch.setattr(writers, "TABLE_ROWS", 4)
     photos = [Prediction(f"photo-{i}.jpg", ()) for i in range(10)]
     out = io.StringIO()
-    writers.write_table(iter(photos), None, out)
+    with writers._table(out) as write:
+        for photo in photos:
+            write(photo)
     lines = out.getvalue().splitlines()
     assert [line.split()[0] for line in lines if "no face" in line] == [p.path for p in photos]
     assert sum("how sure" in line for line in lines) == 3
     out = io.StringIO()
-    writers.write_table(iter(()), None, out)
+    with writers._table(out):
+        pass
     assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("out.json", '{"schema": 1'),
+        ("out.jsonl", '{"path": "holiday/a.jpg"'),
+        ("out.CSV", "path,error,face"),
+        ("out.txt", "photo"),
+        ("out", "photo"),
+    ],
+)
+def test_the_suffix_of_the_output_gives_the_format(run, holiday, finding_model, name, begins):
+    out, err = run("predict", "holiday", "-r", "-o", name, "--model", finding_model)
+    assert out == ""
+    assert open(name).read().lstrip().startswith(begins)
+    assert f"Written: {name}" in err
+    run("predict", "holiday", "-r", "-o", name, "--model", finding_model, "-q")  # it is ours
+
+
+def test_a_photo_is_never_written_over(run, holiday, finding_model):
+    before = (holiday / "b/a.jpg").read_bytes()
+    for more in ((), ("--csv",), ("--json", "--force")):
+        run("predict", "holiday/a.jpg", "-o", "holiday/b/a.jpg", *more, code=2)
+    assert (holiday / "b/a.jpg").read_bytes() == before
+    (holiday / "notes.txt").write_text("mine")
+    _, err = run("predict", "holiday/a.jpg", "-o", "holiday/notes.txt", code=2)
+    assert "facegender did not write it" in err
+    options = ("-q", "--model", finding_model)
+    run("predict", "holiday/a.jpg", "-o", "holiday/notes.txt", "--force", *options)
+    assert "how sure" in (holiday / "notes.txt").read_text()
+
+
+def test_every_run_ends_with_one_line(run, holiday, finding_model):
+    (holiday / "broken.jpg").write_bytes(b"no photo")
+    _, err = run("predict", "holiday", "-r", "--model", finding_model, code=3)
+    (line,) = [line for line in err.splitlines() if " photos: " in line]
+    assert line.startswith("4 photos: 3 faces, ")
+    assert line.endswith(", 1 without a face, 1 failed")
+    _, err = run("predict", "holiday", "-r", "-q", "--model", finding_model, code=3)
+    assert " photos: " not in err
+
+
+def test_a_summary_counts_folders_or_a_column(run, holiday, finding_model, in_tmp):
+    options = ("-r", "-q", "--model", finding_model)
+    out, _ = run("predict", "holiday", "--summary", "folder", "-o", "a.jsonl", *options)
+    rows = {line.split()[0]: line.split()[1:3] for line in out.splitlines() if line.strip()}
+    assert rows["holiday"] == ["1", "1"]
+    assert rows["holiday/b"] == ["2", "2"]
+    assert rows["all"] == ["3", "3"]
+    (in_tmp / "years.csv").write_text("path,Year\nholiday/a.jpg,1999\nholiday/b/a.jpg,2001\n")
+    table = ("--attributes", "years.csv")
+    out, _ = run("predict", "holiday", "--summary", "year", *table, "-o", "a.csv", *options)
+    assert {"1999", "2001", "(missing)"} <= {
+        line.split()[0] for line in out.splitlines() if line.strip()
+    }
+    run("predict", "holiday", "--summary", "year", "-o", "a.csv", *options, code=2)
+    run("predict", "holiday", "--summary", "size", *table, "-o", "a.csv", *options, code=2)
+    run("predict", "holiday", "--summary", "folder", "--json", *options, code=2)
+
+
+def test_only_some_photos_are_shown_and_kept(run, holiday, finding_model, in_tmp):
+    options = ("-r", "--model", finding_model)
+    out, err = run("predict", "holiday", "--only", "none", "--jsonl", *options)
+    assert [photo["path"] for photo in answers(out)] == ["holiday/b/c.png"]
+    assert "3 photos: 3 faces" in err
+    assert "1 shown (none)" in err
+    out, _ = run("predict", "holiday", "--only", "several", "--csv", "--crops", "kept", *options)
+    assert {row["path"] for row in csv.DictReader(io.StringIO(out))} == {"holiday/b/a.jpg"}
+    assert files_in(in_tmp / "kept") == ["b/a.jpg.1.png", "b/a.jpg.2.png"]
+    run("predict", "holiday", "--only", "cats", *options, code=2)
+
+
+def test_a_stopped_run_keeps_its_answers_and_goes_on(run, holiday, finding_model, in_tmp):
+    photo = (holiday / "a.jpg").read_bytes()
+    many = in_tmp / "many"
+    many.mkdir()
+    for i in range(120):
+        (many / f"{i:03}.jpg").write_bytes(photo + bytes([i]))
+    command = ("predict", "many", "-o", "out.jsonl", "--model", str(finding_model))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "facegender", *command, "--workers", "1"], stderr=subprocess.PIPE
+    )
+    out = in_tmp / "out.jsonl"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (out.exists() and out.stat().st_size):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"--resume" in err
+    some = answers(out.read_text())
+    assert 0 < len(some) < 120
+    _, err = run(*command, code=2)
+    assert "run that did not end" in err
+    _, err = run(*command, "--resume")
+    assert [photo["path"] for photo in answers(out.read_text())] == [
+        f"many/{i:03}.jpg" for i in range(120)
+    ]
+    assert "120 photos: 120 faces" in err
+    _, err = run(*command, "--resume", "--threshold", "0.9", code=2)
+    assert "threshold 0.7, now 0.9" in err
+    run("predict", "many", "-o", "out.json", "--resume", code=2)
 
 
 def test_no_detect_min_face_and_min_score(run, holiday, finding_model):

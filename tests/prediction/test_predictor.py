@@ -1,9 +1,11 @@
+import io
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facegender import Predictor
 from facegender.errors import UsageError
@@ -32,10 +34,68 @@ def test_one_source_arrays_and_bytes(toy_model):
     assert from_array.faces[0].face.box == (0, 0, 48, 56)
 
 
-@pytest.mark.parametrize("source", [None, 5, [None], [5], bytearray(b"x"), np.zeros(3).tolist()])
+@pytest.mark.parametrize(
+    "source", [None, 5, [None], [5], io.StringIO("x"), {}, np.zeros(3).tolist()]
+)
 def test_what_is_no_photo_is_refused_by_its_type(toy_model, source):
     with pytest.raises(UsageError, match="cannot predict a"):
         Predictor(toy_model).predict(source)
+
+
+def test_images_files_and_views_are_photos_too(toy_model, tmp_path):
+    predictor = Predictor(toy_model)
+    array = pattern(0, 5)
+    data = encoded(array, "PNG")
+    (tmp_path / "a.png").write_bytes(data)
+    (expected,) = predictor.predict(array)
+    image = Image.open(io.BytesIO(data))
+    with (tmp_path / "a.png").open("rb") as file:
+        for source in (image, io.BytesIO(data), memoryview(data), bytearray(data), file):
+            assert predictor.predict(source) == [expected]
+        file.seek(0)
+        assert predictor.predict([image, data, file]) == [expected] * 3
+    assert image.size == (48, 56)  # it is still open and as it was
+
+
+def test_a_pillow_image_is_turned_upright_and_a_damaged_one_is_an_answer(toy_model):
+    predictor = Predictor(toy_model)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(pattern(1, 3, (64, 48)), "JPEG", quality=95, exif=exif)
+    assert predictor.predict(Image.open(io.BytesIO(data))) == predictor.predict(data)
+    cut = Image.open(io.BytesIO(encoded(pattern(1, 3), "PNG")[:-300]))
+    (answer,) = predictor.predict(cut)
+    assert answer.error is not None
+
+
+def test_a_face_has_the_names_of_the_contract(toy_model):
+    (prediction,) = Predictor(toy_model).predict(pattern(0, 5))
+    (face,) = prediction.faces
+    assert (face.box, face.landmarks, face.score) == ((0, 0, 48, 56), None, None)
+    assert face.name == prediction.to_json()["faces"][0]["label"]
+
+
+@pytest.mark.parametrize(
+    "crops",
+    [
+        np.zeros((2, 64, 63, 3), np.uint8),
+        np.zeros((64, 64, 3), np.uint8),
+        np.zeros((2, 64, 64, 3), np.float32),
+    ],
+)
+def test_crops_of_another_size_are_refused(toy_model, crops):
+    predictor = Predictor(toy_model)
+    assert predictor.classify(np.zeros((9, 64, 64, 3), np.uint8)).shape == (9, 2)
+    with pytest.raises(UsageError, match=r"takes uint8 crops \(number, 64, 64, 3\)"):
+        predictor.classify(crops)
+
+
+def test_many_crops_are_answered_as_one_by_one(toy_model):
+    predictor = Predictor(toy_model)
+    crops = np.stack([pattern(i % 2, i, (64, 64)) for i in range(11)])
+    alone = np.concatenate([predictor.classify(crops[i : i + 1]) for i in range(11)])
+    np.testing.assert_allclose(predictor.classify(crops), alone, atol=1e-6)
+    assert predictor.classify(crops[:0]).shape == (0, 2)
 
 
 def test_arrays_of_other_shapes_are_one_error_each(toy_model):

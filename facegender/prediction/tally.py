@@ -1,0 +1,77 @@
+"""Counts of answers: of a whole run, of each folder, or of each value of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from facegender.labels import LABELS
+from facegender.prediction.predictor import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What some photos were answered with.
+
+    Attributes:
+        photos: how many there were, those that failed included.
+        women, men: faces with a sure answer.
+        uncertain: faces without one.
+        no_face: photos in which no face was found.
+        failed: photos that could not be used.
+    """
+
+    photos: int = 0
+    women: int = 0
+    men: int = 0
+    uncertain: int = 0
+    no_face: int = 0
+    failed: int = 0
+
+    @property
+    def faces(self) -> int:
+        """Faces found: sure and uncertain."""
+        return self.women + self.men + self.uncertain
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.photos + other.photos,
+            self.women + other.women,
+            self.men + other.men,
+            self.uncertain + other.uncertain,
+            self.no_face + other.no_face,
+            self.failed + other.failed,
+        )
+
+    def sentence(self) -> str:
+        """Return the counts as one line for people."""
+        parts = [
+            f"{_count(self.photos, 'photo')}: {_count(self.faces, 'face')}",
+            f"{self.women:,} women",
+            f"{self.men:,} men",
+            f"{self.uncertain:,} uncertain",
+            f"{self.no_face:,} without a face",
+            f"{self.failed:,} failed",
+        ]
+        return ", ".join(parts)
+
+
+def tally_of(prediction: Prediction) -> Tally:
+    """Count one photo's answer."""
+    if prediction.error is not None:
+        return Tally(photos=1, failed=1)
+    uncertain = sum(face.uncertain for face in prediction.faces)
+    women, men = (
+        sum(face.name == name and not face.uncertain for face in prediction.faces)
+        for name in LABELS
+    )
+    return Tally(1, women, men, uncertain, int(not prediction.faces))
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Add tallies up."""
+    return sum(tallies, Tally())
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
