@@ -32,9 +32,10 @@ from facegender.archive.shards import (
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder, LocalFolder, open_folder
 from facegender.archive.worker import BEGUN, Done, ScoringJob
-from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
+from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.images.download import DownloadLimits
 from facegender.labels import LABELS
+from facegender.options import check_number, check_workers
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import lock, remove_leftovers
 
@@ -63,10 +64,8 @@ class ArchiveSettings:
     limits: DownloadLimits | None = None
 
     def __post_init__(self) -> None:
-        if self.shard_size < 1:
-            raise UsageError(f"the shard size is {self.shard_size}", "It must be 1 or more.")
-        if self.workers is not None and self.workers < 1:
-            raise UsageError(f"{self.workers} workers", "It must be 1 or more.")
+        check_number("--shard-size", self.shard_size, 1)
+        check_workers(self.workers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facegender.choices import CropFormat, FaceSelection
 from facegender.dataset.checks import (
     PhotoCheck,
     PhotoChecks,
@@ -24,15 +25,13 @@ from facegender.dataset.checks import (
 )
 from facegender.dataset.paths import PathIndex, Paths
 from facegender.errors import UsageError
-from facegender.faces.detection import detector_for
+from facegender.faces.detection import check_detection, detector_for
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Geometry
 from facegender.images.decode import MIN_SIDE
 from facegender.images.encode import mark_of, save_picture
+from facegender.options import check_choice, check_output_folder
 from facegender.runtime.parallel import ordered_map
-
-FACES = ("largest", "single")
-CROP_FORMATS = ("png", "jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +41,26 @@ class CropSettings:
     Attributes:
         folder: where the crops go.
         geometry: of the crops.
-        faces: ``largest`` takes the largest face, ``single`` refuses photos with several.
-        format: ``png`` (without loss) or ``jpeg``.
+        faces: one of `choices.FaceSelection`.
+        format: one of `choices.CropFormat`.
         min_face, min_score: see `faces.detection.FaceDetector`.
+
+    Raises:
+        UsageError: an unknown word, a number out of range, or no place for a folder.
     """
 
     folder: str
     geometry: Geometry
-    faces: str = "largest"
-    format: str = "png"
+    faces: str = FaceSelection.LARGEST
+    format: str = CropFormat.PNG
     min_face: int | None = None
     min_score: float | None = None
 
-    def check(self) -> None:
-        """Refuse words that are not known.
-
-        Raises:
-            UsageError: an unknown choice of faces or format.
-        """
-        for name, value, known in (
-            ("faces", self.faces, FACES),
-            ("format", self.format, CROP_FORMATS),
-        ):
-            if value not in known:
-                raise UsageError(f"unknown --{name} {value!r}", f"Choose one of {list(known)}.")
+    def __post_init__(self) -> None:
+        check_choice("--faces", self.faces, FaceSelection)
+        check_choice("--format", self.format, CropFormat)
+        check_detection(self.min_face, self.min_score)
+        check_output_folder("--crops", self.folder)
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored in faces.json."""
@@ -88,7 +83,7 @@ def outside(paths: Sequence[str], root: Path | None, settings: CropSettings) -> 
     out = os.path.realpath(settings.folder)
     if root is not None and Path(os.path.realpath(root)).is_relative_to(out):
         raise UsageError(
-            f"--crop {settings.folder} is where the photos are", "Choose another folder for crops."
+            f"--crops {settings.folder} is where the photos are", "Choose another folder for crops."
         )
 
     @cache
@@ -142,7 +137,7 @@ def mirrored(name: str) -> PurePath:
 
 def _targets(paths: Sequence[str], root: Path | None, settings: CropSettings) -> Paths:
     """A path for each crop; photos that differ in nothing but the suffix keep it in the name."""
-    suffix = ".png" if settings.format == "png" else ".jpg"
+    suffix = ".png" if settings.format == CropFormat.PNG else ".jpg"
     places = _places(paths, None if root is None else os.path.abspath(root))
     first = PathIndex(Paths(os.path.splitext(place)[0] for place in places), str).first
     alone = np.bincount(first)[first] == 1
@@ -188,7 +183,7 @@ def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> Ph
         return PhotoCheck(found.error.reason, found.error.message)
     if not found.faces:
         return PhotoCheck("no face", "no face was found")
-    if settings.faces == "single" and len(found.faces) > 1:
+    if settings.faces == FaceSelection.SINGLE and len(found.faces) > 1:
         return PhotoCheck("several faces", f"{len(found.faces)} faces were found")
     mark = mark_of(path, f"crop {json.dumps(settings.geometry.to_json())}")
     save_picture(Image.fromarray(found.crops[0]), Path(target), mark)

@@ -12,6 +12,7 @@ from typing import TextIO
 
 import numpy as np
 
+from facegender.choices import SplitMethod
 from facegender.dataset.attributes import join_attributes
 from facegender.dataset.checks import Conflicts, PhotoChecks, find_conflicts, inspect_all
 from facegender.dataset.cropping import crop_all, outside
@@ -34,6 +35,7 @@ from facegender.dataset.splits import (
 )
 from facegender.dataset.table import read_table, relative_path, write_rows
 from facegender.errors import DataError, UsageError
+from facegender.options import check_output_file, check_workers
 from facegender.runtime.files import lock, lock_target, make_folder, write_csv_row
 
 
@@ -68,9 +70,7 @@ def prepare(
     """
     folder, out = None if folder is None else Path(folder), Path(out)
     settings = settings or PrepareSettings()
-    _check_fractions(settings)
-    if settings.crop is not None:
-        settings.crop.check()
+    check_workers(workers)
     _check_place(out)
     with lock_target(out, "prepare"):
         _check_out(out, settings, force)
@@ -89,11 +89,14 @@ def _prepare(
     if settings.crop is not None:
         found = found.take(outside(found.paths, folder, settings.crop))
         if not len(found):
-            raise DataError("every photo lies in the folder of the crops", "Choose another --crop.")
+            raise DataError(
+                "every photo lies in the folder of the crops", "Choose another --crops."
+            )
     roots = [folder] if folder else []
     missing = 0
     if settings.attributes:
         missing = join_attributes(found, Path(settings.attributes), roots)
+    choose_method(found, settings.split)  # refuses a split that these photos have no data for
     originals = found.paths
     found, inspections = _inspect(found, folder, settings, workers, on_progress)
     good, samples, kept = inspections.good, found, inspections
@@ -143,39 +146,29 @@ def _inspect(
     return replace(found, paths=crops), inspections
 
 
-def _check_fractions(settings: PrepareSettings) -> None:
-    if not (settings.val >= 0 and settings.test >= 0 and settings.val + settings.test < 1):
-        raise UsageError(
-            f"--val {settings.val:g} and --test {settings.test:g} are not two fractions that leave "
-            "something to train on",
-            "For example --val .1 --test .2.",
-        )
-
-
 def _check_place(out: Path) -> None:
     """Refuse, before any work, what is no place for a table."""
     if not out.name or out.is_dir() or out.suffix in ("", ".json"):
-        raise UsageError(f"--out {out} names no table", "For example --out faces.csv.")
-    if not out.parent.is_dir():
-        raise DataError(f"no such folder to write {out.name} to: {out.parent}", "Make it first.")
+        raise UsageError(f"--output {out} names no table", "For example --output faces.csv.")
+    check_output_file("--output", out)
 
 
 def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
     """Refuse, before any work, a place that holds somebody's work."""
     inputs = [Path(name) for name in (settings.labels, settings.attributes) if name]
     if out.exists() and any(name.exists() and out.samefile(name) for name in inputs):
-        raise UsageError(f"--out {out} is one of the inputs", "Choose another --out.")
+        raise UsageError(f"--output {out} is one of the inputs", "Choose another --output.")
     if force:
         return
     if sidecar_path(out).exists() and not is_sidecar(sidecar_path(out)):
         raise DataError(
             f"{sidecar_path(out)} is in the way: it was not written by prepare",
-            "Choose another --out, or --force to replace it.",
+            "Choose another --output, or --force to replace it.",
         )
     if out.exists() and not is_as_written(out):
         raise DataError(
             f"{out} was edited since prepare wrote it, or is not prepare's",
-            "Choose another --out, or --force to replace it.",
+            "Choose another --output, or --force to replace it.",
         )
 
 
@@ -218,14 +211,14 @@ def _conflicts(samples: Samples, inspections: PhotoChecks) -> Conflicts:
 
 def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings) -> None:
     samples = result.samples
-    if result.method == "article":
+    if result.method == SplitMethod.ARTICLE:
         samples.splits = split_like_article(len(samples))
-    elif result.method == "folders":
+    elif result.method == SplitMethod.FOLDERS:
         samples.splits, result.moved = unite_groups(samples.splits, conflicts.groups)
     else:
         # "photo" ignores persons, as asked, but copies of one photo still stay together.
         groups = conflicts.groups
-        if result.method == "photo" and any(samples.persons):
+        if result.method == SplitMethod.PHOTO and any(samples.persons):
             groups = conflicts.content_groups
         samples.splits = split_by_group(
             samples.labels,

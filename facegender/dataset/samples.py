@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.choices import Split
 from facegender.dataset.paths import Paths
 
-SPLITS = ("train", "val", "test")
+SPLITS: Final = tuple(split.value for split in Split)
 SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("train", "training"), Split.TRAIN.value),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), Split.VAL.value),
+    **dict.fromkeys(("test", "testing"), Split.TEST.value),
 }
 """Names of a split in folders and tables, in lower case."""
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from facegender.choices import SplitMethod
 from facegender.dataset.cropping import CropSettings
 from facegender.dataset.samples import SPLITS, Samples
+from facegender.errors import UsageError
 from facegender.labels import LABELS
+from facegender.options import check_choice, check_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,15 @@ class PrepareSettings:
         labels: a label file used in place of folders.
         attributes: a file of further columns.
         min_size: least length of a photo's shorter side, in pixels.
-        split: one of `splits.METHODS`.
+        split: one of `choices.SplitMethod`.
         val, test: fractions of the photos held out.
         seed: of the split.
         drop_duplicates: leave out all but one of photos with the same content.
         drop_conflicts: leave out content and persons that lie under both genders.
         crop: find, crop and write the faces, and list the crops; None lists the photos.
+
+    Raises:
+        UsageError: an unknown word or a number out of range.
     """
 
     female: str | None = None
@@ -35,13 +41,24 @@ class PrepareSettings:
     labels: str | None = None
     attributes: str | None = None
     min_size: int = 24
-    split: str = "auto"
+    split: str = SplitMethod.AUTO
     val: float = 0.1
     test: float = 0.2
     seed: int = 0
     drop_duplicates: bool = False
     drop_conflicts: bool = False
     crop: CropSettings | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("--split", self.split, SplitMethod)
+        check_number("--min-size", self.min_size, 1, what="pixel")
+        check_number("--seed", self.seed, 0)
+        if not (self.val >= 0 and self.test >= 0 and self.val + self.test < 1):
+            raise UsageError(
+                f"--val {self.val:g} and --test {self.test:g} are not two fractions that leave "
+                "something to train on",
+                "For example --val .1 --test .2.",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored in faces.json."""
@@ -59,7 +76,7 @@ class Preparation:
         samples: the rows of faces.csv.
         rejected: reason -> number of photos left out.
         sizes: (width, height) -> number of photos.
-        method: how the photos were split, one of `splits.METHODS` but `auto`.
+        method: how the photos were split, one of `choices.SplitMethod` but `auto`.
         outside: files outside the gender folders, which were not looked at.
         copies: photos whose content an earlier photo has.
         content_conflicts: photos whose content lies under both genders.

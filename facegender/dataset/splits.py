@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.choices import SplitMethod
 from facegender.dataset.samples import SPLITS, Samples
 from facegender.errors import DataError, UsageError
 from facegender.labels import FEMALE, LABELS, MALE
-
-METHODS = ("auto", "person", "photo", "folders", "article")
-"""Ways to split: `auto` keeps the data set's own, else splits by person where known."""
+from facegender.options import check_choice
 
 _HELD_OUT_FIRST = {"test": 0, "val": 1, "train": 2, "": 3}
 
@@ -23,21 +22,21 @@ def choose_method(samples: Samples, wanted: str) -> str:
     Raises:
         UsageError: an unknown method, or one that these samples have no data for.
     """
-    if wanted not in METHODS:
-        raise UsageError(f"unknown split {wanted!r}", f"Choose one of {', '.join(METHODS)}.")
+    check_choice("--split", wanted, SplitMethod)
     own, persons = any(samples.splits), any(samples.persons)
-    if wanted == "folders" and not all(samples.splits):
+    if wanted == SplitMethod.FOLDERS and not all(samples.splits):
         raise UsageError("--split folders: not every photo has a split of its own", "Use auto.")
-    if wanted == "person" and not persons:
+    if wanted == SplitMethod.PERSON and not persons:
         raise UsageError("--split person: no persons are known here", "Use --split photo.")
-    if wanted != "auto":
+    if wanted != SplitMethod.AUTO:
         return wanted
     if own and not all(samples.splits):
         raise DataError(
             f"{sum(not s for s in samples.splits):,} photos have no split and the others do",
             "Give all of them one, or choose --split person or --split photo.",
         )
-    return "folders" if own else "person" if persons else "photo"
+    known = SplitMethod.PERSON if persons else SplitMethod.PHOTO
+    return (SplitMethod.FOLDERS if own else known).value
 
 
 def precedence(samples: Samples) -> NDArray[np.intp]:

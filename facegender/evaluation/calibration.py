@@ -137,6 +137,16 @@ def coverage_curve(answers: Predictions, levels: tuple[float, ...] = LEVELS) -> 
     return [_level(sure, right, len(answers.labels), threshold) for threshold in levels]
 
 
+def check_target(accuracy: float | None) -> None:
+    """Refuse an accuracy that no threshold can be looked for.
+
+    Raises:
+        UsageError: an accuracy out of range; None asks for no threshold.
+    """
+    if accuracy is not None and not 0 < accuracy <= 1:
+        raise UsageError(f"--target-accuracy is {accuracy}", "It must be above 0, to 1.")
+
+
 def threshold_for(answers: Predictions, accuracy: float) -> Level | None:
     """Return the least threshold from which on the answers reach an accuracy.
 
@@ -152,8 +162,7 @@ def threshold_for(answers: Predictions, accuracy: float) -> Level | None:
     Raises:
         UsageError: an accuracy out of range.
     """
-    if not 0 < accuracy <= 1:
-        raise UsageError(f"the wanted accuracy is {accuracy}", "It must be above 0, to 1.")
+    check_target(accuracy)
     sure, right = _sure_and_right(answers)
     order = np.argsort(-sure, kind="stable")
     ranked = sure[order]

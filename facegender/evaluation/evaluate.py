@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.choices import EvalSplit, Split
 from facegender.dataset.open_table import Table, open_table
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
 from facegender.dataset.verify import find_changes
 from facegender.dataset.where import parse_condition
 from facegender.errors import BundleError, DataError
-from facegender.evaluation.calibration import describe_calibration
+from facegender.evaluation.calibration import check_target, describe_calibration
 from facegender.evaluation.comparison import (
     Comparison,
     OtherPredictions,
@@ -32,6 +33,7 @@ from facegender.evaluation.intervals import Estimate
 from facegender.evaluation.leakage import Leakage, find_leakage
 from facegender.evaluation.metrics import Predictions, WeightedMetrics
 from facegender.labels import MALE
+from facegender.options import check_choice, check_number
 from facegender.prediction.predictor import Predictor
 
 NAMED = 3
@@ -127,7 +129,7 @@ def evaluate(
     csv: str | os.PathLike[str] | Table,
     predictor: Predictor,
     *,
-    split: str = "test",
+    split: str = EvalSplit.TEST,
     where: list[str] | None = None,
     by: list[str] | None = None,
     stress: bool = False,
@@ -143,7 +145,7 @@ def evaluate(
     Args:
         csv: the table, or what `open_table` made of it.
         predictor: the model.
-        split: rows to judge: train, val, test, or "all".
+        split: rows to judge; one of `choices.EvalSplit`.
         where: conditions that rows must satisfy; see `parse_condition`.
         by: columns to break the result down by; ``race,gender`` crosses two.
         stress: repeat it under the conditions of `robustness.CONDITIONS`.
@@ -156,8 +158,15 @@ def evaluate(
 
     Raises:
         DataError: no such rows.
-        UsageError: an unknown column or a condition that cannot be read.
+        UsageError: an unknown split or column, a condition that cannot be read, or a number out
+            of range.
     """
+    check_choice("--split", split, EvalSplit)
+    check_target(target_accuracy)
+    check_number("--seed", seed, 0)
+    for condition in where or []:
+        parse_condition(condition)
+    trained = None if against is None or not leaks else read_table(Path(against))
     opened = open_table(csv)
     csv, table = opened.csv, opened.samples
     cropped = opened.is_cropped_to(predictor.bundle.geometry)
@@ -175,7 +184,7 @@ def evaluate(
         )
     leakage = None
     if leaks:
-        leakage = _leakage(samples, split, table, against, predictor.workers, on_progress)
+        leakage = _leakage(samples, split, table, trained, predictor.workers, on_progress)
     start = time.perf_counter()
     p_male, no_face, unreadable = _predict(predictor, samples, cropped, on_progress)
     seconds = time.perf_counter() - start
@@ -255,14 +264,14 @@ def _leakage(
     samples: Samples,
     split: str,
     table: Samples,
-    against: str | os.PathLike[str] | None,
+    against: Samples | None,
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> Leakage | None:
-    """Look among the training rows of a table; None where there are none to look among."""
-    other = table if against is None else read_table(Path(against))
-    trained = other.take(other.rows_of("train"))
-    if not len(trained) or (against is None and split in ("train", "all")):
+    """Look among the training rows of a table, `against` where given; None without such rows."""
+    other = table if against is None else against
+    trained = other.take(other.rows_of(Split.TRAIN))
+    if not len(trained) or (against is None and split in (EvalSplit.TRAIN, EvalSplit.ALL)):
         return None
     return find_leakage(samples, trained, workers=workers, on_progress=on_progress)
 
@@ -291,9 +300,9 @@ def _predictions_of(
 
 
 def _select(csv: Path, table: Samples, split: str, where: list[str]) -> Samples:
-    samples = table if split == "all" else table.take(table.rows_of(split))
+    samples = table if split == EvalSplit.ALL else table.take(table.rows_of(split))
     if not len(samples):
-        counts = {name: len(table.rows_of(name)) for name in ("train", "val", "test")}
+        counts = {name: len(table.rows_of(name)) for name in map(str, Split)}
         has = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         raise DataError(
             f"{csv} has no rows in the split {split!r} ({has})", "Choose another with --split."
@@ -311,7 +320,7 @@ def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:
     manifest = predictor.bundle.manifest
     same = manifest.get("data", {}).get("fingerprint") == fingerprint
     found = []
-    if same and split in ("train", "all"):
+    if same and split in (EvalSplit.TRAIN, EvalSplit.ALL):
         found.append("the model was trained on these rows: the numbers say nothing about others")
     if same and split == manifest.get("metrics", {}).get("validated_on"):
         found.append(

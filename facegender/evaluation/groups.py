@@ -63,7 +63,7 @@ def estimate_robustness(
     for condition, changed in zip(CONDITIONS, p_male, strict=True):
         under = Predictions(samples.labels, changed)
         flips = under.answered & answers.answered & ((changed >= 0.5) != plain)
-        found[condition.name] = {
+        found[condition.name.value] = {
             "what": condition.what,
             "flips": int(flips.sum()),
             **estimate(under, samples.persons, seed=seed, names=("accuracy",)),

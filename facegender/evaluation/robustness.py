@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
+from facegender.choices import Condition, CropKind
 from facegender.errors import PhotoError
 from facegender.faces.detection import Detector
 from facegender.faces.extraction import Source, find_faces
@@ -28,11 +29,15 @@ Change = Callable[[Image.Image, Image.Image], Image.Image]
 
 @dataclass(frozen=True, slots=True)
 class DegradedCondition:
-    """A condition by its name; `what` says it for people."""
+    """A condition and what it does to a crop."""
 
-    name: str
-    what: str
+    name: Condition
     change: Change
+
+    @property
+    def what(self) -> str:
+        """What it is, for people."""
+        return self.name.meaning
 
 
 def _recut(*, zoom: float = 1.0, shift: float = 0.0, turn: float = 0.0) -> Change:
@@ -87,22 +92,21 @@ def _covered(top: float, bottom: float, colour: tuple[int, int, int]) -> Change:
     return change
 
 
-CONDITIONS: Final = (
-    DegradedCondition(
-        "tighter", "cut tighter, to 83 % of the side: no margin", _recut(zoom=1 / 1.2)
-    ),
-    DegradedCondition(
-        "wider", "cut wider, to 117 % of the side: a margin of 40 %", _recut(zoom=1.4 / 1.2)
-    ),
-    DegradedCondition("shifted", "moved by 10 % of the side, right and down", _recut(shift=0.1)),
-    DegradedCondition("turned", "turned by 15 degrees", _recut(turn=15)),
-    DegradedCondition("small", "20 pixels wide, enlarged", _small),
-    DegradedCondition("blurred", "blurred (Gaussian, 3 % of the side)", _blurred),
-    DegradedCondition("dark", "a quarter of the light", _dark),
-    DegradedCondition("jpeg", "JPEG of quality 20", _jpeg),
-    DegradedCondition("grey", "without colour", _grey),
-    DegradedCondition("mouth", "nose and mouth masked", _covered(0.55, 0.95, (150, 190, 215))),
-    DegradedCondition("eyes", "eyes covered by a black bar", _covered(0.32, 0.5, (0, 0, 0))),
+CONDITIONS: Final = tuple(
+    DegradedCondition(name, change)
+    for name, change in {
+        Condition.TIGHTER: _recut(zoom=1 / 1.2),
+        Condition.WIDER: _recut(zoom=1.4 / 1.2),
+        Condition.SHIFTED: _recut(shift=0.1),
+        Condition.TURNED: _recut(turn=15),
+        Condition.SMALL: _small,
+        Condition.BLURRED: _blurred,
+        Condition.DARK: _dark,
+        Condition.JPEG: _jpeg,
+        Condition.GREY: _grey,
+        Condition.MOUTH: _covered(0.55, 0.95, (150, 190, 215)),
+        Condition.EYES: _covered(0.32, 0.5, (0, 0, 0)),
+    }.items()
 )
 """Mask and bar lie where `box` crops have the mouth and the eyes."""
 
@@ -138,7 +142,7 @@ def wide_crop(photo: Photo, face: Face, geometry: Geometry) -> Photo:
         margin=(1 + geometry.margin) * WIDE - 1,
         eyes=(_nearer(geometry.eyes[0]), _nearer(geometry.eyes[1])),
     )
-    if geometry.kind == "photo" or face.score is None:
+    if geometry.kind == CropKind.PHOTO or face.score is None:
         x, y, width, height = face.box
         dx, dy = width * (WIDE - 1) / 2, height * (WIDE - 1) / 2
         face = replace(face, box=(x - dx, y - dy, width * WIDE, height * WIDE))

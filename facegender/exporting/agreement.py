@@ -11,6 +11,7 @@ import numpy as np
 from facegender.errors import FaceGenderError, UsageError
 from facegender.exporting.samples import Sample
 from facegender.models.inference import TOLERANCE, Probabilities, compare
+from facegender.options import check_number
 
 MAX_DIFFERENCE: Final = 0.3
 MAX_FLIPS: Final = 0.03
@@ -48,9 +49,8 @@ def choose_limits(int8: bool, difference: float | None, flips: float | None) -> 
                 "Leave them out.",
             )
         return Tolerances()
-    for name, value in (("--max-difference", difference), ("--max-flips", flips)):
-        if value is not None and not 0 <= value <= 1:
-            raise UsageError(f"{name} is {value}", "It must be 0 to 1.")
+    check_number("--max-difference", difference, 0, 1)
+    check_number("--max-flips", flips, 0, 1)
     return Tolerances(
         MAX_DIFFERENCE if difference is None else difference,
         MAX_FLIPS if flips is None else flips,

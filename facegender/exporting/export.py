@@ -35,6 +35,7 @@ from facegender.labels import LABELS
 from facegender.models.bundle import CARD, Bundle, load_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import KerasNetwork, check_answers, run_network
+from facegender.options import check_output_folder, check_workers
 from facegender.runtime.files import atomic_folder
 
 MODEL_CARD = "MODEL_CARD.md"
@@ -86,7 +87,7 @@ def export(
     appears; an export that disagrees is refused.
 
     Args:
-        format: ``litert``, ``onnx`` or ``saved_model``.
+        format: one of `choices.ExportFormat`.
         out: the folder to make.
         model: as for `Predictor`.
         int8: make weights and activations 8-bit integers; ``litert`` only.
@@ -113,6 +114,8 @@ def export(
         raise UsageError("--int8 needs photos of faces", "Name some with --calibrate.")
     if calibrate is not None and not int8:
         raise UsageError("--calibrate is for --int8", "Compare on photos with --photos.")
+    check_workers(workers)
+    check_output_folder("--output", out, parents=False)
     form.check_installed()
     bundle = load_bundle(choose_model(model)[0])
     with atomic_folder(Path(out), lambda folder: check_place(folder, force=force)) as folder:

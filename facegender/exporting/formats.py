@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from facegender.choices import ExportFormat
 from facegender.errors import FaceGenderError, UsageError
 from facegender.faces.crop_cache import Crops
 from facegender.models.bundle import Bundle
 from facegender.models.inference import LiteRtNetwork, Network, Probabilities, convert_to_litert
 from facegender.models.keras_backend import import_keras
+from facegender.options import check_choice
 from facegender.runtime.native_output import native_noise_hidden
 
 INPUT: Final = "crops"
@@ -105,9 +107,8 @@ def choose_format(name: str, *, int8: bool = False) -> Format:
     Raises:
         UsageError: there is none of that name, or it has no int8.
     """
-    if name not in EXPORT_FORMATS:
-        raise UsageError(f"unknown format {name!r}", f"Choose one of {', '.join(EXPORT_FORMATS)}.")
-    if int8 and name != "litert":
+    check_choice("--format", name, EXPORT_FORMATS)
+    if int8 and name != ExportFormat.LITERT:
         raise UsageError(f"--int8 is for litert, not for {name}", "Choose --format litert.")
     return EXPORT_FORMATS[name]
 
@@ -205,9 +206,16 @@ class SavedModelNetwork:
 EXPORT_FORMATS: Final = {
     form.name: form
     for form in (
-        Format("litert", "model.tflite", "ai-edge-litert", "output_0", _write_litert, _load_litert),
         Format(
-            "onnx",
+            ExportFormat.LITERT,
+            "model.tflite",
+            "ai-edge-litert",
+            "output_0",
+            _write_litert,
+            _load_litert,
+        ),
+        Format(
+            ExportFormat.ONNX,
             "model.onnx",
             "onnxruntime",
             OUTPUT,
@@ -216,7 +224,7 @@ EXPORT_FORMATS: Final = {
             ("onnx", "onnxruntime", "tf2onnx"),
         ),
         Format(
-            "saved_model",
+            ExportFormat.SAVED_MODEL,
             "saved_model",
             "tensorflow",
             OUTPUT,
@@ -225,4 +233,4 @@ EXPORT_FORMATS: Final = {
         ),
     )
 }
-"""Every format by name."""
+"""Every format by name, one of `choices.ExportFormat`."""

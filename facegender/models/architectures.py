@@ -11,14 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from facegender.choices import Arch, CropKind, Schedule
 from facegender.errors import UsageError
 from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
 from facegender.models import layouts
-
-SCHEDULES: Final = ("constant", "cosine")
-"""How the learning rate goes: not at all, or up linearly over a fifteenth of the steps and then
-down to zero by a cosine (Loshchilov and Hutter, "SGDR", 2017, without restarts)."""
+from facegender.options import check_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +26,14 @@ class Tuning:
     Attributes:
         lr: learning rate, the peak where it is scheduled.
         steps: steps in all.
-        schedule: one of `SCHEDULES`.
+        schedule: one of `choices.Schedule`.
         weight_decay: share of a kernel taken away a step at a rate of 1.
         label_smoothing: see `Recipe`.
     """
 
     lr: float
     steps: int
-    schedule: str = "constant"
+    schedule: str = Schedule.CONSTANT
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
 
@@ -52,7 +50,7 @@ class Recipe:
         augment: whether training crops are varied.
         class_weights: whether the rarer gender weighs more.
         optimizer: (`Tuning`) -> Keras optimizer.
-        schedule: one of `SCHEDULES`.
+        schedule: one of `choices.Schedule`.
         weight_decay: of AdamW, on kernels.
         label_smoothing: share of the target taken from the label and given to both genders
             alike, since labels err (Szegedy et al., "Rethinking the inception architecture",
@@ -69,7 +67,7 @@ class Recipe:
     augment: bool
     class_weights: bool
     optimizer: Callable[[Tuning], Any]
-    schedule: str = "constant"
+    schedule: str = Schedule.CONSTANT
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     mirrored: bool = False
@@ -107,7 +105,7 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {}
 """Every network by name; `register` adds to it."""
 
-DEFAULT = "compact"
+DEFAULT: Final = Arch.COMPACT.value
 
 
 def register(
@@ -129,10 +127,7 @@ def architecture(name: str) -> Architecture:
     Raises:
         UsageError: no such name.
     """
-    if name not in ARCHITECTURES:
-        raise UsageError(
-            f"unknown architecture {name!r}", f"Choose one of {', '.join(ARCHITECTURES)}."
-        )
+    check_choice("--arch", name, ARCHITECTURES)
     return ARCHITECTURES[name]
 
 
@@ -162,7 +157,7 @@ def build(name: str, *, seed: int = 0, size: tuple[int, int] | None = None) -> A
     features = chosen.build(keras, crops, seed)
     logits = keras.layers.Dense(len(LABELS), name="logits", dtype="float32")(features)
     probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(crops, probabilities, name=name)
+    return keras.Model(crops, probabilities, name=str(name))
 
 
 def compile_for_training(model: Any, recipe: Recipe, tuning: Tuning) -> None:
@@ -209,7 +204,7 @@ def learning_rate(tuning: Tuning) -> Any:
     """The learning rate, or its schedule."""
     from facegender.models.keras_backend import import_keras
 
-    if tuning.schedule == "constant":
+    if tuning.schedule == Schedule.CONSTANT:
         return tuning.lr
     warmup = max(1, tuning.steps // 15)
     return import_keras().optimizers.schedules.CosineDecay(
@@ -233,7 +228,7 @@ def _adamw(tuning: Tuning) -> Any:
 
 
 register(
-    Geometry("photo", 141, 165),
+    Geometry(CropKind.PHOTO, 141, 165),
     Recipe(
         epochs=100,
         batch_size=128,
@@ -253,13 +248,13 @@ _COMPACT: Final = Recipe(
     augment=True,
     class_weights=True,
     optimizer=_adamw,
-    schedule="cosine",
+    schedule=Schedule.COSINE,
     weight_decay=0.05,
     label_smoothing=0.1,
     mirrored=True,
 )
 
-register(Geometry("box", 64, 64), _COMPACT, min_side=32)(layouts.compact)
+register(Geometry(CropKind.BOX, 64, 64), _COMPACT, min_side=32)(layouts.compact)
 
 # Its rate is that of a start from ImageNet's weights; from the bundled model's, see `tuning_lr`.
-register(Geometry("box", 96, 96), replace(_COMPACT, lr=1e-3), min_side=32)(layouts.lite)
+register(Geometry(CropKind.BOX, 96, 96), replace(_COMPACT, lr=1e-3), min_side=32)(layouts.lite)

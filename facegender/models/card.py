@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from facegender.errors import BundleError
+from facegender.errors import BundleError, UsageError
 from facegender.labels import LABELS
 from facegender.models.bundle import CARD, Bundle, amend_bundle, load_bundle
 from facegender.runtime.files import lock
@@ -44,6 +45,21 @@ def render_card(facts: Mapping[str, Any]) -> str:
         ["Made with " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items()) + "."],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def check_record(bundle: Bundle, title: str) -> None:
+    """Refuse, before an evaluation, what `record_evaluation` could not add to the card.
+
+    Raises:
+        UsageError: an empty title.
+        BundleError: the model folder cannot be written.
+    """
+    if not title.strip():
+        raise UsageError("--record is empty", "Give a title that says what the rows are.")
+    if not os.access(bundle.folder, os.W_OK):
+        raise BundleError(
+            f"--record: the model folder {bundle.folder} cannot be written", "Copy the model first."
+        )
 
 
 def record_evaluation(bundle: Bundle, evaluation: Mapping[str, Any], title: str) -> Bundle:

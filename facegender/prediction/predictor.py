@@ -15,7 +15,7 @@ import numpy as np
 
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.crop_cache import Crops
-from facegender.faces.detection import AsCropped, Detector, detector_for
+from facegender.faces.detection import AsCropped, Detector, check_detection, detector_for
 from facegender.faces.extraction import SOURCES, Found, Source, find_keyed_faces
 from facegender.faces.geometry import Face
 from facegender.images.decode import pixels_of
@@ -23,6 +23,7 @@ from facegender.labels import LABELS
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import BATCH, Probabilities, load_network, run_network
+from facegender.options import check_number, check_workers
 from facegender.runtime.parallel import Key, Ready
 
 if TYPE_CHECKING:
@@ -156,8 +157,9 @@ class Predictor:
         min_face: int | None = None,
         min_score: float | None = None,
     ) -> None:
-        if threshold is not None and not 0.5 <= threshold <= 1:
-            raise UsageError(f"the threshold is {threshold}", "It must be 0.5 to 1.")
+        check_number("the threshold", threshold, 0.5, 1)
+        check_workers(workers)
+        check_detection(min_face, min_score)
         folder, self.chosen = choose_model(model)
         self.bundle: Bundle = load_bundle(Path(folder))
         self.threshold = self.bundle.threshold if threshold is None else threshold

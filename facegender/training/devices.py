@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from facegender.choices import Precision
 from facegender.faces.crop_cache import Crops
 from facegender.models.inference import KerasNetwork, Network, Probabilities
 from facegender.models.keras_backend import import_keras, threads
-from facegender.training.settings import FLOAT32, MIXED
 
 TENSOR_CORES: Final = (7, 0)
 """Compute capability from which GPUs have units for float16."""
@@ -31,7 +31,7 @@ def best_precision() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     details = (tf.config.experimental.get_device_details(gpu) for gpu in gpus)
     fit = [facts.get("compute_capability", (0, 0)) >= TENSOR_CORES for facts in details]
-    return MIXED if fit and all(fit) else FLOAT32
+    return (Precision.MIXED if fit and all(fit) else Precision.FLOAT32).value
 
 
 class Devices:
@@ -41,8 +41,8 @@ class Devices:
     that losses are, but for the order of sums, those of one device.
 
     Args:
-        wanted: one of `settings.DEVICES`; ``all`` means all GPUs, or where there is none the CPU.
-        precision: one of `settings.PRECISIONS`.
+        wanted: one of `choices.Devices`; ``all`` means all GPUs, or where there is none the CPU.
+        precision: one of `choices.Precision`.
     """
 
     def __init__(self, wanted: str, precision: str) -> None:
@@ -51,7 +51,7 @@ class Devices:
 
         gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
         self._names = [device.name for device in gpus or cpus][: None if wanted == "all" else 1]
-        self._mixed = precision == MIXED
+        self._mixed = precision == Precision.MIXED
         self._strategy: Any = None
         if len(self._names) > 1:
             # Collective ops, the default, mix up the sums of two layers after a batch of another
@@ -61,7 +61,7 @@ class Devices:
             )
         kind = "GPU" if gpus else "CPU"
         count = f"{len(self._names)} {kind}s" if self._strategy else f"one {kind}"
-        self.described = f"{count}, {'mixed float16' if self._mixed else FLOAT32}"
+        self.described = f"{count}, {'mixed float16' if self._mixed else Precision.FLOAT32}"
 
     @property
     def facts(self) -> dict[str, int]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from facegender.choices import Start
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.faces.detection import AsCropped, detector_for
 from facegender.faces.extraction import cache_crops
-from facegender.faces.geometry import KINDS, Geometry, parse_size
+from facegender.faces.geometry import Geometry, parse_size
 from facegender.models.architectures import DEFAULT, architecture
 from facegender.models.bundle import MANIFEST, Bundle, load_bundle
 from facegender.models.default_model import BUNDLED as BUNDLED_FOLDER
@@ -19,7 +20,7 @@ from facegender.training.batches import Batches, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
 from facegender.training.rows import Rows
-from facegender.training.settings import BUNDLED, NONE, Resolved, TrainSettings
+from facegender.training.settings import Resolved, TrainSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,39 @@ class TrainingPhotos:
     no_face: tuple[int, int]
 
 
+def check_start(settings: TrainSettings) -> None:
+    """Refuse a start that is not there, or holds another network, before the table is read.
+
+    Raises:
+        UsageError: neither a word nor a folder, or a size that the network does not take.
+        BundleError: the folder holds no model.
+        FaceGenderError: it holds another network than the one asked for.
+    """
+    if settings.init is None:
+        bundle = None
+    else:
+        known = settings.init in list(Start)
+        if not known and not (settings.init and Path(settings.init).exists()):
+            raise UsageError(
+                f"--init {settings.init}: there is no such folder",
+                f"Give a model folder, or one of {', '.join(Start)}.",
+            )
+        bundle = initial_bundle(settings.init)
+        _check_network(settings, bundle)
+    if settings.size is not None:
+        arch = settings.arch or (DEFAULT if bundle is None else bundle.arch)
+        architecture(arch).check_size(parse_size(settings.size))
+
+
+def _check_network(settings: TrainSettings, bundle: Bundle | None) -> None:
+    if bundle is not None and settings.arch not in (None, bundle.arch):
+        raise FaceGenderError(
+            f"{settings.init or Start.BUNDLED} holds the network {bundle.arch!r}, not "
+            f"{settings.arch!r}",
+            "Leave --arch or --init out.",
+        )
+
+
 def choose_start(rows: Rows, settings: TrainSettings) -> tuple[str, str]:
     """Say which network to train and what from.
 
@@ -49,15 +83,10 @@ def choose_start(rows: Rows, settings: TrainSettings) -> tuple[str, str]:
         BundleError: the model to start from is none.
         FaceGenderError: it holds another network than the one asked for.
     """
-    init = settings.init or (BUNDLED if _suits(rows, settings) else NONE)
+    init = settings.init or (Start.BUNDLED if _suits(rows, settings) else Start.NONE).value
     bundle = initial_bundle(init)
-    arch = settings.arch or (DEFAULT if bundle is None else bundle.arch)
-    if bundle is not None and bundle.arch != arch:
-        raise FaceGenderError(
-            f"{init} holds the network {bundle.arch!r}, not {arch!r}",
-            "Leave --arch or --init out.",
-        )
-    return arch, init
+    _check_network(settings, bundle)
+    return settings.arch or (DEFAULT if bundle is None else bundle.arch), init
 
 
 def _suits(rows: Rows, settings: TrainSettings) -> bool:
@@ -73,9 +102,9 @@ def _suits(rows: Rows, settings: TrainSettings) -> bool:
 
 def initial_bundle(init: str) -> Bundle | None:
     """Return the model that `init` means, None for random weights."""
-    if init == NONE:
+    if init == Start.NONE:
         return None
-    return load_bundle(BUNDLED_FOLDER if init == BUNDLED else Path(init))
+    return load_bundle(BUNDLED_FOLDER if init == Start.BUNDLED else Path(init))
 
 
 def origin_of(bundle: Bundle | None) -> dict[str, Any] | None:
@@ -103,12 +132,10 @@ def choose_geometry(rows: Rows, settings: Resolved, start: Geometry | None) -> G
 
     Raises:
         DataError: the table's photos were cropped to something that the network does not take.
-        UsageError: an unknown kind, or one that the table's photos do not have.
+        UsageError: a kind or a size that the table's photos do not have.
     """
     network = architecture(settings.arch)
     usual = network.geometry
-    if settings.crop is not None and settings.crop not in KINDS:
-        raise UsageError(f"unknown crop {settings.crop!r}", f"Choose one of {', '.join(KINDS)}.")
     size = parse_size(settings.size) if settings.size is not None else None
     if rows.crop is None:
         chosen = Geometry(settings.crop or usual.kind, usual.width, usual.height)
@@ -135,8 +162,8 @@ def choose_geometry(rows: Rows, settings: Resolved, start: Geometry | None) -> G
         )
     if settings.crop not in (None, cropped.kind):
         raise UsageError(
-            f"--crop {settings.crop}: the photos of {rows.csv} were cropped by {cropped.kind}",
-            "Leave --crop out, or train on the original photos.",
+            f"--crop-kind {settings.crop}: the photos of {rows.csv} were cropped by {cropped.kind}",
+            "Leave --crop-kind out, or train on the original photos.",
         )
     return cropped
 
@@ -181,7 +208,7 @@ def read_photos(
         if len(set(part.tolist())) < 2:
             raise FaceGenderError(
                 f"too few faces were found: {len(failed):,} of {len(kept):,} photos have none",
-                "If the photos are faces already, use --crop photo.",
+                "If the photos are faces already, use --crop-kind photo.",
             )
     if failed:
         on_event(

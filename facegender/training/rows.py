@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.choices import OnChange, Split, SplitMethod
 from facegender.dataset.open_table import Table, open_table
 from facegender.dataset.samples import Samples
+from facegender.dataset.sidecar import Sidecar
 from facegender.dataset.verify import Changes, find_changes, table_fingerprint, verify_splits
-from facegender.errors import DataError, UsageError
+from facegender.errors import DataError
 from facegender.training.events import Checking, OnEvent, Warn
-
-REFUSE: Final = "refuse"
-SKIP: Final = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +45,61 @@ class Rows:
     crop: dict[str, Any] | None
 
 
-def read_rows(
-    csv: str | os.PathLike[str] | Table,
-    on_event: OnEvent,
-    *,
-    on_change: str = REFUSE,
-    workers: int | None = None,
-) -> Rows:
-    """Read and check the table; nothing slow happens before this has passed.
+def read_rows(csv: str | os.PathLike[str] | Table) -> tuple[Rows, Sidecar | None]:
+    """Read and check the table; no photo is looked at.
 
     Args:
         csv: the table, or what `open_table` made of it.
-        on_event: told of progress, and of what is left out.
-        on_change: `REFUSE` photos that vanished or changed since `prepare`, or `SKIP` their rows.
-        workers: processes that read; None means one a core.
+
+    Returns:
+        the rows, and the table's sidecar for `check_photos`.
+
+    Raises:
+        DataError: a table that cannot be read, or without rows to learn from or to validate on.
     """
-    if on_change not in (REFUSE, SKIP):
-        raise UsageError(f"unknown --on-change {on_change!r}", f"Choose {REFUSE} or {SKIP}.")
     table = open_table(csv)
     samples, sidecar = table.samples, table.sidecar
-    like_article = sidecar is not None and sidecar.settings.get("split") == "article"
-    validated_on = "test" if like_article else "val"
-    verify_splits(samples, ("train", validated_on))
-    learned = table.fingerprint
+    like_article = sidecar is not None and sidecar.settings.get("split") == SplitMethod.ARTICLE
+    validated_on = Split.TEST.value if like_article else Split.VAL.value
+    verify_splits(samples, (Split.TRAIN, validated_on))
+    rows = Rows(
+        csv=table.csv,
+        samples=samples,
+        fingerprint=table.fingerprint,
+        learned=table.fingerprint,
+        skipped=0,
+        train=np.array(samples.rows_of(Split.TRAIN), np.int64),
+        val=np.array(samples.rows_of(validated_on), np.int64),
+        validated_on=validated_on,
+        crop=table.crop,
+    )
+    return rows, sidecar
+
+
+def check_photos(
+    rows: Rows,
+    sidecar: Sidecar | None,
+    on_event: OnEvent,
+    *,
+    on_change: str = OnChange.REFUSE,
+    workers: int | None = None,
+) -> Rows:
+    """Compare the photos with what `prepare` read, by their size and digest.
+
+    Args:
+        rows: of the table.
+        sidecar: of the table; without one only missing photos are found.
+        on_event: told of progress, and of what is left out.
+        on_change: one of `choices.OnChange`.
+        workers: processes that read; None means one a core.
+
+    Returns:
+        the rows, without those whose photo vanished or changed.
+
+    Raises:
+        DataError: there are such rows, and they are not to be left out.
+    """
+    samples = rows.samples
     changes = find_changes(
         samples,
         sidecar,
@@ -77,26 +108,23 @@ def read_rows(
     )
     if changes.rows:
         samples = _without(samples, changes, on_change, on_event)
-        verify_splits(samples, ("train", validated_on))
-        learned = table_fingerprint(samples, table.folder)
-    if like_article:
+        verify_splits(samples, (Split.TRAIN, rows.validated_on))
+        rows = replace(
+            rows,
+            samples=samples,
+            learned=table_fingerprint(samples, rows.csv.parent),
+            skipped=len(changes.rows),
+            train=np.array(samples.rows_of(Split.TRAIN), np.int64),
+            val=np.array(samples.rows_of(rows.validated_on), np.int64),
+        )
+    if rows.validated_on == Split.TEST:
         on_event(
             Warn(
                 "the article's split has no val rows: the test rows choose the best epoch here, as "
                 "they did in the article, so the test accuracy will flatter the model"
             )
         )
-    return Rows(
-        csv=table.csv,
-        samples=samples,
-        fingerprint=table.fingerprint,
-        learned=learned,
-        skipped=len(changes.rows),
-        train=np.array(samples.rows_of("train"), np.int64),
-        val=np.array(samples.rows_of(validated_on), np.int64),
-        validated_on=validated_on,
-        crop=table.crop,
-    )
+    return rows
 
 
 def _without(samples: Samples, changes: Changes, on_change: str, on_event: OnEvent) -> Samples:
@@ -106,7 +134,7 @@ def _without(samples: Samples, changes: Changes, on_change: str, on_event: OnEve
         DataError: they are not to be left out.
     """
     what = changes.sentence(samples)
-    if on_change == REFUSE:
+    if on_change == OnChange.REFUSE:
         raise DataError(
             what,
             "Put them back, run facegender prepare again, or leave them out: --on-change skip",

@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any
 
+from facegender.choices import CropKind, Devices, Precision, Schedule, Start
 from facegender.errors import UsageError
-from facegender.models.architectures import SCHEDULES, architecture
-
-NONE: Final = "none"
-BUNDLED: Final = "bundled"
-DEVICES: Final = ("one", "all")
-FLOAT32: Final = "float32"
-MIXED: Final = "mixed"
-PRECISIONS: Final = (FLOAT32, MIXED)
-"""``mixed`` computes in float16 and keeps weights, logits and probabilities in float32."""
+from facegender.faces.geometry import parse_size
+from facegender.models.architectures import architecture
+from facegender.options import check_choice, check_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +29,23 @@ class TrainSettings:
         augment: whether training crops are varied.
         degrade: whether some of them also become blurred, compressed or dim, as `degrade` says;
             without `augment` none do.
-        init: what to start from: `NONE` for random weights, `BUNDLED` for the bundled model's, or
-            a model folder; None means the bundled model's, unless another network or crop is asked
-            for.
-        schedule: one of `architectures.SCHEDULES`.
+        init: what to start from: one of `choices.Start`, or a model folder; None means the bundled
+            model, unless another network or crop is asked for.
+        schedule: one of `choices.Schedule`.
         weight_decay: of AdamW; 0 for networks that another optimizer trains.
         label_smoothing: share of the target given to both genders alike, 0 to below 1.
         mixup: strength of mixing two photos and their labels (Zhang et al., "mixup", 2018);
             0 mixes none.
-        crop: one of `geometry.KINDS`; None means the table's, that of `init`, or the network's.
+        crop: one of `choices.CropKind`; None means the table's, that of `init`, or the network's.
         size: of the crops, such as "64x64"; None means the table's, that of `init`, or the
             network's.
         start_share: share of the start's weights that is mixed into the trained ones at the end, 0
             to 1; None means the one of `weight_averaging.SHARES` with the least validation loss.
-        devices: ``one``, or ``all`` GPUs, which share every batch.
-        precision: ``float32`` or ``mixed`` (float16 where that does not harm); None means mixed
-            where the GPUs have units for it.
+        devices: one of `choices.Devices`; None means one.
+        precision: one of `choices.Precision`; None means mixed where the GPUs have units for it.
+
+    Raises:
+        UsageError: an unknown word, or a number out of range.
     """
 
     arch: str | None = None
@@ -70,6 +66,26 @@ class TrainSettings:
     start_share: float | None = None
     devices: str | None = None
     precision: str | None = None
+
+    def __post_init__(self) -> None:
+        network = None if self.arch is None else architecture(self.arch)
+        check_choice("--crop-kind", self.crop, CropKind)
+        check_choice("--schedule", self.schedule, Schedule)
+        check_choice("--devices", self.devices, Devices)
+        check_choice("--precision", self.precision, Precision)
+        for name in ("epochs", "batch_size", "patience"):
+            check_number(f"--{name.replace('_', '-')}", getattr(self, name), 1)
+        if self.lr is not None and not 0 < self.lr < math.inf:
+            raise UsageError(f"--lr is {self.lr}", "It must be above 0.")
+        check_number("--seed", self.seed, 0, 2**31 - 1)
+        check_number("--weight-decay", self.weight_decay, 0, 1)
+        check_number("--label-smoothing", self.label_smoothing, 0, 0.9)
+        check_number("--mixup", self.mixup, 0, 10)
+        check_number("--start-share", self.start_share, 0, 1)
+        if self.size is not None:
+            size = parse_size(str(self.size))
+            if network is not None:
+                network.check_size(size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,7 @@ class Resolved:
     size: str | None = None
     degrade: bool = True
     start_share: float | None = None
-    devices: str = "one"
+    devices: str = Devices.ONE
     precision: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -109,19 +125,19 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         init: what to start from; see `TrainSettings`.
 
     Raises:
-        UsageError: an unknown network or a number out of range.
+        UsageError: an unknown network, or options that have no meaning for it or for its start.
     """
     recipe = architecture(arch).recipe
-    tuning = init != NONE
+    tuning = init != Start.NONE
     resolved = Resolved(
-        arch=arch,
+        arch=str(arch),
         epochs=_given(settings.epochs, recipe.tuning_epochs if tuning else recipe.epochs),
         batch_size=_given(settings.batch_size, recipe.batch_size),
         lr=_given(settings.lr, recipe.tuning_lr if tuning else recipe.lr),
         patience=_given(settings.patience, recipe.patience),
         seed=secrets.randbelow(2**31) if settings.seed is None else settings.seed,
         augment=_given(settings.augment, recipe.augment),
-        init=init,
+        init=str(init),
         schedule=_given(settings.schedule, recipe.schedule),
         weight_decay=_given(settings.weight_decay, recipe.weight_decay),
         label_smoothing=_given(settings.label_smoothing, recipe.label_smoothing),
@@ -130,49 +146,20 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         size=settings.size,
         degrade=_given(settings.degrade, True),
         start_share=settings.start_share,
-        devices=_given(settings.devices, "one"),
+        devices=_given(settings.devices, Devices.ONE.value),
         precision=settings.precision,
     )
-    for name, known in (("devices", DEVICES), ("precision", (None, *PRECISIONS))):
-        if getattr(resolved, name) not in known:
-            raise UsageError(
-                f"unknown --{name} {getattr(resolved, name)!r}",
-                f"Choose one of {', '.join(filter(None, known))}.",
-            )
-    for name in ("epochs", "batch_size", "patience"):
-        if getattr(resolved, name) < 1:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} is {getattr(resolved, name)}", "It must be at least 1.")
-    if not 0 < resolved.lr < math.inf:
-        raise UsageError(f"--lr is {resolved.lr}", "It must be above 0.")
-    _check_regularisation(resolved, decays=recipe.weight_decay > 0)
-    if not 0 <= resolved.seed < 2**31:
-        raise UsageError(f"--seed is {resolved.seed}", f"It must be 0 to {2**31 - 1}.")
-    return resolved
-
-
-def _check_regularisation(resolved: Resolved, *, decays: bool) -> None:
-    if resolved.schedule not in SCHEDULES:
-        raise UsageError(
-            f"unknown --schedule {resolved.schedule!r}", f"Choose one of {', '.join(SCHEDULES)}."
-        )
-    for name, most in (("weight_decay", 1.0), ("label_smoothing", 0.9), ("mixup", 10.0)):
-        value = getattr(resolved, name)
-        if not 0 <= value <= most:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} is {value}", f"It must be 0 to {most:g}.")
-    if resolved.start_share is not None and not 0 <= resolved.start_share <= 1:
-        raise UsageError(f"--start-share is {resolved.start_share}", "It must be 0 to 1.")
-    if resolved.start_share and resolved.init == NONE:
+    if resolved.start_share and not tuning:
         raise UsageError(
             "--start-share mixes in weights that training starts from, and this one starts from "
             "random ones",
             "Leave --start-share out, or give --init.",
         )
-    if resolved.weight_decay and not decays:
+    if resolved.weight_decay and not recipe.weight_decay:
         raise UsageError(
             f"the optimizer of {resolved.arch} has no weight decay", "Leave --weight-decay out."
         )
+    return resolved
 
 
 def check_same(stored: Resolved, wanted: TrainSettings) -> None:

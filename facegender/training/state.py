@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from facegender.choices import Start
 from facegender.errors import BundleError, FaceGenderError
 from facegender.faces.geometry import Geometry
 from facegender.models.bundle import LAST
@@ -25,7 +26,7 @@ from facegender.runtime.files import (
     write_text,
 )
 from facegender.training.events import Epoch
-from facegender.training.settings import NONE, Resolved, TrainSettings, resolve
+from facegender.training.settings import Resolved, TrainSettings, resolve
 
 SCHEMA = 1
 _AGAIN = "Train anew with --force."
@@ -220,7 +221,7 @@ def _check(state: State) -> None:
     given = TrainSettings(**state.settings.to_json())
     if resolve(given, state.settings.arch, state.settings.init) != state.settings:
         raise ValueError("settings with gaps")
-    if (state.started_from is None) != (state.settings.init == NONE):
+    if (state.started_from is None) != (state.settings.init == Start.NONE):
         raise ValueError(f"a start {state.started_from!r} for --init {state.settings.init}")
     if state.started_from is not None:
         Geometry.from_json(state.started_from["crop"])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from facegender.choices import OnChange, Start
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.faces.geometry import Geometry
 from facegender.models.architectures import (
@@ -22,6 +23,7 @@ from facegender.models.bundle import (
     Bundle,
     holds_model,
 )
+from facegender.options import check_choice, check_output_folder, check_workers
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest
 from facegender.training.batches import Batches
@@ -30,14 +32,15 @@ from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
 from facegender.training.fused_norm import fuse_norms
 from facegender.training.photos import (
+    check_start,
     choose_geometry,
     choose_start,
     initial_bundle,
     origin_of,
     read_photos,
 )
-from facegender.training.rows import REFUSE, Rows, read_rows
-from facegender.training.settings import BUNDLED, Resolved, TrainSettings, check_same, resolve
+from facegender.training.rows import Rows, check_photos, read_rows
+from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.state import State, read_state, restore, save_state
 
 
@@ -48,7 +51,7 @@ def train(
     *,
     resume: bool = False,
     force: bool = False,
-    on_change: str = REFUSE,
+    on_change: str = OnChange.REFUSE,
     workers: int | None = None,
     credit: str = "",
     stop: StopRequest | None = None,
@@ -66,8 +69,8 @@ def train(
         settings: see `TrainSettings`; with `resume`, only what must be as it was.
         resume: go on with the training that `out` holds.
         force: train anew over a model that `out` holds.
-        on_change: what to do about photos that vanished or changed since `prepare`: ``refuse``
-            them, or ``skip`` their rows.
+        on_change: what to do about photos that vanished or changed since `prepare`; one of
+            `choices.OnChange`.
         workers: processes that read photos; None means one a core.
         credit: whose photos they are and under which licence, for the model card.
         stop: asks for a stop; the state is saved first.
@@ -81,15 +84,21 @@ def train(
     """
     csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
+    check_choice("--on-change", on_change, OnChange)
+    check_workers(workers)
+    check_output_folder("--output", out)
     state = _standing(out, settings, resume=resume, force=force)
-    # Refuses nonsense before anything is read.
-    resolve(settings, settings.arch or DEFAULT, settings.init or BUNDLED)
-    rows = read_rows(csv, on_event, on_change=on_change, workers=workers)
+    if state is None:
+        check_start(settings)
+    resolve(settings, settings.arch or DEFAULT, settings.init or Start.BUNDLED)
+    rows, sidecar = read_rows(csv)
     resolved = state.settings if state else resolve(settings, *choose_start(rows, settings))
+    geometry = choose_geometry(rows, resolved, _start_geometry(resolved, state))
+    # From here on photos are opened.
+    rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
+    del sidecar  # it holds a digest of every photo
     if state and state.data != rows.learned:
         _refuse_other_rows(rows, out)
-    # Refuses what does not fit before anything slow happens.
-    geometry = choose_geometry(rows, resolved, _start_geometry(resolved, state))
     with _folder(out), lock(out, "train"):
         # Read again: another run may have written there until a moment ago.
         now = _standing(out, settings, resume=resume, force=force)
@@ -144,7 +153,7 @@ def _standing(out: Path, settings: TrainSettings, *, resume: bool, force: bool) 
     if not force and holds_model(out):
         raise FaceGenderError(
             f"{out} already holds a model or an unfinished training",
-            "Use --resume to go on with it, --force to replace it, or another --out.",
+            "Use --resume to go on with it, --force to replace it, or another --output.",
         )
     return None
 

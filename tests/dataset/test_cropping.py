@@ -172,7 +172,7 @@ def test_crops_of_another_geometry_are_refused(tree, finding_model):
     with pytest.raises(DataError, match="were cropped to"):
         evaluate("faces.csv", Predictor(finding_model))
     run(tree, geometry=Geometry("box", 64, 64), folder="others")
-    with pytest.raises(UsageError, match="--crop eyes"):
+    with pytest.raises(UsageError, match="--crop-kind eyes"):
         train(Path("faces.csv"), "m", TrainSettings(epochs=1, crop="eyes"))
     with pytest.raises(DataError, match="cropped to 64x64, which classic does not take"):
         train(Path("faces.csv"), "m", TrainSettings(epochs=1, arch="classic", init="none"))

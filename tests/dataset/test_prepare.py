@@ -168,7 +168,7 @@ def test_an_attribute_file_that_contradicts_the_labels_is_refused(in_tmp):
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(in_tmp):
     make_tree(in_tmp / "photos")
     seen = []
-    with pytest.raises(DataError, match="no such folder to write"):
+    with pytest.raises(UsageError, match="there is no folder no"):
         prepare(Path("photos"), Path("no/faces.csv"), on_progress=lambda *_: seen.append(1))
     assert not seen
 
@@ -186,15 +186,15 @@ def test_the_sidecar_belongs_to_its_table_only(in_tmp):
 @pytest.mark.parametrize(
     "settings",
     [
-        PrepareSettings(val=0.6, test=0.5),
-        PrepareSettings(val=float("nan")),
-        PrepareSettings(test=float("nan")),
-        PrepareSettings(split="sideways"),
-        PrepareSettings(split="folders"),
+        {"val": 0.6, "test": 0.5},
+        {"val": float("nan")},
+        {"test": float("nan")},
+        {"split": "sideways"},
+        {"split": "folders"},
     ],
 )
 def test_wrong_options_are_refused(in_tmp, settings):
     make_tree(in_tmp / "photos")
     with pytest.raises(UsageError):
-        prepare(Path("photos"), Path("faces.csv"), settings)
+        prepare(Path("photos"), Path("faces.csv"), PrepareSettings(**settings))
     assert not Path("faces.csv").exists()

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from facegender.choices import Precision
 from facegender.errors import UsageError
 from facegender.models.bundle import load_bundle
-from facegender.training.settings import FLOAT32, MIXED, TrainSettings, resolve
+from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 
 CHILD = """
@@ -113,7 +114,7 @@ def test_what_two_devices_learned_is_a_bundle_like_any_other(one_and_two):
         ours, theirs = (load_bundle(folder / name).manifest for folder in (shared, alone))
         assert ours["metrics"]["log_loss"] == pytest.approx(theirs["metrics"]["log_loss"], rel=1e-2)
         assert ours["training"]["devices"] == "all"
-        assert ours["training"]["precision"] == FLOAT32
+        assert ours["training"]["precision"] == Precision.FLOAT32
 
 
 def test_a_stopped_run_on_two_devices_ends_with_the_same_weights(one_and_two):
@@ -124,7 +125,13 @@ def test_a_stopped_run_on_two_devices_ends_with_the_same_weights(one_and_two):
 
 def test_mixed_precision_trains_and_leaves_a_network_in_float32(toy_csv, tmp_path):
     settings = TrainSettings(
-        epochs=1, batch_size=16, seed=3, crop="photo", init="none", precision=MIXED, augment=False
+        epochs=1,
+        batch_size=16,
+        seed=3,
+        crop="photo",
+        init="none",
+        precision=Precision.MIXED,
+        augment=False,
     )
     seen = []
     bundle = train(toy_csv, tmp_path / "m", settings, workers=1, on_event=seen.append)
@@ -136,6 +143,6 @@ def test_mixed_precision_trains_and_leaves_a_network_in_float32(toy_csv, tmp_pat
 
 
 def test_unknown_hardware_is_refused():
-    for settings in (TrainSettings(devices="two"), TrainSettings(precision="float64")):
+    for settings in ({"devices": "two"}, {"precision": "float64"}):
         with pytest.raises(UsageError, match="unknown --"):
-            resolve(settings, "compact", "none")
+            TrainSettings(**settings)

@@ -1,0 +1,98 @@
+"""Checks of options, made before any work: words, numbers, and places to write to.
+
+Each raises a `UsageError` that names the option as the command line spells it, says what was
+received and what is expected.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from facegender.errors import UsageError
+
+Place = str | os.PathLike[str]
+
+
+def check_choice(option: str, value: str | None, known: Iterable[str]) -> None:
+    """Refuse a word that is not among those known; None stands for the default.
+
+    Raises:
+        UsageError: an unknown word.
+    """
+    words = [str(word) for word in known]
+    if value is not None and value not in words:
+        raise UsageError(f"unknown {option} {value!r}", f"Choose one of {', '.join(words)}.")
+
+
+def check_number(
+    option: str, value: float | None, low: float, high: float | None = None, what: str = ""
+) -> None:
+    """Refuse a number outside of `low` to `high`, both included, and NaN; None is the default.
+
+    Args:
+        option: as the command line spells it.
+        value: what was given.
+        low, high: the range; without `high` there is no upper end.
+        what: the unit, for the message.
+
+    Raises:
+        UsageError: a number out of range.
+    """
+    top = float("inf") if high is None else high
+    if value is None or (low <= value <= top and value != float("inf")):
+        return
+    unit = f" {what}" if what else ""
+    expected = f"{low:g}{unit} or more" if high is None else f"{low:g} to {high:g}{unit}"
+    raise UsageError(f"{option} is {value}", f"It must be {expected}.")
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes below one.
+
+    Raises:
+        UsageError: zero or less.
+    """
+    check_number("--workers", workers, 1)
+
+
+def check_output_file(option: str, file: Place) -> None:
+    """Refuse a file that cannot be written: its folder must exist, and it must be no folder.
+
+    Raises:
+        UsageError: no place for a file.
+    """
+    path = Path(file)
+    if not path.name or path.is_dir():
+        raise UsageError(f"{option} {path} is a folder", "Give the name of a file.")
+    _check_parent(option, path)
+
+
+def check_output_folder(option: str, folder: Place, *, parents: bool = True) -> None:
+    """Refuse a folder that cannot be made.
+
+    Args:
+        option: as the command line spells it.
+        folder: it may exist.
+        parents: folders above it are made too; otherwise its parent must exist.
+
+    Raises:
+        UsageError: no place for a folder.
+    """
+    path = Path(folder)
+    if not os.fspath(folder):
+        raise UsageError(f"{option} is empty", "Give the name of a folder.")
+    if not parents:
+        _check_parent(option, path)
+    there = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
+    if not there.is_dir():
+        raise UsageError(f"{option} {path}: {there} is not a folder", "Choose another place.")
+
+
+def _check_parent(option: str, path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"{option} {path}: there is no folder {path.parent}",
+            "Make it first, or choose another.",
+        )
