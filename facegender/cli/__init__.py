@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from facegender.cli._command import Command, Group
 from facegender.cli._options import Debug, debugging
 from facegender.cli.eval import evaluate_command
 from facegender.cli.explain import explain_command
@@ -19,27 +20,23 @@ from facegender.cli.train import train_command
 from facegender.errors import FaceGenderError, Interrupted, UsageError
 
 app = typer.Typer(
+    cls=Group,
     add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("prepare", short_help="Check photos in gender folders; write faces.csv.")(
-    prepare_command
-)
-app.command("train", short_help="Train a model on faces.csv; keep the best; stop early.")(
-    train_command
-)
-app.command("eval", short_help="Judge a model: how good, for whom, with intervals.")(
-    evaluate_command
-)
-app.command("explain", short_help="Draw where the network looked.")(explain_command)
-app.command("export", short_help="Write a model for LiteRT, ONNX or TensorFlow; compare it.")(
-    export_command
-)
-app.command("info", short_help="Print a model's card; check its files.")(info_command)
-app.command("predict", short_help="Say female or male for photos, and how sure.")(predict_command)
+for _name, _short_help, _command in (
+    ("predict", "Say female or male for photos, and how sure.", predict_command),
+    ("train", "Train a model on faces.csv; keep the best; stop early.", train_command),
+    ("eval", "Judge a model: how good, for whom, with intervals.", evaluate_command),
+    ("prepare", "Check photos in gender folders; write faces.csv.", prepare_command),
+    ("explain", "Draw where the network looked.", explain_command),
+    ("export", "Write a model for LiteRT, ONNX or TensorFlow; compare it.", export_command),
+    ("info", "Print a model's card; check its files.", info_command),
+):
+    app.command(_name, cls=Command, short_help=_short_help)(_command)
 
 
 def _version(wanted: bool) -> None:
@@ -55,20 +52,24 @@ def facegender(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+            "--version",
+            "-V",
+            callback=_version,
+            is_eager=True,
+            help="Print the version and exit.",
         ),
     ] = False,
     debug: Debug = False,
 ) -> None:
     """[bold]Examples:[/bold]
 
+    [cyan]facegender predict face.jpg[/cyan]    female or male, and how sure
+
     [cyan]facegender prepare ./photos[/cyan]    read female/ and male/ folders, write faces.csv
 
     [cyan]facegender train[/cyan]               train a model on it
 
     [cyan]facegender eval[/cyan]                how good is it, for whom
-
-    [cyan]facegender predict face.jpg[/cyan]    female or male, and how sure
 
     Tells the [italic]perceived[/italic] gender of faces in photos, and trains and judges such a
     classifier on your own photos. Labels: 0 = female, 1 = male.

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from facegender import choices
+from facegender.cli import _completion as completion
+
 if TYPE_CHECKING:
     from facegender.archive.score import ArchiveSettings
     from facegender.cli._inputs import Inputs, OnEmpty
     from facegender.prediction.predictor import Predictor
 
 PANEL: Final = "Archives"
-ENGINES: Final = ("plain", "ray")
 TOLD: Final = 20
 """Photos that could not be used that are named on stderr; the answers name all."""
 
@@ -22,6 +24,7 @@ Engine = Annotated[
     str,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.one_of(choices.Engine),
         help="plain, or ray: score an archive to Parquet files in the folder --output, on all "
         "cores or on the cluster at $RAY_ADDRESS; the same command again does what is missing.",
         rich_help_panel=PANEL,
@@ -39,15 +42,21 @@ ShardSize = Annotated[
 
 
 def check(engine: str, output: str | None, shard_size: int | None, others: bool) -> None:
-    """Refuse an unknown engine, and options that mean nothing to it."""
+    """Refuse an unknown engine, options that mean nothing to it, and no place for the answers."""
     from facegender.errors import UsageError
+    from facegender.options import check_choice, check_output_file, check_output_folder
 
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine {engine!r}", f"Choose one of {list(ENGINES)}.")
-    if engine == "plain" and shard_size is not None:
-        raise UsageError("--shard-size is for --engine ray", "Add --engine ray, or leave it out.")
-    if engine == "plain":
+    check_choice("--engine", engine, choices.Engine)
+    if engine == choices.Engine.PLAIN:
+        if shard_size is not None:
+            raise UsageError(
+                "--shard-size is for --engine ray", "Add --engine ray, or leave it out."
+            )
+        if output is not None:
+            check_output_file("--output", output)
         return
+    from facegender.archive.buckets import is_remote
+
     if others:
         raise UsageError(
             "--engine ray reads lists and writes Parquet, nothing else",
@@ -58,6 +67,8 @@ def check(engine: str, output: str | None, shard_size: int | None, others: bool)
             "--engine ray needs a folder for the answers",
             "Add --output FOLDER, or --output s3://BUCKET/FOLDER.",
         )
+    if not is_remote(output):
+        check_output_folder("--output", output)
 
 
 def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """What the shell offers for the values of options; nothing here imports more than it must.
 
-A completer gets what was typed so far and returns what it may become. The words are written out
-here, because asking the modules that own them would import NumPy at every press of the tab key;
-`tests/cli/test_completion.py` holds them to those modules.
+A completer gets what was typed so far and returns what it may become. The names of columns are
+written out here, because asking the module that reads tables would import NumPy at every press of
+the tab key; `tests/cli/test_completion.py` holds them to that module.
 """
 
 from __future__ import annotations
@@ -13,49 +13,29 @@ from pathlib import Path
 
 import typer
 
-Complete = Callable[[str], list[tuple[str, str]]]
+from facegender.choices import Choice
 
-ARCHITECTURES = {
-    "lite": "the bundled model's",
-    "compact": "quick from scratch",
-    "classic": "the 2015 article's network",
-}
-CROPS = {
-    "box": "a square around the face found",
-    "eyes": "turned so that the eyes lie level",
-    "photo": "each photo is one face",
-}
-SCHEDULES = {"cosine": "warm-up, then down to zero", "constant": "one rate"}
-STARTS = {"bundled": "the bundled model", "none": "from scratch"}
-SPLITS = {
-    "test": "the rows for the test",
-    "val": "the rows that chose the epoch",
-    "train": "the rows that it learned from",
-    "all": "every row",
-}
-METHODS = {
-    "auto": "the folders' own, else by person, else by photo",
-    "person": "nobody in two splits",
-    "photo": "by photo",
-    "folders": "as the folders say",
-    "article": "as the 2015 article",
-}
-ALIGNMENTS = {"eyes": CROPS["eyes"], "box": "as they are"}
-FACES = {"largest": "of each photo", "single": "leave out photos with several"}
-FORMATS = {"png": "without loss", "jpeg": "smaller"}
+Complete = Callable[[str], list[tuple[str, str]]]
 
 LABEL_WORDS = ("label", "gender", "sex")
 PATH_WORDS = ("path", "file", "filename", "file_name", "image", "photo")
 _HEADER_BYTES = 65536
 
 
-def one_of(words: dict[str, str]) -> Complete:
-    """Offer fixed words, each with what it means."""
+def one_of(kind: type[Choice]) -> Complete:
+    """Offer the words of a vocabulary, each with what it means."""
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
-        return [(word, what) for word, what in words.items() if word.startswith(incomplete)]
+        return [(word.value, word.meaning) for word in kind if word.startswith(incomplete)]
 
     return complete
+
+
+def described(kind: type[Choice], default: Choice | None = None) -> str:
+    """List the words of a vocabulary for a help text, each with what it means."""
+    usual = {default: "; the default"}
+    words = [f"{word} ({word.meaning}{usual.get(word, '')})" for word in kind]
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def columns(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.choices import Condition, EvalSplit
 from facegender.cli import _completion as completion
-from facegender.cli._options import Debug, Json, Model, Output, Quiet, Workers
+from facegender.cli._options import Debug, Json, Model, Output, Quiet, Workers, output_file, share
 
 if TYPE_CHECKING:
     from facegender.evaluation.evaluate import Evaluation
@@ -19,8 +20,8 @@ Split = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        autocompletion=completion.one_of(completion.SPLITS),
-        help="Rows to judge on: test, val, train or all.",
+        autocompletion=completion.one_of(EvalSplit),
+        help=f"Rows to judge on: {', '.join(EvalSplit)}.",
     ),
 ]
 Where = Annotated[
@@ -45,8 +46,7 @@ Stress = Annotated[
     bool,
     typer.Option(
         "--stress",
-        help="Repeat it under other crops (tighter, wider, shifted, turned) and worse photos "
-        "(small, blurred, dark, JPEG, grey, mouth masked, eyes covered).",
+        help=f"Repeat it under worse crops and photos: {', '.join(Condition)}.",
     ),
 ]
 
@@ -57,12 +57,18 @@ Target = Annotated[
 Compare = Annotated[
     Path | None,
     typer.Option(
+        exists=True,
         metavar="OTHER",
         help="Compare with another model folder, or a CSV path,p_male of any tool's answers.",
     ),
 ]
 Predictions = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write path,label,p_male of every row as CSV.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=output_file,
+        help="Write path,label,p_male of every row as CSV.",
+    ),
 ]
 NoLeaks = Annotated[
     bool,
@@ -72,22 +78,30 @@ NoLeaks = Annotated[
 ]
 Against = Annotated[
     Path | None,
-    typer.Option(metavar="CSV", help="The table with the training rows. Default: the same."),
+    typer.Option(
+        exists=True, metavar="CSV", help="The table with the training rows. Default: the same."
+    ),
 ]
 MinAccuracy = Annotated[
-    float | None, typer.Option(metavar="P", help="Exit with 1 below this accuracy.")
+    float | None,
+    typer.Option(metavar="P", callback=share, help="Exit with 1 below this accuracy."),
 ]
 MinGroup = Annotated[
     float | None,
     typer.Option(
         "--min-group-accuracy",
         metavar="P",
+        callback=share,
         help="Exit with 1 where a group of --by with enough photos is below this accuracy.",
     ),
 ]
 Report = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write a report as one HTML file: plots, groups, mistakes."),
+    typer.Option(
+        metavar="FILE",
+        callback=output_file,
+        help="Write a report as one HTML file: plots, groups, mistakes.",
+    ),
 ]
 Gallery = Annotated[
     int,
@@ -104,7 +118,7 @@ Record = Annotated[
 def evaluate_command(
     csv: Csv = Path("faces.csv"),
     model: Model = None,
-    split: Split = "test",
+    split: Split = EvalSplit.TEST.value,
     where: Where = None,
     by: By = None,
     stress: Stress = False,
@@ -143,11 +157,11 @@ def evaluate_command(
     from facegender.cli._evaluation_display import print_evaluation, write_predictions
     from facegender.errors import UsageError
     from facegender.evaluation.evaluate import evaluate
-    from facegender.models.card import record_evaluation
+    from facegender.models.card import check_record, record_evaluation
+    from facegender.options import check_choice
     from facegender.prediction.predictor import Predictor
 
-    if split not in ("train", "val", "test", "all"):
-        raise UsageError(f"unknown split {split!r}", "Choose test, val, train or all.")
+    check_choice("--split", split, EvalSplit)
     if output is not None and not json:
         raise UsageError("--output writes JSON", "Add --json.")
     for written in (output, predictions, report):
@@ -156,6 +170,8 @@ def evaluate_command(
     if min_group_accuracy is not None and not by:
         raise UsageError("--min-group-accuracy needs groups", "Add --by COLUMN.")
     predictor = Predictor(model, workers=workers)
+    if record is not None:
+        check_record(predictor.bundle, record)
     if not quiet:
         console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")
     with console.progress("Judging", quiet=quiet or json) as on_progress:

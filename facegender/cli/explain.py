@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-from facegender.cli._options import Debug, Model, Quiet
+from facegender.cli._options import Debug, Model, Quiet, output_file
 
 Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="The photo.")]
-Out = Annotated[
+Output = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="FILE", help="The picture to write, PNG or JPEG."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        callback=output_file,
+        help="The picture to write, PNG or JPEG.",
+    ),
 ]
 Number = Annotated[
     int, typer.Option("--face", min=1, metavar="N", help="Which face; the largest is 1.")
@@ -22,7 +28,7 @@ NoDetect = Annotated[bool, typer.Option("--no-detect", help="Take the photo as o
 
 def explain_command(
     photo: Photo,
-    output: Out = Path("explained.png"),
+    output: Output = Path("explained.png"),
     face: Number = 1,
     model: Model = None,
     no_detect: NoDetect = False,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.choices import ExportFormat
+from facegender.cli import _completion as completion
 from facegender.cli._options import Debug, Json, Quiet, Workers
 
 if TYPE_CHECKING:
@@ -21,11 +24,20 @@ Folder = Annotated[
     ),
 ]
 Format = Annotated[
-    str, typer.Option("--format", "-f", metavar="NAME", help="litert, onnx or saved_model.")
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        autocompletion=completion.one_of(ExportFormat),
+        help=completion.described(ExportFormat) + ".",
+    ),
 ]
-Out = Annotated[
+Output = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Where to write. Default: ./gender_FORMAT."),
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="Where to write. Default: ./gender_FORMAT."
+    ),
 ]
 PhotosOption = Annotated[
     list[str] | None,
@@ -64,7 +76,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an older export.")
 def export_command(
     format: Format,
     model: Folder = None,
-    out: Out = None,
+    output: Output = None,
     photos: PhotosOption = None,
     int8: Int8 = False,
     calibrate: Calibrate = None,
@@ -80,7 +92,7 @@ def export_command(
 
     [cyan]facegender export --format onnx --photos ./photos[/cyan]
 
-    [cyan]facegender export ./gender_model --format saved_model --out ./served[/cyan]
+    [cyan]facegender export ./gender_model --format saved_model --output ./served[/cyan]
 
     [cyan]facegender export --format litert --int8 --calibrate faces.csv[/cyan]
 
@@ -100,7 +112,7 @@ def export_command(
     with console.progress("Finding faces", quiet=quiet or json) as on_progress:
         result = export(
             format,
-            out or Path(f"gender_{format}_int8" if int8 else f"gender_{format}"),
+            output or Path(f"gender_{format}_int8" if int8 else f"gender_{format}"),
             model=folder,
             int8=int8,
             photos=_photos("--photos", photos),
@@ -127,6 +139,9 @@ def _photos(option: str, names: list[str] | None) -> Photos | None:
 
     if not names:
         return None
+    for name in names:
+        if not (os.path.lexists(name) or name == "-" or any(mark in name for mark in "*?[")):
+            raise UsageError(f"{option} {name}: there is no such file or folder", "")
     if any(name.lower().endswith(".csv") for name in names):
         if len(names) > 1:
             raise UsageError(f"{option} takes a faces.csv alone", "Give one CSV, or photos.")

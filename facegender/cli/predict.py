@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facegender import choices
 from facegender.cli._archive import Engine, ShardSize
-from facegender.cli._options import Debug, Json, Model, Quiet, Workers
+from facegender.cli._options import Debug, Json, Model, Quiet, Workers, output_folder, share
 
 if TYPE_CHECKING:
     from facegender.cli._summary import Summary
@@ -59,7 +60,7 @@ MinFace = Annotated[
 ]
 MinScore = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Least score of a face, 0 to 1. Default: 0.6."),
+    typer.Option(metavar="P", callback=share, help="Least score of a face, 0 to 1. Default: 0.6."),
 ]
 
 
@@ -90,17 +91,26 @@ Output = Annotated[
 Annotate = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Write copies with boxes and words there.", rich_help_panel=KEEP
+        metavar="DIR",
+        callback=output_folder,
+        help="Write copies with boxes and words there.",
+        rich_help_panel=KEEP,
     ),
 ]
 Crops = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Write the crops of the faces there.", rich_help_panel=KEEP),
+    typer.Option(
+        metavar="DIR",
+        callback=output_folder,
+        help="Write the crops of the faces there.",
+        rich_help_panel=KEEP,
+    ),
 ]
 Sort = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
+        callback=output_folder,
         help="Link the photos into female/ male/ uncertain/ several/ none/ there.",
         rich_help_panel=KEEP,
     ),
@@ -165,7 +175,7 @@ def predict_command(
     attributes: Attributes = None,
     resume: Resume = False,
     force: Force = False,
-    engine: Engine = "plain",
+    engine: Engine = choices.Engine.PLAIN.value,
     shard_size: ShardSize = None,
     workers: Workers = None,
     quiet: Quiet = False,
@@ -221,7 +231,7 @@ def predict_command(
     archive.check(engine, output, shard_size, bool(others))
     limits = DownloadLimits(private=allow_private_url) if allow_url or allow_private_url else None
     written = [folder for folder in (annotate, crops, sort) if folder is not None]
-    if engine == "ray":
+    if engine == choices.Engine.RAY:
         written.append(Path(output or ""))
     how = inputs.Inputs(
         recursive=recursive,
@@ -229,7 +239,7 @@ def predict_command(
         stdin_image=stdin_image,
         limits=limits,
         skip=tuple(written),
-        fetch=engine == "plain",
+        fetch=engine == choices.Engine.PLAIN,
     )
     failed = answering.Failures()
 
@@ -238,7 +248,7 @@ def predict_command(
             model, threshold, workers, not no_detect, min_face, min_score, quiet=quiet
         )
 
-    if engine == "ray":
+    if engine == choices.Engine.RAY:
         from facegender.archive.score import ArchiveSettings
         from facegender.archive.shards import SHARD_SIZE
 

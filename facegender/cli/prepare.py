@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.choices import Alignment, CropFormat, FaceSelection, SplitMethod
 from facegender.cli import _completion as completion
 from facegender.cli._options import Debug, Json, Quiet, Workers
 
@@ -18,14 +19,18 @@ Folder = Annotated[
     Path | None,
     typer.Argument(metavar="DIR", help="Folder with female/ and male/ folders at any depth."),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The table to write.")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The table to write.")]
 Labels = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Labels from a CSV (path,label) instead of folders."),
+    typer.Option(
+        exists=True, metavar="FILE", help="Labels from a CSV (path,label) instead of folders."
+    ),
 ]
 Attributes = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="CSV with path and further columns, such as age, race."),
+    typer.Option(
+        exists=True, metavar="FILE", help="CSV with path and further columns, such as age, race."
+    ),
 ]
 Female = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the folders of women.")]
 Male = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the folders of men.")]
@@ -33,9 +38,8 @@ Split = Annotated[
     str,
     typer.Option(
         metavar="HOW",
-        autocompletion=completion.one_of(completion.METHODS),
-        help="auto, person, photo, folders or article. auto: the data set's own train/ val/ "
-        "test/ folders, else by person, else by photo.",
+        autocompletion=completion.one_of(SplitMethod),
+        help=completion.described(SplitMethod) + ".",
     ),
 ]
 Val = Annotated[float, typer.Option(metavar="SHARE", help="Share for validation.")]
@@ -52,7 +56,7 @@ DropConflicts = Annotated[
     typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
 ]
 CROP = "Crop"
-Crop = Annotated[
+Crops = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
@@ -70,8 +74,8 @@ Align = Annotated[
     str | None,
     typer.Option(
         metavar="KIND",
-        autocompletion=completion.one_of(completion.ALIGNMENTS),
-        help="With --size: eyes (turned so that the eyes lie level; the default) or box.",
+        autocompletion=completion.one_of(Alignment),
+        help=f"With --size: {completion.described(Alignment, Alignment.EYES)}.",
         rich_help_panel=CROP,
         show_default=False,
     ),
@@ -79,6 +83,7 @@ Align = Annotated[
 Like = Annotated[
     Path | None,
     typer.Option(
+        exists=True,
         metavar="FOLDER",
         help="Crop as this model does. Default: as the model that predict would use.",
         rich_help_panel=CROP,
@@ -88,8 +93,8 @@ Faces = Annotated[
     str | None,
     typer.Option(
         metavar="WHICH",
-        autocompletion=completion.one_of(completion.FACES),
-        help="largest (the default), or single: leave out photos with several faces.",
+        autocompletion=completion.one_of(FaceSelection),
+        help=completion.described(FaceSelection, FaceSelection.LARGEST) + ".",
         rich_help_panel=CROP,
         show_default=False,
     ),
@@ -99,8 +104,8 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        autocompletion=completion.one_of(completion.FORMATS),
-        help="png (the default) or jpeg.",
+        autocompletion=completion.one_of(CropFormat),
+        help=completion.described(CropFormat, CropFormat.PNG) + ".",
         rich_help_panel=CROP,
         show_default=False,
     ),
@@ -121,19 +126,19 @@ Force = Annotated[
 
 def prepare_command(
     folder: Folder = None,
-    out: Out = Path("faces.csv"),
+    output: Output = Path("faces.csv"),
     labels: Labels = None,
     attributes: Attributes = None,
     female: Female = None,
     male: Male = None,
-    split: Split = "auto",
+    split: Split = SplitMethod.AUTO.value,
     val: Val = 0.1,
     test: Test = 0.2,
     seed: Seed = 0,
     min_size: MinSize = 24,
     drop_duplicates: DropDuplicates = False,
     drop_conflicts: DropConflicts = False,
-    crop: Crop = None,
+    crops: Crops = None,
     size: Size = None,
     align: Align = None,
     like: Like = None,
@@ -152,7 +157,7 @@ def prepare_command(
 
     [cyan]facegender prepare ./gender_pic --split article[/cyan]
 
-    [cyan]facegender prepare ./holiday --crop ./faces --size 141x165[/cyan]
+    [cyan]facegender prepare ./holiday --crops ./faces --size 141x165[/cyan]
 
     [cyan]facegender prepare ./fairface --attributes ./fairface/attributes.csv[/cyan]
 
@@ -177,11 +182,11 @@ def prepare_command(
         seed=seed,
         drop_duplicates=drop_duplicates,
         drop_conflicts=drop_conflicts,
-        crop=_crop_settings(crop, size, align, like, faces, image_format, min_face),
+        crop=_crop_settings(crops, size, align, like, faces, image_format, min_face),
     )
     with console.progress("Checking photos", quiet=quiet or json) as on_progress:
         result = prepare(
-            folder, out, settings, force=force, workers=workers, on_progress=on_progress
+            folder, output, settings, force=force, workers=workers, on_progress=on_progress
         )
     for warning in warnings_of(result, settings.drop_duplicates, settings.drop_conflicts):
         console.warn(warning)
@@ -210,22 +215,22 @@ def _crop_settings(
     from facegender.faces.geometry import Geometry, parse_size
     from facegender.models.bundle import load_bundle
     from facegender.models.default_model import choose_model
+    from facegender.options import check_choice
 
     if folder is None:
-        if any((size, align, like, faces, image_format, min_face)):
+        if any(option is not None for option in (size, align, like, faces, image_format, min_face)):
             raise UsageError(
-                "--size, --align, --like, --faces, --format and --min-face say how to --crop",
-                "Add --crop DIR.",
+                "--size, --align, --like, --faces, --format and --min-face say how to make --crops",
+                "Add --crops DIR.",
             )
         return None
     if align is not None and size is None:
         raise UsageError("--align needs a --size", "For example --size 141x165.")
     if size is not None and like is not None:
         raise UsageError("--size and --like contradict each other", "Give one of them.")
-    if align not in (None, "eyes", "box"):
-        raise UsageError(f"unknown --align {align!r}", "Choose eyes or box.")
+    check_choice("--align", align, Alignment)
     if size is not None:
-        geometry = Geometry(align or "eyes", *parse_size(size))
+        geometry = Geometry(Alignment.EYES if align is None else align, *parse_size(size))
     else:
         geometry = load_bundle(choose_model(like)[0]).geometry
         if not geometry.finds:
@@ -233,4 +238,10 @@ def _crop_settings(
                 "the model takes photos as they are, so there is nothing to crop",
                 "Give a --size, or --like a model that finds faces.",
             )
-    return CropSettings(str(folder), geometry, faces or "largest", image_format or "png", min_face)
+    return CropSettings(
+        str(folder),
+        geometry,
+        FaceSelection.LARGEST if faces is None else faces,
+        CropFormat.PNG if image_format is None else image_format,
+        min_face,
+    )

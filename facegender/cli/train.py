@@ -9,114 +9,50 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.choices import Arch, CropKind, Devices, OnChange, Precision, Schedule, Start
 from facegender.cli import _completion as completion
-from facegender.cli._options import Debug, Quiet, Workers
+from facegender.cli._options import Quiet, debug_option, workers_option
 
 if TYPE_CHECKING:
     from facegender.models.bundle import Bundle
 
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]
-Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Model folder to write.")]
-Arch = Annotated[
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Model folder to write.")
+]
+ArchOption = Annotated[
     str | None,
     typer.Option(
+        "--arch",
         metavar="NAME",
-        autocompletion=completion.one_of(completion.ARCHITECTURES),
-        help="lite (the bundled model's), compact (quick from scratch) or classic (the 2015 "
-        "article's, exact). Default: that of the model that training starts from, else compact.",
+        autocompletion=completion.one_of(Arch),
+        help=f"{completion.described(Arch)}. Default: that of the model that training starts "
+        "from, else compact.",
         show_default=False,
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Most epochs. 30 (10 with --init), classic 100."),
-]
-BatchSize = Annotated[int | None, typer.Option(metavar="N", help="Photos a step. 64, classic 128.")]
-Lr = Annotated[
-    float | None,
-    typer.Option(
-        metavar="RATE",
-        help="Learning rate. compact .003, lite .001 (.0003 with --init), classic 1.",
-    ),
-]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Epochs without a better validation loss before stopping. 10, classic 20.",
-    ),
-]
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")]
-Augment = Annotated[
-    bool | None,
-    typer.Option(
-        "--augment/--no-augment",
-        help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
-        "On, classic off.",
-        show_default=False,
-    ),
-]
-RECIPE = "Recipe"
-Degrade = Annotated[
-    bool | None,
-    typer.Option(
-        "--degrade/--no-degrade",
-        help="Also blur, compress and dim some of the varied crops. On where --augment is.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-Schedule = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        autocompletion=completion.one_of(completion.SCHEDULES),
-        help="Learning rate: constant, or cosine (warm-up, then down to zero). cosine, "
-        "classic constant.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-WeightDecay = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X", help="Pull on the kernels. .05, classic none.", rich_help_panel=RECIPE
-    ),
-]
-LabelSmoothing = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X",
-        help="Share of each label given to both genders. .1, classic 0.",
-        rich_help_panel=RECIPE,
-    ),
-]
-Mixup = Annotated[
-    float | None,
-    typer.Option(
-        metavar="ALPHA",
-        help="Mix photos and labels by shares of Beta(ALPHA, ALPHA). Default: 0, not at all.",
-        rich_help_panel=RECIPE,
     ),
 ]
 Init = Annotated[
     str | None,
     typer.Option(
         metavar="WHAT",
-        autocompletion=completion.one_of(completion.STARTS),
-        help="Start from the weights of: bundled, a model FOLDER, or none (from scratch). Default: "
-        "bundled, unless another network or kind of crop is asked for.",
+        autocompletion=completion.one_of(Start),
+        help=f"Start from the weights of a model FOLDER, or {completion.described(Start)}. "
+        "Default: bundled, unless another network or kind of crop is asked for.",
         show_default=False,
     ),
 ]
-Crop = Annotated[
+Epochs = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Most epochs. Default: 30 (10 with --init), classic 100."),
+]
+CropKindOption = Annotated[
     str | None,
     typer.Option(
+        "--crop-kind",
         metavar="KIND",
-        autocompletion=completion.one_of(completion.CROPS),
-        help="box (a square around the face found), eyes (turned so that the eyes lie level) or "
-        "photo (each photo is one face). box, classic photo.",
+        autocompletion=completion.one_of(CropKind),
+        help=f"{completion.described(CropKind)}. Default: box, classic photo.",
         show_default=False,
     ),
 ]
@@ -130,6 +66,87 @@ Size = Annotated[
         show_default=False,
     ),
 ]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
+Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
+
+RECIPE = "Recipe"
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Photos a step. Default: 64, classic 128.", rich_help_panel=RECIPE
+    ),
+]
+Lr = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        help="Learning rate. Default: compact .003, lite .001 (.0003 with --init), classic 1.",
+        rich_help_panel=RECIPE,
+    ),
+]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        metavar="NAME",
+        autocompletion=completion.one_of(Schedule),
+        help=f"Learning rate: {completion.described(Schedule)}. Default: cosine, classic constant.",
+        rich_help_panel=RECIPE,
+        show_default=False,
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Epochs without a better validation loss before stopping. Default: 10, classic 20.",
+        rich_help_panel=RECIPE,
+    ),
+]
+Augment = Annotated[
+    bool | None,
+    typer.Option(
+        "--augment/--no-augment",
+        help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
+        "Default: on, classic off.",
+        rich_help_panel=RECIPE,
+        show_default=False,
+    ),
+]
+Degrade = Annotated[
+    bool | None,
+    typer.Option(
+        "--degrade/--no-degrade",
+        help="Also blur, compress and dim some of the varied crops. Default: as --augment.",
+        rich_help_panel=RECIPE,
+        show_default=False,
+    ),
+]
+WeightDecay = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Weight decay of AdamW. Default: .05, classic none.",
+        rich_help_panel=RECIPE,
+    ),
+]
+LabelSmoothing = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Share of each label given to both genders. Default: .1, classic 0.",
+        rich_help_panel=RECIPE,
+    ),
+]
+Mixup = Annotated[
+    float | None,
+    typer.Option(
+        metavar="ALPHA",
+        help="Mix photos and labels by shares of Beta(ALPHA, ALPHA). Default: 0, not at all.",
+        rich_help_panel=RECIPE,
+    ),
+]
 StartShare = Annotated[
     float | None,
     typer.Option(
@@ -140,75 +157,88 @@ StartShare = Annotated[
         show_default=False,
     ),
 ]
+
 HARDWARE = "Hardware"
-Devices = Annotated[
+DevicesOption = Annotated[
     str | None,
     typer.Option(
+        "--devices",
         metavar="WHICH",
-        help="one (the default) or all: all GPUs of this machine share every batch.",
+        autocompletion=completion.one_of(Devices),
+        help=f"{completion.described(Devices, Devices.ONE)}.",
         rich_help_panel=HARDWARE,
         show_default=False,
     ),
 ]
-Precision = Annotated[
+PrecisionOption = Annotated[
     str | None,
     typer.Option(
+        "--precision",
         metavar="NAME",
-        help="float32, or mixed: float16 where it does no harm. Default: mixed on GPUs that have "
-        "units for it.",
+        autocompletion=completion.one_of(Precision),
+        help=f"{completion.described(Precision)}. Default: mixed on GPUs that have units for it.",
         rich_help_panel=HARDWARE,
         show_default=False,
+    ),
+]
+Workers = Annotated[int | None, workers_option(panel=HARDWARE)]
+
+OTHER = "Other"
+OnChangeOption = Annotated[
+    str,
+    typer.Option(
+        "--on-change",
+        metavar="WHAT",
+        autocompletion=completion.one_of(OnChange),
+        help=f"Where photos vanished or changed since prepare: {completion.described(OnChange)}.",
+        rich_help_panel=OTHER,
     ),
 ]
 Credit = Annotated[
     str,
-    typer.Option(metavar="TEXT", help="Whose photos, under which licence: for the model card."),
-]
-OnChange = Annotated[
-    str,
     typer.Option(
-        metavar="WHAT",
-        help="Where photos vanished or changed since prepare: refuse, or skip their rows.",
+        metavar="TEXT",
+        help="Whose photos, under which licence: for the model card.",
+        rich_help_panel=OTHER,
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
-Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
+Debug = Annotated[bool, debug_option(panel=OTHER)]
 
 
 def train_command(
     csv: Csv = Path("faces.csv"),
-    out: Out = Path("gender_model"),
-    arch: Arch = None,
+    output: Output = Path("gender_model"),
+    arch: ArchOption = None,
+    init: Init = None,
     epochs: Epochs = None,
+    crop_kind: CropKindOption = None,
+    size: Size = None,
+    seed: Seed = None,
+    resume: Resume = False,
+    force: Force = False,
+    quiet: Quiet = False,
     batch_size: BatchSize = None,
     lr: Lr = None,
+    schedule: ScheduleOption = None,
     patience: Patience = None,
-    seed: Seed = None,
     augment: Augment = None,
-    init: Init = None,
-    schedule: Schedule = None,
+    degrade: Degrade = None,
     weight_decay: WeightDecay = None,
     label_smoothing: LabelSmoothing = None,
     mixup: Mixup = None,
-    crop: Crop = None,
-    size: Size = None,
-    degrade: Degrade = None,
     start_share: StartShare = None,
-    devices: Devices = None,
-    precision: Precision = None,
-    credit: Credit = "",
-    on_change: OnChange = "refuse",
-    resume: Resume = False,
-    force: Force = False,
+    devices: DevicesOption = None,
+    precision: PrecisionOption = None,
     workers: Workers = None,
-    quiet: Quiet = False,
+    on_change: OnChangeOption = OnChange.REFUSE.value,
+    credit: Credit = "",
     debug: Debug = False,
 ) -> None:
     """[bold]Examples:[/bold]
 
     [cyan]facegender train[/cyan]
 
-    [cyan]facegender train --arch classic --out ./classic[/cyan]
+    [cyan]facegender train --arch classic --output ./classic[/cyan]
 
     [cyan]facegender train --resume[/cyan]
 
@@ -237,7 +267,7 @@ def train_command(
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
         mixup=mixup,
-        crop=crop,
+        crop=crop_kind,
         size=size,
         degrade=degrade,
         start_share=start_share,
@@ -248,7 +278,7 @@ def train_command(
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:
         bundle = train(
             csv,
-            out,
+            output,
             settings,
             resume=resume,
             force=force,

@@ -66,7 +66,7 @@ def test_version(run):
     assert run("--version")[0] == f"facegender {__version__}\n"
 
 
-TOY = ("--no-augment", "--crop", "photo", "--init", "none")
+TOY = ("--no-augment", "--crop-kind", "photo", "--init", "none")
 """Made photos are learned as they are, and hold no face to find."""
 
 
@@ -157,11 +157,11 @@ def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
     assert Path("faces.csv").read_text() == text
     run("prepare", "photos", "--force")
     Path("mine.json").write_text('{"precious": 1}')
-    assert "is in the way" in run("prepare", "photos", "--out", "mine.csv", code=1)[1]
-    assert "names no table" in run("prepare", "photos", "--out", "mine.json", code=2)[1]
+    assert "is in the way" in run("prepare", "photos", "--output", "mine.csv", code=1)[1]
+    assert "names no table" in run("prepare", "photos", "--output", "mine.json", code=2)[1]
     assert (
         "is one of the inputs"
-        in run("prepare", "--labels", "faces.csv", "--out", "faces.csv", code=2)[1]
+        in run("prepare", "--labels", "faces.csv", "--output", "faces.csv", code=2)[1]
     )
 
 
@@ -236,7 +236,7 @@ def test_names_that_are_not_utf8_or_hold_newlines(run, photos, toy_model):
         (["predict"], "no photo given", 2),
         (["predict", "x.jpg", "--json", "--csv"], "contradict each other", 2),
         (["predict", "x.jpg", "--threshold", "0.2"], "the threshold is 0.2", 2),
-        (["predict", "x.jpg", "--model", "nowhere"], "no model folder at nowhere", 1),
+        (["predict", "x.jpg", "--model", "nowhere"], "'nowhere' does not exist", 2),
         (["predict", "*.nothing"], "*.nothing: nothing matches this pattern", 1),
         (["predict", "."], ".: no photos in this folder", 1),
         (["prepare"], "no folder given", 2),
@@ -244,8 +244,8 @@ def test_names_that_are_not_utf8_or_hold_newlines(run, photos, toy_model):
         (["prepare", ".", "--val", "0.7", "--test", "0.7"], "leave something to train on", 2),
         (["train"], "cannot read faces.csv", 1),
         (["train", "--resume", "--force"], "contradict each other", 2),
-        (["train", "--arch", "vgg", "x.csv"], "unknown architecture 'vgg'", 2),
-        (["eval", "--split", "holdout"], "unknown split 'holdout'", 2),
+        (["train", "--arch", "vgg", "x.csv"], "unknown --arch 'vgg'", 2),
+        (["eval", "--split", "holdout"], "unknown --split 'holdout'", 2),
         (["train", "--no-such-option"], "No such option", 2),
         (["frobnicate"], "No such command", 2),
     ],
@@ -278,9 +278,9 @@ def test_a_closed_pipe_is_no_traceback(photos, toy_model):
 def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, code):
     command = [sys.executable, "-m", "facegender", "train", str(toy_csv)]
     options = ["--epochs", "4", "--batch-size", "16", "--seed", "3", *TOY]
-    run("train", toy_csv, "--out", "whole", *options)
+    run("train", toy_csv, "--output", "whole", *options)
     process = subprocess.Popen(
-        [*command, "--out", "cut", *options], stderr=subprocess.PIPE, text=True
+        [*command, "--output", "cut", *options], stderr=subprocess.PIPE, text=True
     )
     for line in process.stderr:
         if line.split()[:1] == ["1"]:
@@ -292,7 +292,7 @@ def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, c
     assert process.returncode == code, err
     assert "Go on with the same command and --resume" in err
     run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
-    run("train", toy_csv, "--out", "cut", "--resume")
+    run("train", toy_csv, "--output", "cut", "--resume")
     fingerprints = []
     for name in ("whole", "cut"):
         state = json.loads(open(f"{name}/last/state.json").read())
@@ -335,5 +335,5 @@ def test_a_terminal_sees_a_bar_unless_it_is_to_be_quiet(toy_csv, in_tmp, run):
     assert b"Epoch 1/2" in seen
     assert "━".encode() in seen
     assert b"images/s" in seen
-    _, err = run("train", toy_csv, "--epochs", "1", "--out", "quiet", "--quiet", *TOY)
+    _, err = run("train", toy_csv, "--epochs", "1", "--output", "quiet", "--quiet", *TOY)
     assert err == ""

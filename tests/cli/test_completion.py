@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from facegender.choices import Alignment
 from facegender.cli import _completion as completion
 
 PROGRAM = (
@@ -49,13 +50,17 @@ def table(in_tmp):
         ("facegender pre", ["prepare", "predict"]),
         ("facegender train --arc", ["--arch"]),
         ("facegender train --arch c", ["compact", "classic"]),
-        ("facegender train --crop ", ["box", "eyes", "photo"]),
+        ("facegender train --crop-kind ", ["box", "eyes", "photo"]),
         ("facegender train --schedule co", ["cosine", "constant"]),
         ("facegender train --init n", ["none"]),
         ("facegender prepare photos --split a", ["auto", "article"]),
-        ("facegender prepare photos --crop faces --align ", ["eyes", "box"]),
+        ("facegender prepare photos --crops faces --align ", ["eyes", "box"]),
         ("facegender prepare photos --faces s", ["single"]),
         ("facegender prepare photos --format j", ["jpeg"]),
+        ("facegender train --on-change ", ["refuse", "skip"]),
+        ("facegender train --precision m", ["mixed"]),
+        ("facegender export --format o", ["onnx"]),
+        ("facegender predict --engine ", ["plain", "ray"]),
         ("facegender eval --split t", ["test", "train"]),
         ("facegender eval --by ", ["gender", "person", "split", "age", "Race"]),
         ("facegender eval --by age,", ["age,gender", "age,person", "age,split", "age,Race"]),
@@ -118,18 +123,15 @@ def test_bash_completes_with_the_script(in_tmp):
     assert done.stdout.split() == ["classic"], done.stderr
 
 
-def test_the_words_are_those_of_the_library():
-    from facegender.dataset.cropping import FACES
-    from facegender.dataset.samples import SPLITS
-    from facegender.dataset.splits import METHODS
+def test_the_names_of_columns_are_those_of_tables():
     from facegender.dataset.table import LABEL_WORDS, PATH_WORDS
-    from facegender.faces.geometry import KINDS
-    from facegender.models.architectures import ARCHITECTURES, SCHEDULES
 
-    assert set(completion.ARCHITECTURES) == set(ARCHITECTURES)
-    assert set(completion.CROPS) == set(KINDS)
-    assert set(completion.SCHEDULES) == set(SCHEDULES)
-    assert set(completion.SPLITS) == {*SPLITS, "all"}
-    assert set(completion.METHODS) == set(METHODS)
-    assert set(completion.FACES) == set(FACES)
     assert (completion.PATH_WORDS, completion.LABEL_WORDS) == (PATH_WORDS, LABEL_WORDS)
+
+
+def test_help_lists_words_with_their_meaning():
+    text = completion.described(Alignment, Alignment.EYES)
+    assert text == (
+        "eyes (turned so that the eyes lie level; the default) or box (a square around the face "
+        "found)"
+    )

@@ -49,7 +49,7 @@ def test_another_model_is_compared(judged, toy_model, in_tmp):
     shutil.copytree(toy_model, "other")
     out, _ = judged("--json", "--compare", "other")
     assert json.loads(out)["comparison"]["photos"] == []
-    judged("--compare", "nothing", code=1)
+    judged("--compare", "nothing", code=2)
 
 
 def test_a_missing_comparison_is_said_before_the_work(toy_csv, toy_model):

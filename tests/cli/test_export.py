@@ -40,7 +40,7 @@ def test_the_agreement_is_printed(exported, toy_tree, in_tmp):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--format", "tensorrt"), "unknown format 'tensorrt'"),
+        (("--format", "tensorrt"), "unknown --format 'tensorrt'"),
         ((), "--format"),
         (("-f", "litert", "--int8"), "--calibrate"),
         (("-f", "onnx", "--int8", "--calibrate", "x"), "--int8 is for litert"),
@@ -57,10 +57,10 @@ def test_wrong_words_are_usage_errors(exported, in_tmp, args, said):
 def test_missing_things_are_failures(run, exported, in_tmp):
     _, err = run("export", "nothing", "-f", "litert", code=1)
     assert "no model folder" in err
-    _, err = exported("-f", "litert", "-o", "a/b", code=1)
-    assert "cannot write" in err
-    _, err = exported("-f", "litert", "--photos", "none.csv", code=1)
-    assert "none.csv" in err
+    _, err = exported("-f", "litert", "-o", "a/b", code=2)
+    assert "there is no folder a" in err
+    _, err = exported("-f", "litert", "--photos", "none.csv", code=2)
+    assert "--photos none.csv: there is no such file" in err
     (in_tmp / "empty").mkdir()
     _, err = exported("-f", "litert", "--photos", "empty", code=1)
     assert "--photos names no photo" in err

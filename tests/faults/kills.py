@@ -183,9 +183,9 @@ class Prepare(Case):
 
 
 class Crops(Case):
-    """`prepare --crop`, begun anew each time."""
+    """`prepare --crops`, begun anew each time."""
 
-    name = "prepare --crop"
+    name = "prepare --crops"
     window = 0.4
 
     def __init__(self, folder: Path, portrait: Any) -> None:
@@ -203,7 +203,7 @@ class Crops(Case):
         shutil.rmtree(self.folder / "crops", ignore_errors=True)
         for path in self.folder.glob("faces*"):
             path.unlink()
-        return ["prepare", "photos", "--crop", "crops", "--size", "96x96", "--quiet"]
+        return ["prepare", "photos", "--crops", "crops", "--size", "96x96", "--quiet"]
 
     def judge(self) -> str:
         from PIL import Image
@@ -253,7 +253,7 @@ class Train(Case):
 
     name = "train"
     window = 2.5
-    OPTIONS = ("--seed", "3", "--crop", "photo", "--init", "none", "--batch-size", "16")
+    OPTIONS = ("--seed", "3", "--crop-kind", "photo", "--init", "none", "--batch-size", "16")
 
     def __init__(self, folder: Path, csv: Path, epochs: int) -> None:
         super().__init__(folder)
@@ -263,7 +263,7 @@ class Train(Case):
         self.reached = -1
 
     def arguments(self) -> list[str | Path]:
-        fixed = ["train", self.csv, "--out", self.written, "--workers", "1", "--quiet"]
+        fixed = ["train", self.csv, "--output", self.written, "--workers", "1", "--quiet"]
         if (self.written / "last" / "state.json").exists():
             return [*fixed, "--resume"]
         epochs = ["--epochs", str(self.epochs), "--patience", str(self.epochs)]

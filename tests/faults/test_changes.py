@@ -149,12 +149,12 @@ def locked():
 @pytest.mark.parametrize(
     "command",
     [
-        "prepare {0}/photos --out {0}/faces.csv",
+        "prepare {0}/photos --output {0}/faces.csv",
         "predict {0}/photos -r -q --no-detect --csv --output {0}/faces.csv --model {0}/model",
         "eval {0}/faces.csv -q --model {0}/model --report {0}/report.html",
         "eval {0}/faces.csv -q --model {0}/model --record Title",
-        "train {0}/faces.csv --out {0}/new --crop photo --init none",
-        "train {0}/faces.csv --out {0}/model --force --crop photo --init none",
+        "train {0}/faces.csv --output {0}/new --crop-kind photo --init none",
+        "train {0}/faces.csv --output {0}/model --force --crop-kind photo --init none",
     ],
 )
 def test_a_read_only_folder_is_a_sentence(locked, model, command):

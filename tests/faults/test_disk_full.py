@@ -97,7 +97,7 @@ def test_prepare(tight, tmp_path):
     make_tree(tmp_path / "few", persons=4, photos=1)
     make_tree(tmp_path / "many", persons=15, photos=10)
     for photos in ("few", "many"):
-        arguments = ("prepare", photos, "--out", folder / "faces.csv")
+        arguments = ("prepare", photos, "--output", folder / "faces.csv")
         if photos == "few":
             assert subprocess.run([*FACEGENDER, *map(str, arguments)], cwd=tmp_path).returncode == 0
     before = content(folder)

@@ -107,7 +107,7 @@ def test_no_table_holds_a_formula_made_of_a_name(run, odd, in_tmp, toy_model, de
     names = "\0".join(NAMES).encode("utf-8", "surrogateescape")
     out, _ = run("predict", "-0", "--csv", "-q", "--model", toy_model, stdin=names)
     assert cells_a_spreadsheet_computes(out, delimiter) == []
-    run("prepare", odd, "--out", "persons.csv", "--split", "photo")
+    run("prepare", odd, "--output", "persons.csv", "--split", "photo")
     persons = (in_tmp / "persons.csv").read_bytes().decode("utf-8", "replace")
     assert "'=1+1" in persons
     assert cells_a_spreadsheet_computes(persons, ",") == []

@@ -88,7 +88,7 @@ def test_a_second_prepare_into_one_folder_of_crops_is_refused(tmp_path, astronau
     case = Crops(tmp_path / "crops", astronaut)
     first = start(*case.arguments(), "--workers", "1", cwd=case.folder)
     hold_at("crops/.lock", case.folder, first)
-    options = ("--crop", "crops", "--size", "64x64", "--out", "other.csv")
+    options = ("--crops", "crops", "--size", "64x64", "--output", "other.csv")
     error = finish("prepare", "photos", *options, cwd=case.folder, code=1)
     assert "crops is in use by another prepare" in error
     assert not (case.folder / "other.csv").exists()
