@@ -7,8 +7,8 @@
 # minute an epoch for 6,400 photos on two cores; Ctrl-C saves it, --resume goes on.
 set -euo pipefail
 photos=${1:?the folder of photos}
-facegender prepare "$photos" --split article --out article.csv
-facegender train article.csv --init none --no-degrade --out article_compact --seed 0
+facegender prepare "$photos" --split article --output article.csv
+facegender train article.csv --init none --no-degrade --output article_compact --seed 0
 facegender eval article.csv --model article_compact
-facegender train article.csv --arch classic --out article_classic --seed 0
+facegender train article.csv --arch classic --output article_classic --seed 0
 facegender eval article.csv --model article_classic

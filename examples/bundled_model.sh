@@ -15,14 +15,14 @@ data=${1:?the FairFace folder} out=${2:?the model folder to write}
 credit="FairFace (Kärkkäinen and Joo, 2021), training photos 1 to 40,000 of 86,744, 144x144 pixels, \
 CC BY 4.0; labels are perceived gender as its annotators saw it. The weights are offered under CC BY 4.0."
 facegender prepare "$data/train" --attributes "$data/attributes.csv" \
-  --val .05 --test 0 --drop-conflicts --out fairface-train.csv
+  --val .05 --test 0 --drop-conflicts --output fairface-train.csv
 [ -e imagenet_start/facegender.json ] || \
   python "$(dirname "$0")/imagenet_start.py" imagenet_start
 learn() { # OUT, seed, options
   local folder=$1 seed=$2 resume=()
   shift 2
   [ -e "$folder/last/state.json" ] && resume=(--resume)
-  facegender train fairface-train.csv --seed "$seed" --credit "$credit" --out "$folder" \
+  facegender train fairface-train.csv --seed "$seed" --credit "$credit" --output "$folder" \
     "$@" "${resume[@]}"
 }
 learn fairface-96 0 --init imagenet_start --epochs 18 --patience 18 --lr .001 --start-share 0
@@ -30,7 +30,7 @@ learn fairface-112 0 --init fairface-96 --size 112x112 --epochs 20 --patience 20
 # Surer labels and the weights before mixed in: as accurate, better calibrated, and fairer.
 learn "$out" 1 --init fairface-112 --epochs 12 --patience 12 --lr .0004 --label-smoothing .03
 facegender prepare "$data/val" --attributes "$data/attributes.csv" \
-  --val 0 --test .5 --out fairface-val.csv
+  --val 0 --test .5 --output fairface-val.csv
 facegender eval fairface-val.csv --model "$out" --split all --by age --by race,gender --stress \
   --against fairface-train.csv --record "FairFace validation photos 1 to 5,000 of 10,954"
 facegender eval fairface-val.csv --model "$out" --split all --where 'age not in 0-2,3-9' \

@@ -1,6 +1,6 @@
 """Run what `facegender export` wrote, without facegender: only the engine, NumPy and Pillow.
 
-    facegender export --format onnx --out gender_onnx      # or litert, with --int8 or without
+    facegender export --format onnx --output gender_onnx      # or litert, with --int8 or without
     facegender predict photo.jpg --crops ./crops
     python examples/run_export.py gender_onnx crops/*.png
 

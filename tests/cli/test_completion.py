@@ -47,7 +47,7 @@ def table(in_tmp):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("facegender pre", ["prepare", "predict"]),
+        ("facegender pre", ["predict", "prepare"]),
         ("facegender train --arc", ["--arch"]),
         ("facegender train --arch c", ["compact", "classic"]),
         ("facegender train --crop-kind ", ["box", "eyes", "photo"]),

@@ -329,11 +329,11 @@ class TestThePlace:
 
     def test_a_file_stops_it(self, again, tmp_path):
         (tmp_path / "out").write_text("mine")
-        with pytest.raises(FaceGenderError, match="it is no folder"):
+        with pytest.raises(UsageError, match="out is not a folder"):
             again(force=True)
 
     def test_a_place_that_cannot_be_written_is_named_first(self, tmp_path):
-        with pytest.raises(FaceGenderError, match="cannot write"):
+        with pytest.raises(UsageError, match="there is no folder"):
             export("litert", tmp_path / "missing" / "out")
 
 

@@ -204,7 +204,7 @@ def test_a_model_is_not_overwritten_unasked(quick, toy_csv):
 
 def test_force_keeps_the_old_training_until_the_new_one_starts(quick, toy_csv, tmp_path):
     out = shutil.copytree(quick[0], tmp_path / "m")
-    with pytest.raises(BundleError, match="no model folder at typo"):
+    with pytest.raises(UsageError, match="--init typo: there is no such folder"):
         train(toy_csv, out, TrainSettings(init="typo", crop="photo"), force=True)
     train(toy_csv, out, resume=True, workers=1)
     assert load_bundle(out).fingerprint == load_bundle(quick[0]).fingerprint
