@@ -148,14 +148,15 @@ OPENED = Opened()
 
 
 @pytest.fixture
-def work(in_tmp, toy_model, monkeypatch):
+def work(in_tmp, monkeypatch):
     """A folder of photos, their table and a model."""
     from facegender.dataset.prepare import prepare
+    from facegender.models.default_model import BUNDLED
     from tests.conftest import make_tree
 
     make_tree(in_tmp / "photos", persons=3, photos=1)
     prepare("photos", "faces.csv", workers=1)
-    (in_tmp / "model").symlink_to(toy_model)
+    (in_tmp / "model").symlink_to(BUNDLED)
     monkeypatch.setattr(OPENED, "photos", [])
     monkeypatch.setattr(OPENED, "active", True)
     return in_tmp
