@@ -137,7 +137,8 @@ SummaryBy = Annotated[
     ),
 ]
 Attributes = Annotated[
-    Path | None, typer.Option(metavar="CSV", help="A table with path and the column of --summary.")
+    Path | None,
+    typer.Option(exists=True, metavar="CSV", help="A table with path and the column of --summary."),
 ]
 Resume = Annotated[
     bool,
