@@ -1,9 +1,9 @@
 """What older versions wrote still loads, and is answered as before.
 
-`data/before` was written by the code of September 2026, before its modules were moved into rooms:
+`data/before` was written by the code of November 2026, before its modules were moved into rooms:
 a table of crops with its sidecar, predictions of its test rows, an export without the model's
-bytes, the manifest of a model folder, and what ``predict --json`` and ``eval --json`` printed.
-Its photos are made: squares of random colours.
+bytes, the manifest of a model folder, the state of a training that had just begun, and what
+``predict --json`` and ``eval --json`` printed. Its photos are made: squares of random colours.
 """
 
 import json
@@ -20,6 +20,7 @@ from facegender.exporting.manifest import check_place
 from facegender.models.bundle import KERAS, LITERT, MANIFEST, load_bundle
 from facegender.models.default_model import BUNDLED
 from facegender.runtime.files import sha256_of
+from facegender.training.state import read_state
 
 BEFORE = Path(__file__).parent / "data" / "before"
 
@@ -102,3 +103,10 @@ def test_an_export_is_known_for_one(before):
     check_place(before / "export", force=True)
     with pytest.raises(FaceGenderError, match="holds an export already"):
         check_place(before / "export", force=False)
+
+
+def test_where_a_training_stands_is_read(before):
+    state = read_state(before / "training")
+    assert (state.settings.arch, state.settings.init, state.settings.seed) == ("lite", "none", 1)
+    assert (state.epoch, state.step, state.history, state.finished) == (0, 0, [], "")
+    assert state.data == json.loads((before / "facts.json").read_text())["fingerprint"]

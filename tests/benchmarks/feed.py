@@ -24,7 +24,7 @@ from PIL import Image
 from facegender import PrepareSettings, TrainSettings, prepare, train
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.keras_backend import import_keras
-from facegender.training.batches import augment
+from facegender.training.augmentation import augment
 from facegender.training.degradation import degrade
 from facegender.training.events import Epoch
 from facegender.training.fused_norm import fuse_norms

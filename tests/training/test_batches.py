@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from facegender.models.keras_backend import import_keras
-from facegender.training.batches import Batches, augment, balanced_weights
+from facegender.training.augmentation import augment
+from facegender.training.batches import Batches, balanced_weights
 from tests.conftest import pattern
 
 import_keras()
