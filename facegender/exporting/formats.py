@@ -114,9 +114,9 @@ def choose_format(name: str, *, int8: bool = False) -> Format:
 
 
 def _write_litert(source: ExportSource, target: Path) -> None:
-    twin = source.bundle.litert
-    if source.calibration is None and twin is not None:
-        target.write_bytes(twin.read_bytes())  # the very network that predict runs
+    litert = source.bundle.litert
+    if source.calibration is None and litert is not None:
+        target.write_bytes(litert.read_bytes())  # the network that predict runs
     else:
         target.write_bytes(convert_to_litert(source.keras, source.calibration))
 

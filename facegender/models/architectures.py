@@ -1,4 +1,4 @@
-"""The networks. Pure functions from a name to a Keras model and its recipe; no files, no data.
+"""The registry of networks: a name gives a Keras model and its training recipe.
 
 Every network takes uint8 RGB crops (batch, height, width, 3) with values 0 to 255, scales them
 itself, and returns float32 probabilities (batch, 2) in the order of `labels.LABELS`. Its last two
@@ -21,13 +21,13 @@ from facegender.options import check_choice
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What an optimizer is made of.
+    """Settings of an optimizer.
 
     Attributes:
         lr: learning rate, the peak where it is scheduled.
         steps: steps in all.
         schedule: one of `choices.Schedule`.
-        weight_decay: share of a kernel taken away a step at a rate of 1.
+        weight_decay: decoupled weight decay, multiplied by the learning rate at each step.
         label_smoothing: see `Recipe`.
     """
 
@@ -40,24 +40,23 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is trained unless the user says otherwise.
+    """Default training settings of a network.
 
     Attributes:
-        epochs: most epochs.
-        batch_size: photos a step.
+        epochs: maximum number of epochs.
+        batch_size: photos per step.
         lr: learning rate, the peak where it is scheduled.
         patience: epochs without a better validation loss before stopping.
-        augment: whether training crops are varied.
-        class_weights: whether the rarer gender weighs more.
+        augment: whether training crops are augmented.
+        class_weights: whether the rarer gender has a larger weight.
         optimizer: (`Tuning`) -> Keras optimizer.
         schedule: one of `choices.Schedule`.
         weight_decay: of AdamW, on kernels.
-        label_smoothing: share of the target taken from the label and given to both genders
-            alike, since labels err (Szegedy et al., "Rethinking the inception architecture",
+        label_smoothing: share of the target distributed equally over both genders, because
+            some labels are wrong (Szegedy et al., "Rethinking the inception architecture",
             2016).
-        mirrored: whether the finished model averages a crop and its mirror image.
-        tuning_epochs, tuning_lr: epochs and learning rate where training starts from the weights
-            of a model instead of random ones.
+        mirrored: whether the final model averages a crop and its mirror image.
+        tuning_epochs, tuning_lr: epochs and learning rate for fine-tuning a trained model.
     """
 
     epochs: int
@@ -85,13 +84,13 @@ class Architecture:
     build: Callable[[Any, Any, int], Any]
     """(keras, crops, seed) -> features: the layers between the input and the last dense layer."""
     min_side: int | None = None
-    """Pixels of the smallest side that it takes besides its own size; None means only its own."""
+    """Minimum side of the crops it accepts, in pixels; None means only the size of `geometry`."""
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Refuse crops of a size that the network does not take.
+        """Check that the network accepts crops of a size.
 
         Raises:
-            UsageError: what it takes instead.
+            UsageError: it does not; the hint says which sizes it accepts.
         """
         if size == self.geometry.size or (self.min_side and min(size) >= self.min_side):
             return
@@ -111,7 +110,7 @@ DEFAULT: Final = Arch.COMPACT.value
 def register(
     geometry: Geometry, recipe: Recipe, min_side: int | None = None
 ) -> Callable[[Callable[[Any, Any, int], Any]], Callable[[Any, Any, int], Any]]:
-    """Enter a function ``features(keras, crops, seed)`` in the registry under its own name."""
+    """Register a function ``features(keras, crops, seed)`` under its own name."""
 
     def enter(features: Callable[[Any, Any, int], Any]) -> Callable[[Any, Any, int], Any]:
         name = features.__name__
@@ -169,15 +168,15 @@ def compile_for_training(model: Any, recipe: Recipe, tuning: Tuning) -> None:
         optimizer=recipe.optimizer(tuning),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=tuning.label_smoothing),
         metrics=["accuracy"],
-        jit_compile=False,  # measured: XLA is slower than oneDNN on CPUs for both networks
+        jit_compile=False,  # XLA was measured to be slower than oneDNN on CPUs
     )
 
 
 def mirrored(model: Any) -> Any:
-    """Return a network that looks at a crop and at its mirror image, with the same weights.
+    """Return a network that averages a crop and its mirror image, with the same weights.
 
-    The features of both are averaged before the last dense layer, which is to average the
-    logits. The order of the weights is that of `model`.
+    The features of both are averaged before the last dense layer, which is equivalent to averaging
+    the logits. The order of the weights is that of `model`.
     """
     from facegender.models.keras_backend import import_keras
 
@@ -192,7 +191,7 @@ def mirrored(model: Any) -> Any:
 
 
 def _adadelta(tuning: Tuning) -> Any:
-    """Adadelta as Keras defaulted to in 2015."""
+    """Return Adadelta with the defaults of Keras in 2015."""
     from facegender.models.keras_backend import import_keras
 
     return import_keras().optimizers.Adadelta(
@@ -201,7 +200,7 @@ def _adadelta(tuning: Tuning) -> Any:
 
 
 def learning_rate(tuning: Tuning) -> Any:
-    """The learning rate, or its schedule."""
+    """Return the learning rate, or its schedule."""
     from facegender.models.keras_backend import import_keras
 
     if tuning.schedule == Schedule.CONSTANT:
@@ -222,7 +221,7 @@ def _adamw(tuning: Tuning) -> Any:
     optimizer = import_keras().optimizers.AdamW(
         learning_rate(tuning), weight_decay=tuning.weight_decay
     )
-    # Decay pulls on kernels only: on scales and offsets of batch norm it would only hurt.
+    # Decay applies to kernels only, not to biases and the parameters of batch norm.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
@@ -256,5 +255,5 @@ _COMPACT: Final = Recipe(
 
 register(Geometry(CropKind.BOX, 64, 64), _COMPACT, min_side=32)(layouts.compact)
 
-# Its rate is that of a start from ImageNet's weights; from the bundled model's, see `tuning_lr`.
+# The learning rate is for ImageNet weights; for the bundled model's weights, see `tuning_lr`.
 register(Geometry(CropKind.BOX, 96, 96), replace(_COMPACT, lr=1e-3), min_side=32)(layouts.lite)

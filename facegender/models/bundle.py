@@ -30,7 +30,7 @@ LITERT = "model.tflite"
 HISTORY = "history.csv"
 CARD = "README.md"
 LAST = "last"
-"""Folder with the state that `train --resume` needs; in no export."""
+"""Folder with the state that `train --resume` needs; never exported."""
 
 DEFAULT_THRESHOLD = 0.7
 """Below this probability of the likelier gender a face is called uncertain."""
@@ -42,12 +42,12 @@ class Bundle:
     """A model folder whose files were checked against its manifest.
 
     Attributes:
-        folder: where it lies.
-        geometry: how faces become crops.
+        folder: its path.
+        geometry: how faces are cropped.
         threshold: probability below which a face is uncertain, 0.5 to 1.
         arch: the network's name.
         files: role (such as ``model.keras``) -> path.
-        manifest: everything in facegender.json.
+        manifest: the content of facegender.json.
     """
 
     folder: Path
@@ -59,12 +59,12 @@ class Bundle:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that equal weights share, however often they are saved."""
+        """16 hexadecimal digits that depend on the weights only, not on when they were saved."""
         return str(self.manifest["fingerprint"])
 
     @property
     def litert(self) -> Path | None:
-        """The LiteRT file for prediction, None where the bundle has none."""
+        """The LiteRT file for prediction, None if the bundle has none."""
         return self.files.get(LITERT)
 
     def load_keras(self) -> Any:
@@ -86,7 +86,7 @@ class Bundle:
 
 
 def check_shapes(bundle: Bundle, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
-    """Refuse a network whose input or output is not what the manifest says.
+    """Check the input and output of a network against the manifest.
 
     Args:
         bundle: the bundle that the network belongs to.
@@ -108,7 +108,7 @@ def load_bundle(folder: Path) -> Bundle:
     """Read and check a model folder; its network is not loaded yet.
 
     Raises:
-        BundleError: no such folder, no model in it, a file missing, cut or exchanged, another
+        BundleError: no such folder, no model in it, a missing, truncated or replaced file, another
             label order, an unknown crop, or a newer schema.
     """
     manifest = load_manifest(folder)
@@ -199,7 +199,7 @@ def _replace(
 
 
 def holds_model(folder: Path) -> bool:
-    """Tell whether a folder holds a bundle or the state of an unfinished training."""
+    """Return whether a folder holds a bundle or the state of an unfinished training."""
     return (folder / MANIFEST).exists() or (folder / LAST / "state.json").exists()
 
 
@@ -225,7 +225,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> float:
-    """Refuse the NaN and Infinity that Python would read, and no other reader of JSON."""
+    """Refuse NaN and Infinity, which Python reads although they are not JSON."""
     raise ValueError(f"it holds {text}")
 
 
@@ -246,21 +246,23 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         raise BundleError(f"{file} has the threshold {threshold!r}, expected 0.5 to 1", _AGAIN)
     temperature = manifest.get("temperature")
     if not isinstance(temperature, float) or not 0 < temperature < math.inf:
-        raise BundleError(f"{file} has the temperature {temperature!r}", _AGAIN)
+        raise BundleError(
+            f"{file} has the temperature {temperature!r}, expected a number above 0", _AGAIN
+        )
     if not re.fullmatch(r"[0-9a-f]{16}", str(manifest.get("fingerprint"))):
         raise BundleError(f"{file} has no fingerprint", _AGAIN)
     if not isinstance(manifest.get("files"), dict):
         raise BundleError(f"{file} names no files", _AGAIN)
     for key in ("data", "metrics", "training"):
         if not isinstance(manifest.get(key, {}), dict):
-            raise BundleError(f"{file} has {key} that are none", _AGAIN)
+            raise BundleError(f"{file}: {key!r} is not a JSON object", _AGAIN)
 
 
 def check_file(folder: Path, role: str, entry: Any) -> Path:
-    """Return the path of a file that the manifest names, if it is that very file.
+    """Return the path of a file that the manifest names, after checking its size and hash.
 
     Raises:
-        BundleError: it is missing, cut, exchanged or unreadable, or lies outside the folder.
+        BundleError: it is missing, truncated, replaced, unreadable or outside the folder.
     """
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):

@@ -1,4 +1,4 @@
-"""Which model predicts where none is given."""
+"""Choosing the model that predicts if none is given."""
 
 from __future__ import annotations
 

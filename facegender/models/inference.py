@@ -1,4 +1,4 @@
-"""The ways to run a bundle's network on crops."""
+"""Running a bundle's network on crops, with LiteRT or Keras."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Probabilities = NDArray[np.float32]
 """float32 (crops, 2): probability of female and of male; rows sum to 1."""
 
 TOLERANCE = 1e-3
-"""Largest difference allowed between a twin's probabilities and its Keras model's."""
+"""Maximum difference allowed between the probabilities of LiteRT and Keras."""
 BATCH = 64
 """Crops that a network is given at once."""
 PIECE = 4
@@ -43,10 +43,10 @@ class LiteRtNetwork:
 
     Args:
         content: the .tflite file's bytes.
-        threads: threads of one call.
+        threads: threads per call.
 
     Raises:
-        BundleError: it is no LiteRT model.
+        BundleError: it is not a LiteRT model.
     """
 
     def __init__(self, content: bytes, *, threads: int | None = None) -> None:
@@ -100,14 +100,14 @@ class KerasNetwork:
 
 
 def load_network(bundle: Bundle, *, threads: int | None = None) -> Network:
-    """Load a bundle's twin, or its Keras model where it has none, and try it once.
+    """Load a bundle's LiteRT model, or its Keras model if it has none, and run it once.
 
-    Where faces must be found, finding takes most of the time and all cores, so the network then
-    keeps to one thread.
+    If faces are detected, the detector takes most of the time and all cores, so the network then
+    uses one thread.
 
     Args:
         bundle: the model folder.
-        threads: of a call of the twin where no faces must be found; None means one a core.
+        threads: threads per call if no faces are detected; None means one per core.
 
     Raises:
         BundleError: it cannot be loaded, does not fit the manifest, or gives no probabilities.
@@ -115,9 +115,9 @@ def load_network(bundle: Bundle, *, threads: int | None = None) -> Network:
     network: Network
     if bundle.litert is not None:
         threads = 1 if bundle.geometry.finds else threads
-        twin = LiteRtNetwork(bundle.litert.read_bytes(), threads=threads)
-        check_shapes(bundle, twin.input_shape, twin.output_shape)
-        network = twin
+        litert = LiteRtNetwork(bundle.litert.read_bytes(), threads=threads)
+        check_shapes(bundle, litert.input_shape, litert.output_shape)
+        network = litert
     else:
         network = KerasNetwork(bundle.load_keras())
     try:
@@ -131,16 +131,17 @@ def load_network(bundle: Bundle, *, threads: int | None = None) -> Network:
 
 
 def check_answers(bundle: Bundle, answers: Probabilities) -> None:
-    """Refuse a network whose answers are not two probabilities.
+    """Check that a network returned two probabilities that sum to 1 for each crop.
 
     Raises:
-        BundleError: one of them is not.
+        BundleError: it did not.
     """
     with np.errstate(invalid="ignore"):
         bad = ~(np.abs(answers.sum(axis=1) - 1) < 1e-3)
     if bad.any():
         raise BundleError(
-            f"{bundle.folder}: its network gives {answers[bad][0].tolist()}, not two probabilities",
+            f"{bundle.folder}: its network returns {answers[bad][0].tolist()}, "
+            "not two probabilities",
             "Its weights are damaged; train it again.",
         )
 
@@ -156,8 +157,8 @@ def convert_to_litert(model: Any, calibration: Crops | None = None) -> bytes:
 
     Args:
         model: the Keras model.
-        calibration: None keeps the float32 weights. Crops make weights and activations int8, of
-            the ranges that these crops show; crops stay uint8 and probabilities float32.
+        calibration: None keeps float32 weights. With crops, weights and activations are quantised
+            to int8, with the ranges observed on them; input stays uint8, output float32.
 
     Raises:
         FaceGenderError: the conversion failed.
@@ -176,7 +177,7 @@ def convert_to_litert(model: Any, calibration: Crops | None = None) -> bytes:
 
 
 def _int8(crops: Crops) -> dict[str, Any]:
-    """The converter's options for int8 weights and activations."""
+    """Return the converter's options for int8 weights and activations."""
     from facegender.models.keras_backend import import_keras
 
     import_keras()
@@ -190,10 +191,10 @@ def _int8(crops: Crops) -> dict[str, Any]:
 
 
 def compare(ours: Probabilities, other: Probabilities) -> tuple[float, int]:
-    """Compare two networks' answers to the same crops.
+    """Compare the probabilities of two networks for the same crops.
 
     Returns:
-        the largest difference in probability, and the number of flips among crops whose
+        the largest difference in probability, and the number of changed labels among crops whose
         probability is further than `TOLERANCE` from one half.
     """
     if not len(ours):

@@ -1,4 +1,4 @@
-"""Which files of a model folder are whole; a damaged folder is an answer, not an error."""
+"""Checking the files of a model folder; a damaged file is reported, not raised."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class FileState:
     """A file that the manifest names.
 
     Attributes:
-        role: what it is, such as ``model.keras``.
-        name: what it is called in the folder.
-        bytes: its size, as it should be.
-        sha256: its content's hash, as it should be.
-        state: ``whole``, ``missing`` or ``damaged`` (cut, changed or unreadable).
-        problem: what is wrong, as a sentence; "" where it is whole.
+        role: such as ``model.keras``.
+        name: its name in the folder.
+        bytes: the expected size.
+        sha256: the expected hash.
+        state: ``whole``, ``missing`` or ``damaged`` (truncated, changed or unreadable).
+        problem: what is wrong, as a sentence; "" if it is whole.
     """
 
     role: str
@@ -45,12 +45,12 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class BundleState:
-    """A model folder as it lies on disk.
+    """The state of a model folder on disk.
 
     Attributes:
         folder: the folder.
-        manifest: what its facegender.json says.
-        files: the files that it names, in its order.
+        manifest: the content of its facegender.json.
+        files: the files that the manifest names, in its order.
     """
 
     folder: Path
@@ -59,17 +59,17 @@ class BundleState:
 
     @property
     def fingerprint(self) -> str:
-        """The model's fingerprint, as the manifest says."""
+        """The model's fingerprint, from the manifest."""
         return str(self.manifest["fingerprint"])
 
     @property
     def whole(self) -> bool:
-        """Whether every file is the one that the manifest describes."""
+        """Whether every file has the size and hash that the manifest states."""
         return all(file.state == "whole" for file in self.files)
 
     @property
     def card(self) -> str:
-        """The model card's text, "" where there is none that is whole."""
+        """The text of the model card, "" if it is missing or damaged."""
         cards = [file for file in self.files if file.role == CARD and file.state == "whole"]
         return (self.folder / cards[0].name).read_text("utf-8") if cards else ""
 
@@ -82,7 +82,7 @@ class BundleState:
 
 
 def inspect_bundle(folder: str | os.PathLike[str]) -> BundleState:
-    """Look at every file of a model folder.
+    """Check every file of a model folder.
 
     Raises:
         BundleError: there is no model, or its manifest cannot be used.

@@ -1,4 +1,4 @@
-"""``model.keras``: refused before Keras reads it unless it is an archive as Keras writes it."""
+"""Checking that ``model.keras`` is an archive as Keras writes it, before Keras reads it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Final
 
 MEMBERS: Final = frozenset(("metadata.json", "config.json", "model.weights.h5"))
-"""What Keras puts into the file of a network without assets, as all of ours are."""
+"""Members of the archive of a network without assets, which our networks do not have."""
 MAX_EXPANSION: Final = 20
-"""Weights hardly pack: what unpacks to more than this times the file is a bomb."""
+"""Maximum ratio of unpacked to packed size: weights hardly compress, so more is a zip bomb."""
 
 
 def refuse_odd_archive(file: Path) -> None:
-    """Refuse a file that is no such archive.
+    """Refuse a file that is not such an archive.
 
-    Keras would choose another reader by the name (legacy HDF5, which had ways to run code), and
-    unpack assets and pickled arrays that no network of ours has.
+    Keras would choose another reader by the name (legacy HDF5, which could run code), and would
+    unpack assets and pickled arrays, which our networks do not have.
 
     Raises:
-        ValueError: it says why.
+        ValueError: the reason.
     """
     if file.suffix != ".keras":
         raise ValueError("its name does not end in .keras")
@@ -29,14 +29,14 @@ def refuse_odd_archive(file: Path) -> None:
         infos = archive.infolist()
     names = sorted(info.filename for info in infos)
     if names != sorted(MEMBERS):
-        raise ValueError(f"it holds {', '.join(names)[:200] or 'nothing'}, not a network alone")
+        raise ValueError(f"it holds {', '.join(names)[:200] or 'nothing'}, not only a network")
     unpacked = sum(info.file_size for info in infos)
     if unpacked > MAX_EXPANSION * file.stat().st_size:
         raise ValueError(f"it unpacks to {unpacked:,} bytes")
 
 
 def cause_of(error: BaseException) -> str:
-    """Return what went wrong first, as one line: Keras repeats whole configurations around it."""
+    """Return the first exception of a chain as one line; Keras wraps it in long configurations."""
     while error.__context__ is not None:
         error = error.__context__
     return " ".join(str(error).split())[:300] or type(error).__name__

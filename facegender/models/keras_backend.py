@@ -1,4 +1,4 @@
-"""Keras on TensorFlow, imported late and without noise."""
+"""Importing Keras on TensorFlow, late and silently."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def _quiet_tensorflow() -> None:
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     tf.get_logger().setLevel("ERROR")
-    tf.constant(0) + 1  # the first operation logs the processor's features: let it, unheard
+    tf.constant(0) + 1  # the first operation logs CPU features; run it while output is hidden
 
 
 def threads() -> dict[str, int]:
-    """Return the thread counts that equal results depend on (0 means TensorFlow's choice)."""
+    """Return the thread counts that results depend on (0 means TensorFlow's choice)."""
     import tensorflow as tf
 
     config: Any = tf.config.threading
@@ -61,7 +61,7 @@ def threads() -> dict[str, int]:
 
 
 def several_devices() -> bool:
-    """Whether a network that is built now is to be trained on several devices at once."""
+    """Return whether networks are built for training on several devices."""
     import tensorflow as tf
 
     return bool(tf.distribute.has_strategy())

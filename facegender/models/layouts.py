@@ -1,8 +1,8 @@
-"""How the networks are laid out: the layers between the crops and the last dense layer.
+"""Network definitions: the layers between the crops and the last dense layer.
 
 Each function takes Keras, uint8 RGB crops (batch, height, width, 3) with values 0 to 255 as a
-symbolic tensor, and a seed of dropout; it scales the crops itself and returns float features
-(batch, number). `model` gives them an input size, a recipe and the last layers.
+symbolic tensor, and a seed for dropout; it scales the crops and returns float features
+(batch, features). `architectures` adds the input size, the recipe and the last layers.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ LITE0: Final = (
     (3, 5, 1, 6, 112),
     (1, 5, 2, 6, 192),
 )
-"""Blocks of `lite`: repeats, kernel, stride of the first, expansion, channels."""
+"""Stages of `lite`: repeats, kernel, stride of the first block, expansion, channels."""
 
 
 def normalization(keras: Any, **options: Any) -> Any:
-    """Batch norm, by the whole batch where several devices share it."""
+    """Return batch norm, over the whole batch if several devices share it."""
     from facegender.models.keras_backend import several_devices
 
     return keras.layers.BatchNormalization(synchronized=several_devices(), **options)
 
 
 def classic(keras: Any, crops: Any, seed: int) -> Any:
-    """Lay out the 2015 article's network: four convolutions, two dense layers, 7,538,178 weights.
+    """Build the 2015 article's network: four convolutions, two dense layers, 7,538,178 weights.
 
     "Full" borders are zero padding of kernel - 1 on each side; batch norm follows the ReLU.
     """
@@ -50,10 +50,10 @@ def classic(keras: Any, crops: Any, seed: int) -> Any:
 
 
 def compact(keras: Any, crops: Any, seed: int) -> Any:
-    """Lay out a small residual network of 888,930 weights, to be trained from scratch.
+    """Build a small residual network of 888,930 weights, to be trained from scratch.
 
-    Plain 3x3 convolutions with batch norm, since CPUs run them nearer to their peak than
-    depthwise ones. Source of the block: He et al., "Deep residual learning for image
+    Plain 3x3 convolutions with batch norm, because they use CPUs more efficiently than depthwise
+    convolutions. Source of the block: He et al., "Deep residual learning for image
     recognition", 2016; average pooling in the shortcut: He et al., "Bag of tricks", 2019.
     """
     layers = keras.layers
@@ -79,13 +79,13 @@ def compact(keras: Any, crops: Any, seed: int) -> Any:
 
 
 def lite(keras: Any, crops: Any, seed: int) -> Any:
-    """Lay out the beginning of EfficientNet-Lite0: 12 of its 16 blocks, 944,546 weights.
+    """Build the first 12 of the 16 blocks of EfficientNet-Lite0, 944,546 weights.
 
-    What follows is for a thousand kinds of things and would not pay: three more blocks like the
-    last one, one of 320 channels and a layer of 1,280 hold four fifths of the weights. Depthwise
-    convolutions need few multiplications and memory, and weights made on ImageNet fit. Source:
-    Tan and Le, "EfficientNet", 2019, without squeeze-and-excitation and with ReLU6, as its
-    authors published EfficientNet-Lite in 2020; crops are scaled as they did.
+    The remaining blocks hold four fifths of the weights and are specific to the thousand classes
+    of ImageNet. Depthwise convolutions need few multiplications and little memory, and pretrained
+    ImageNet weights are available. Source: Tan and Le, "EfficientNet", 2019, without
+    squeeze-and-excitation and with ReLU6, as its authors published EfficientNet-Lite in 2020;
+    crops are scaled as they did.
     """
     layers = keras.layers
 
