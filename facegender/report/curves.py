@@ -1,4 +1,4 @@
-"""The curves of a report: ranking, reliability, and coverage."""
+"""The curves of a report: ROC, precision-recall, reliability and coverage."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from facegender.evaluation.evaluate import Evaluation
 
 MAX_GROUPS = 12
-"""Groups whose curves are drawn, for each column."""
+"""Maximum number of groups per column whose curves are drawn."""
 _POINTS = 400
-"""Most points of a curve: more than a screen shows."""
+"""Maximum number of points of a curve: more than a screen shows."""
 
 
 def curves(result: Evaluation) -> str:
-    """ROC and precision-recall curves, reliability, accuracy against coverage."""
+    """Return the ROC and precision-recall curves, reliability, and accuracy against coverage."""
     plots = [*_ranking(result), _reliability(result), _coverage(result)]
     return f'<div class="plots">{"".join(plots)}</div>'
 
@@ -75,13 +75,13 @@ def _group_figure(answers: Predictions, name: str) -> str:
     )
     claims = line_plot(
         f"Reliability of {name}, ECE {100 * metrics['ece']:.1f} %",
-        share_axis("probability claimed", 0.5),
-        share_axis("share right", min(0.5, *(share for _, share, _ in rows))),
+        share_axis("predicted probability", 0.5),
+        share_axis("share of correct answers", min(0.5, *(share for _, share, _ in rows))),
         [Line([(0.5, 0.5), (1, 1)], "guide"), Line([row[:2] for row in rows], marks=True)],
     )
     numbers = table(
         f"Reliability of {name}",
-        ("probability claimed", "right", "photos"),
+        ("predicted probability", "right", "photos"),
         [(f"{100 * c:.1f} %", f"{100 * r:.1f} %", f"{n:,}") for c, r, n in rows],
     )
     caption = (
@@ -131,9 +131,9 @@ def _reliability(result: Evaluation) -> str:
     ends = [wilson(row["accuracy"], row["photos"]) for row in rows]
     bars = [Line([(x, low), (x, high)]) for (x, _), (low, high) in zip(points, ends, strict=True)]
     plot = line_plot(
-        "Reliability diagram: share of right answers against the probability claimed",
-        share_axis("probability claimed", 0.5),
-        share_axis("share right", min((0.5, *(low for low, _ in ends)))),
+        "Reliability diagram: share of correct answers against the predicted probability",
+        share_axis("predicted probability", 0.5),
+        share_axis("share of correct answers", min((0.5, *(low for low, _ in ends)))),
         [Line([(0.5, 0.5), (1, 1)], "guide"), *bars, Line(points, marks=True)],
     )
     numbers = [
@@ -147,7 +147,7 @@ def _reliability(result: Evaluation) -> str:
         for row, (low, high) in zip(rows, ends, strict=True)
     ]
     heads = ("bin", "photos", "claimed", "right", "interval, photos independent")
-    caption = "Reliability; dashed: where claims are true"
+    caption = "Reliability; dashed: perfect calibration"
     return figure(caption, plot, table("Reliability", heads, numbers))
 
 
@@ -157,7 +157,7 @@ def _coverage(result: Evaluation) -> str:
     plot = line_plot(
         "Accuracy against coverage as the threshold rises",
         Axis("photos with a sure answer"),
-        share_axis("share right among them", min((y for _, y in points), default=0.5)),
+        share_axis("share of correct answers", min((y for _, y in points), default=0.5)),
         [Line(points)],
     )
     numbers = [
@@ -173,7 +173,7 @@ def _coverage(result: Evaluation) -> str:
 
 
 def _thinned(x: Any, y: Any) -> list[tuple[float, float]]:
-    """At most `_POINTS` points of a curve, its ends kept."""
+    """Return at most `_POINTS` points of a curve, including its ends."""
     kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS)).round().astype(int))
     return [(float(x[i]), float(y[i])) for i in kept]
 

@@ -1,4 +1,4 @@
-"""Thumbnails of the surest mistakes and of the most doubtful photos."""
+"""Thumbnails of the most confident mistakes and of the least certain photos."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 SIDE = 128
 PARTS = 3
-"""Parts of a path that are shown, counted from its end."""
+"""Number of trailing parts of a path that are shown."""
 SHOWN = ("age", "race")
 MARGIN = 0.2
-"""What is shown around the detector's box, as a share of it."""
+"""Margin shown around the detector's box, as a share of its size."""
 
 
 class Entry(NamedTuple):
@@ -49,13 +49,13 @@ def gallery(
     count: int,
     workers: int | None = None,
 ) -> str:
-    """Return HTML with at most `count` surest mistakes and as many doubtful photos.
+    """Return HTML with at most `count` most confident mistakes and as many least certain photos.
 
     Args:
         result: the evaluation.
-        geometry, detector: as its predictor has them, to show the face that was judged.
+        geometry, detector: those of its predictor, to show the face that was classified.
         count: 0 shows none, for private photos.
-        workers: processes that read photos; None means one a core.
+        workers: processes that read photos; None means one per core.
     """
     if count < 1:
         return ""
@@ -67,7 +67,7 @@ def gallery(
     doubtful = answered[np.argsort(np.abs(p_male - 0.5)[answered], kind="stable")][:count]
     make = partial(_thumbnail, geometry=geometry, detector=detector)
     parts = []
-    for heading, rows in (("The surest mistakes", surest), ("The most doubtful", doubtful)):
+    for heading, rows in (("The most confident mistakes", surest), ("The least certain", doubtful)):
         entries = [
             Entry(
                 result.samples.paths[row],
@@ -97,18 +97,18 @@ def _item(entry: Entry, picture: str) -> str:
 
 
 def _shown(path: str) -> str:
-    """The end of a path: its folders tell whose photo it is, all of it would fill a screen."""
+    """Return the end of a path, which identifies the photo and fits on the page."""
     return "/".join(Path(path).parts[-PARTS:])
 
 
 def _attributes(samples: Samples, row: int) -> str:
-    """Age, race and the like, as far as the table has them."""
+    """Return age, race and similar attributes, if the table has them."""
     cells = (column[row] for name, column in samples.attributes.items() if name in SHOWN)
     return ", ".join(cell for cell in cells if cell)
 
 
 def _thumbnail(path: str, geometry: Geometry, detector: Detector) -> str:
-    """Return the judged face as a data URL, "" where it cannot be read any more."""
+    """Return the face as a data URL, "" if the photo cannot be read any more."""
     try:
         photo = decode_photo(read_bytes(path)).pixels
     except PhotoError:

@@ -22,8 +22,8 @@ class Axis:
 
     Attributes:
         title: what it shows.
-        low, high: its ends.
-        ticks: values that are named.
+        low, high: its range.
+        ticks: labelled values.
         percent: whether ticks are shown in percent.
     """
 
@@ -34,19 +34,19 @@ class Axis:
     percent: bool = True
 
     def text(self, value: float) -> str:
-        """Return a tick's name."""
+        """Return the label of a tick."""
         return f"{100 * value:.4g} %" if self.percent else f"{value:.4g}"
 
     def share(self, value: float) -> float:
-        """Return where a value lies between the ends, 0 to 1."""
+        """Return the position of a value on the axis, 0 to 1."""
         span = self.high - self.low
         return min(max((value - self.low) / span if span else 0.0, 0.0), 1.0)
 
 
-def share_axis(title: str, least: float) -> Axis:
-    """Return an axis in percent from a round share, not above the least value, to 100 %."""
-    step = next((s for s in (0.01, 0.02, 0.05, 0.1) if least >= 1 - 5 * s), 0.2)
-    count = min(5, max(2, math.ceil(round((1 - least) / step, 9))))
+def share_axis(title: str, lowest: float) -> Axis:
+    """Return an axis in percent from a round value at or below `lowest` to 100 %."""
+    step = next((s for s in (0.01, 0.02, 0.05, 0.1) if lowest >= 1 - 5 * s), 0.2)
+    count = min(5, max(2, math.ceil(round((1 - lowest) / step, 9))))
     ticks = tuple(round(1 - step * (count - i), 3) for i in range(count + 1))
     return Axis(title, ticks[0], 1.0, ticks)
 
@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A row of a forest plot: a value with its interval, or None where it is too small to say."""
+    """A row of a forest plot: a value with its interval, or None if the group is too small."""
 
     name: str
     value: float | None
@@ -76,7 +76,7 @@ def line_plot(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
     Args:
         title: the text alternative.
         x, y: the axes.
-        lines: drawn in order.
+        lines: in drawing order.
     """
 
     def place(point: tuple[float, float]) -> tuple[float, float]:
@@ -97,7 +97,7 @@ def line_plot(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
 
 
 def forest_plot(title: str, axis: Axis, rows: Sequence[Interval], reference: float | None) -> str:
-    """Return a plot of values with their intervals, a row each, and a line at a reference."""
+    """Return a forest plot: a row for each value with its interval, and a reference line."""
     step, left = 26, 190
     height = _TOP + step * len(rows) + _BOTTOM
     wide = WIDTH - left - _RIGHT
@@ -154,8 +154,8 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def _short(words: str, most: int = 24) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"
+def _short(words: str, max_length: int = 24) -> str:
+    return words if len(words) <= max_length else words[: max_length - 1] + "…"
 
 
 def _svg(title: str, height: float, parts: Sequence[str]) -> str:

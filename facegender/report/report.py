@@ -1,4 +1,4 @@
-"""An evaluation -> one self-contained HTML file that anyone can open, print and read aloud."""
+"""Writing an evaluation as one self-contained, accessible and printable HTML file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def render_report(
 
     Args:
         result: the evaluation.
-        predictor: the model that was judged.
+        predictor: the model that was evaluated.
         shown: photos in each part of the gallery; 0 for private photos.
         command: how the report was made.
     """
@@ -43,16 +43,16 @@ def render_report(
         f"Model {predictor.bundle.folder}, fingerprint {predictor.bundle.fingerprint}", "soft"
     )
     parts = [
-        ("leaks", "Can the numbers be believed?", sections.leaks(result)),
+        ("leaks", "Leakage and warnings", sections.leaks(result)),
         ("data", "The photos", sections.data(result)),
-        ("numbers", "How good", sections.headline(result)),
-        ("groups", "For whom", sections.groups(result)),
-        ("curves", "How sure", curves(result) + group_curves(result)),
-        ("stress", "Under stress", sections.stress(result)),
-        ("comparison", "Against another model", sections.comparison(result)),
+        ("numbers", "Metrics", sections.headline(result)),
+        ("groups", "Groups", sections.groups(result)),
+        ("curves", "Calibration and coverage", curves(result) + group_curves(result)),
+        ("stress", "Robustness", sections.stress(result)),
+        ("comparison", "Comparison with another model", sections.comparison(result)),
         (
             "gallery",
-            "Where it fails",
+            "Mistakes",
             gallery(result, geometry, detector, shown, predictor.workers),
         ),
         ("learning", "How it was trained", learning_curve(predictor.bundle)),
@@ -64,7 +64,7 @@ def render_report(
 
 
 def learning_curve(bundle: Bundle) -> str:
-    """Return the losses of each epoch as a plot with its numbers; "" without a history."""
+    """Return a plot and table of the losses of each epoch; "" without a history."""
     if HISTORY not in bundle.files:
         return ""
     with bundle.files[HISTORY].open(newline="", encoding="utf-8") as file:
@@ -72,10 +72,10 @@ def learning_curve(bundle: Bundle) -> str:
     if not rows:
         return ""
     epochs = [float(row["epoch"]) for row in rows]
-    most = max(float(row[name]) for row in rows for name in ("loss", "val_loss"))
+    highest = max(float(row[name]) for row in rows for name in ("loss", "val_loss"))
     ticks = sorted({round(1 + (len(rows) - 1) * i / 4) for i in range(5)})
     x = Axis("epoch", 1, max(len(rows), 2), tuple(map(float, ticks)), percent=False)
-    top = max(0.1, round(most + 0.05, 1))
+    top = max(0.1, round(highest + 0.05, 1))
     y = Axis("loss", 0, top, tuple(round(top * i / 4, 3) for i in range(5)), percent=False)
     lines = [
         Line([(e, float(row[name])) for e, row in zip(epochs, rows, strict=True)], kind)

@@ -1,4 +1,4 @@
-"""The sections of a report, each from an evaluation to HTML."""
+"""The sections of a report: each function renders a part of an evaluation as HTML."""
 
 from __future__ import annotations
 
@@ -34,24 +34,22 @@ TITLES = {
     "ece": "calibration error (15 bins)",
 }
 _MAX_MARKS, _MAX_ROWS = 40, 1000
-"""Groups in a plot and in its table: `--by person` may have many thousands."""
+"""Maximum number of groups in a plot and in its table: `--by person` may have thousands."""
 _SHARES = ("accuracy", "recall", "precision", "balanced", "f1", "ece")
 
 
 def verdict(result: Evaluation) -> str:
-    """Three sentences: how good, for whom worst, how sure."""
+    """Return three sentences: accuracy, the worst group, and confidence."""
     value, interval = show_estimate("accuracy", result.metrics["accuracy"])
-    first = (
-        f"Of {len(result.samples):,} photos {value} ({interval}) were called as they are labelled."
-    )
+    first = f"Of {len(result.samples):,} photos {value} ({interval}) were classified as labelled."
     second = _for_whom(result)
     level = result.calibration["uncertain"]
-    third = "No answer was sure."
+    third = "No answer reached the threshold."
     if level["accuracy"] is not None:
         third = (
             f"{100 * level['coverage']:.1f} % of the photos got an answer of at least "
             f"{100 * level['threshold']:g} % probability, and {100 * level['accuracy']:.1f} % of "
-            "these were right."
+            "these were correct."
         )
     return paragraph(f"{first} {second} {third}", "verdict")
 
@@ -69,13 +67,13 @@ def _for_whom(result: Evaluation) -> str:
 
 
 def leaks(result: Evaluation) -> str:
-    """What the rows share with the training rows, and other warnings."""
+    """Return what the rows share with the training rows, and other warnings."""
     parts = [paragraph(f"{text}.", "alarm") for text in result.warnings]
     found = result.leakage
     if found is None:
         return "".join(parts) + paragraph(
-            "Copies of training photos were not looked for: the table has no training rows, or "
-            "they were left out (--no-leaks).",
+            "Copies of training photos were not searched for: the table has no training rows, or "
+            "--no-leaks was given.",
             "soft",
         )
     counts = (len(found.exact), len(found.near), len(found.persons))
@@ -84,7 +82,7 @@ def leaks(result: Evaluation) -> str:
             paragraph(
                 f"{counts[0]:,} of these photos are among the training photos byte for byte, "
                 f"{counts[1]:,} more look the same as one, and {counts[2]:,} persons are in both. "
-                "The numbers flatter the model.",
+                "The numbers overestimate the model.",
                 "alarm",
             )
         )
@@ -96,13 +94,13 @@ def leaks(result: Evaluation) -> str:
         )
     pairs = [*found.exact, *found.near][:50]
     if pairs:
-        copies = table("Copies, at most 50", ("photo judged", "training photo"), pairs)
+        copies = table("Copies, at most 50", ("photo evaluated", "training photo"), pairs)
         parts.append(f"<details><summary>Which photos</summary>{copies}</details>")
     return "".join(parts)
 
 
 def data(result: Evaluation) -> str:
-    """Which rows were judged."""
+    """Return which rows were evaluated."""
     labels = result.answers.labels
     persons = len(set(result.samples.persons) - {""})
     rows = [
@@ -114,11 +112,11 @@ def data(result: Evaluation) -> str:
         ("without a face (errors)", f"{result.no_face:,}"),
         ("unreadable (errors)", f"{result.unreadable:,}"),
     ]
-    return table("The rows judged", (), rows)
+    return table("The rows evaluated", (), rows)
 
 
 def headline(result: Evaluation) -> str:
-    """Every metric with its interval, and the confusion matrix."""
+    """Return every metric with its interval, and the confusion matrix."""
     rows = [(TITLES[n], *show_estimate(n, value)) for n, value in result.metrics.items()]
     chance = result.calibration["chance_ece"]
     if chance is not None:
@@ -138,7 +136,7 @@ def headline(result: Evaluation) -> str:
 
 
 def groups(result: Evaluation) -> str:
-    """A forest plot and a table for each grouping, the worst first."""
+    """Return a forest plot and a table for each grouping, the worst group first."""
     parts = [_grouping(result, by, found) for by, found in result.groups.items()]
     return f'<div class="plots">{"".join(parts)}</div>' if parts else ""
 
@@ -156,7 +154,7 @@ def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> 
         for value in order[:_MAX_MARKS]
     ]
     plot = forest_plot(
-        f"Accuracy by {by} with intervals of 95 %; the line is that of all rows",
+        f"Accuracy by {by} with intervals of 95 %; the line is the accuracy of all rows",
         _axis_for(shown),
         shown,
         result.metrics["accuracy"].value,
@@ -170,12 +168,12 @@ def _grouping(result: Evaluation, by: str, found: dict[str, dict[str, Any]]) -> 
 
 
 def group_title(value: str) -> str:
-    """What a group is called in text: rows without a value are one too."""
+    """Return the name of a group; rows without a value form a group too."""
     return value or "(missing)"
 
 
 def worst_first(found: dict[str, dict[str, Any]]) -> list[str]:
-    """The groups by accuracy; those too small to be judged come last."""
+    """Return the groups by accuracy, those that are too small last."""
     return sorted(found, key=lambda v: (found[v]["too_small"], found[v]["accuracy"].value))
 
 
@@ -184,8 +182,8 @@ def group_rows(
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return heads and rows of a table of groups.
 
-    Counts of photos, women and men; accuracy and both recalls with intervals. A recall that most
-    groups do not have, as where groups are of one gender, gets no columns.
+    The columns are counts of photos, women and men, and accuracy and both recalls with intervals.
+    A recall that is undefined for most groups, as in groups of one gender, is left out.
     """
     metrics = ["accuracy"]
     for metric in ("recall_female", "recall_male"):
@@ -205,7 +203,7 @@ def group_rows(
 
 
 def _group_cells(group: dict[str, Any], metric: str) -> tuple[str, str]:
-    """Value and interval of a group's metric, or why there is none."""
+    """Return value and interval of a group's metric, or the reason why there is none."""
     if group[metric].value is None:
         return ("no women" if metric == "recall_female" else "no men"), ""
     if not is_large(group, metric):
@@ -216,7 +214,7 @@ def _group_cells(group: dict[str, Any], metric: str) -> tuple[str, str]:
 def extremes_sentences(by: str, found: Extremes) -> list[str]:
     """Name the worst group, the largest gap, and the measures that audits ask for."""
     if found.worst is None:
-        return [f"By {by}: no group has {SMALL} photos, too few to say anything."]
+        return [f"By {by}: no group has {SMALL} photos, so none is reported."]
     value, interval = show_estimate("accuracy", found.worst_accuracy)
     sentences = [f"Worst by {by}: {group_title(found.worst)}, accuracy {value} ({interval})."]
     if not found.gaps:
@@ -234,7 +232,7 @@ def extremes_sentences(by: str, found: Extremes) -> list[str]:
 
 
 def _fairness(by: str, found: Extremes) -> list[str]:
-    """The same gaps in the terms of audits."""
+    """Return the gaps as the fairness measures used in audits."""
     chance = found.equal_opportunity
     known = [f"{name} {100 * v:.1f}" for name, v in chance.items() if v is not None]
     if not known:
@@ -251,7 +249,7 @@ def _fairness(by: str, found: Extremes) -> list[str]:
 
 
 def stress(result: Evaluation) -> str:
-    """Accuracy under each condition, beside that without."""
+    """Return the accuracy under each condition of `--stress`, beside the original one."""
     if not result.stress:
         return ""
     intervals = [Interval("as it is", *_ends(result.metrics["accuracy"]))]
@@ -277,15 +275,15 @@ def stress(result: Evaluation) -> str:
 
 
 def comparison(result: Evaluation) -> str:
-    """The paired difference to another model."""
+    """Return the paired comparison with another model."""
     found = result.comparison
     if found is None:
         return ""
-    return table("Paired, every photo compared counted", (), comparison_rows(found))
+    return table("Paired comparison of the same photos", (), comparison_rows(found))
 
 
 def comparison_rows(found: Comparison) -> list[tuple[str, str]]:
-    """Return what is said of a comparison: names and values."""
+    """Return the rows of a table of a comparison: names and values."""
     value, low, high = (
         f"{100 * (v or 0.0):+.2f}"
         for v in (found.difference.value, found.difference.low, found.difference.high)
@@ -300,8 +298,8 @@ def comparison_rows(found: Comparison) -> list[tuple[str, str]]:
         ("accuracy of the other", other),
         ("answered by the other", f"{100 * found.coverage:.1f} % of the photos compared"),
         ("difference of accuracy", f"{value} points ({low} to {high})"),
-        ("only this one right", f"{found.only_first:,} photos"),
-        ("only the other right", f"{found.only_second:,} photos"),
+        ("only this one correct", f"{found.only_first:,} photos"),
+        ("only the other correct", f"{found.only_second:,} photos"),
         ("McNemar's exact test", f"p = {found.p_value:.3g}"),
     ]
     if len(found.missing):
@@ -312,7 +310,7 @@ def comparison_rows(found: Comparison) -> list[tuple[str, str]]:
 
 
 def show_estimate(name: str, estimate: Estimate) -> tuple[str, str]:
-    """Value and interval as text: shares in percent, the rest as numbers."""
+    """Return value and interval as text: proportions in percent, the rest as numbers."""
     if estimate.value is None:
         return "undefined", ""
 
@@ -325,7 +323,7 @@ def show_estimate(name: str, estimate: Estimate) -> tuple[str, str]:
 
 
 def _axis_for(rows: Sequence[Interval]) -> Axis:
-    """An axis in percent that begins a little below the lowest interval."""
+    """Return an axis in percent that starts a little below the lowest interval."""
     lows = [row.low if row.low is not None else row.value for row in rows]
     return share_axis("accuracy", min((low for low in lows if low is not None), default=0.0))
 

@@ -98,12 +98,12 @@ def test_what_a_reader_must_find(report):
     words = " ".join(read(report).words)
     for part in (
         "Of 16 photos",
-        "Can the numbers be believed?",
+        "Leakage and warnings",
         "None of these photos or persons is among 48 training photos.",
         "Confusion matrix",
         "Matthews correlation",
         "too few to say",
-        "The surest mistakes",
+        "The most confident mistakes",
         "McNemar",
         "perceived",
         "facegender eval <&> --report",
@@ -123,7 +123,7 @@ def test_a_private_report_shows_no_photo(toy_csv, toy_model):
     predictor = Predictor(toy_model)
     html = render_report(evaluate(toy_csv, predictor), predictor, shown=0)
     assert "<img" not in html
-    assert "Where it fails" not in html
+    assert "Mistakes" not in html
 
 
 def test_one_gender_alone_makes_a_report(toy_csv, toy_model):
