@@ -160,7 +160,7 @@ def command_line():
 
 
 def unknown_in(words: list[str], command_line) -> str:
-    """Return what facegender would not take of a command, or ""."""
+    """Return what facegender does not accept of a command, or ""; older spellings are not."""
     if not words or words[0].startswith("--"):
         return (
             ""
@@ -176,7 +176,8 @@ def unknown_in(words: list[str], command_line) -> str:
         parser.parse_args(args=words[1:])
     except Exception as error:  # noqa: BLE001 - Typer brings its own copy of Click's errors
         return str(error)
-    return ""
+    shown = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    return " ".join(w for w in words[1:] if w.startswith("--") and w.split("=")[0] not in shown)
 
 
 def test_every_command_shown_parses(pages, command_line, repo):
@@ -203,6 +204,7 @@ def test_every_command_shown_parses(pages, command_line, repo):
         "facegender predicts a.jpg",
         "facegender train --epochs",
         "X=1 facegender export --fromat onnx",
+        "facegender train --out older_spelling",
     ],
 )
 def test_a_wrong_command_is_noticed(line, command_line):
