@@ -16,6 +16,7 @@ from PIL import Image
 from facegender.errors import PhotoError
 from facegender.faces.backends import BACKENDS, Backend, default_backend, load_backend
 from facegender.faces.geometry import Face, Geometry, cut_out
+from facegender.faces.orientation import STEP, TURNED, settle, turned_back
 from facegender.images.decode import Photo
 from facegender.options import check_choice, check_number
 
@@ -56,6 +57,10 @@ FILLS: Final = 0.4
 quarter of a side off the photo's."""
 OVERLAP: Final = 0.6
 """Of two faces that share more than this part of the smaller one, the less sure one is dropped."""
+SAME: Final = 0.3
+"""A weak detection that shares more than this with a face is not another face."""
+HINT: Final = 0.2
+"""Least score of what may be a face that is turned; upright portraits show nothing else of it."""
 
 
 def check_detection(min_face: int | None, min_score: float | None) -> None:
@@ -177,20 +182,66 @@ class FaceDetector:
         Returns:
             faces in pixels of `photo`, largest first; empty where there is none.
         """
-        backend = load_backend(self.backend)
-        own = (photo.shape[1], photo.shape[0])
-        fine = self.wanted_size(size or own)
+        whole = size or (photo.shape[1], photo.shape[0])
+        faces = self._settled(photo, self._search(photo, whole), whole)
+        if not faces:
+            tight = _with_margin(load_backend(self.backend), photo, *LOOKS[0])
+            faces = self._settled(photo, tight, whole) or self._filling(photo, tight, whole)
+        turns = {round(f.roll / 90) % 4 for f in faces if f.roll is not None} - {0}
+        for turn in sorted(turns) if faces else (1, 2, 3):
+            faces = self._one_each([*faces, *self._in_turn(photo, turn, whole)])
+        return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
+
+    def _search(self, photo: Photo, whole: tuple[int, int]) -> list[Face]:
+        """Run the backend at the scales that the photo needs; all that it finds, in any order."""
+        backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
+        fine = self.wanted_size(whole)
         if max(fine) > max(own):
             fine = own
         found = _at(backend, photo, fine)
         if min(fine) > WIDEST * backend.max_face:
             found = [face for face in found if face.box[2] * fine[0] <= backend.max_face * own[0]]
             found += _at(backend, photo, _scaled(own, COARSE_SIDE / max(own)))
-        kept = self._kept(photo, found, size or own)
-        if kept:
-            return kept
-        tight = _with_margin(backend, photo, *LOOKS[0])
-        return self._kept(photo, tight, size or own) or self._filling(photo, tight, size or own)
+        return found
+
+    def _settled(
+        self, photo: Photo, found: list[Face], whole: tuple[int, int]
+    ) -> list[Face]:
+        """Keep the faces that count, each as it is turned, and the turned ones among the rest.
+
+        A face on its side may have too low a score as it is, but rarely none at all.
+        """
+        backend = load_backend(self.backend)
+        faces = [settle(backend, photo, face) for face in self._kept(photo, found, whole)]
+        least = (self.min_face or 1) * photo.shape[1] / whole[0]
+        for hint in sorted(found, key=lambda face: face.confidence, reverse=True):
+            if hint.confidence < HINT or any(_shared(hint, face) > SAME for face in faces):
+                continue
+            seen = settle(backend, photo, replace(hint, score=min(hint.confidence, HINT)))
+            sure = seen.confidence >= max(TURNED, self.min_score) and not seen.orientation_unclear
+            if sure and abs(seen.roll or 0.0) > STEP and seen.box[2] >= ROUNDING * least:
+                faces.append(seen)
+        return self._one_each(faces)
+
+    def _in_turn(self, photo: Photo, turn: int, whole: tuple[int, int]) -> list[Face]:
+        """Search the photo turned back by so many right angles; faces in pixels of `photo`."""
+        spun = np.ascontiguousarray(np.rot90(photo, turn))
+        size = whole if turn == 2 else whole[::-1]
+        found = self._settled(spun, self._search(spun, size), size)
+        faces = [face for face in found if face.confidence >= TURNED]
+        pivot, middle = (
+            (picture.shape[1] / 2, picture.shape[0] / 2) for picture in (spun, photo)
+        )
+        return [turned_back(face, 90.0 * turn, pivot, middle) for face in faces]
+
+    @staticmethod
+    def _one_each(faces: list[Face]) -> list[Face]:
+        """Of faces in the same place, keep the surest."""
+        kept: list[Face] = []
+        for face in sorted(faces, key=lambda face: face.confidence, reverse=True):
+            if all(_shared(face, other) <= OVERLAP for other in kept):
+                kept.append(face)
+        return kept
 
     def _filling(self, photo: Photo, first: list[Face], whole: tuple[int, int]) -> list[Face]:
         """Return the one face that fills the photo, where further looks agree with the first."""
@@ -210,7 +261,7 @@ class FaceDetector:
         return [best] if steady and wide and best.confidence >= self.min_score else []
 
     def _kept(self, photo: Photo, faces: list[Face], whole: tuple[int, int]) -> list[Face]:
-        """Drop the unsure, the small, the ones outside and the duplicates; largest first."""
+        """Drop the unsure, the small, the ones outside and the duplicates."""
         backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
         sure = sorted(
@@ -225,7 +276,7 @@ class FaceDetector:
             confirmed = face if face.confidence >= SURE else _second_look(backend, photo, face)
             if confirmed.confidence >= self.min_score:
                 kept.append(confirmed)
-        return sorted(kept, key=lambda face: face.box[2] * face.box[3], reverse=True)
+        return kept
 
 
 @dataclass(frozen=True, slots=True)

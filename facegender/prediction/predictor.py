@@ -44,7 +44,8 @@ class FacePrediction:
     Attributes:
         face: where it is.
         probabilities: of female and of male, in the order of `LABELS`; they sum to 1.
-        uncertain: whether the larger one is below the threshold.
+        uncertain: whether the larger one is below the threshold, or it is unclear which side of
+            the face is up.
     """
 
     face: Face
@@ -85,6 +86,7 @@ class FacePrediction:
             if face.landmarks is None
             else [[round(x, 1), round(y, 1)] for x, y in face.landmarks],
             "score": None if face.score is None else round(face.score, 4),
+            "roll": None if face.roll is None else round(face.roll, 1),
             "label": self.name,
             "probabilities": {
                 name: round(p, 6) for name, p in zip(LABELS, self.probabilities, strict=True)
@@ -287,7 +289,7 @@ class Predictor:
 
     def _face(self, face: Face, probabilities: Any) -> FacePrediction:
         pair = float(probabilities[0]), float(probabilities[1])
-        return FacePrediction(face, pair, max(pair) < self.threshold)
+        return FacePrediction(face, pair, face.orientation_unclear or max(pair) < self.threshold)
 
 
 def _unusable(source: object) -> UsageError:
