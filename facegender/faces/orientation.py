@@ -43,7 +43,7 @@ HINT: Final = 0.4
 """A first look with a lower score is none."""
 CLEAR: Final = 0.2
 """So much surer than in every other turn a face must be upright in the first looks."""
-BETTER: Final = 0.04
+BETTER: Final = 0.03
 """So much surer than upright another turn must be in order to count."""
 TURNED: Final = 0.84
 """Least score of a face that is not upright, in the last look."""
@@ -126,10 +126,12 @@ def _turned(backend: Backend, photo: Photo, face: Face) -> Face:
     rival = max(scores[(turn + apart) % 360] for apart in range(90, 271, STEP))
     unclear = scores[turn] < rival + BETTER
     best = look(backend, photo, seen, seen.roll or 0.0)
-    upright = max(scores[0], face.confidence) if abs(signed(turn)) > STEP else face.confidence
-    if best is None or best.confidence < TURNED or best.confidence < upright + BETTER:
-        return replace(face, orientation_unclear=unclear or turn != 0)
-    return replace(best, orientation_unclear=unclear)
+    if abs(signed(turn)) <= STEP:
+        better = best is not None and best.confidence >= face.confidence
+    else:
+        better = best is not None and best.confidence >= TURNED and not unclear
+        unclear = not better
+    return replace(best if best is not None and better else face, orientation_unclear=unclear)
 
 
 def look(
