@@ -204,9 +204,7 @@ class FaceDetector:
             found += _at(backend, photo, _scaled(own, COARSE_SIDE / max(own)))
         return found
 
-    def _settled(
-        self, photo: Photo, found: list[Face], whole: tuple[int, int]
-    ) -> list[Face]:
+    def _settled(self, photo: Photo, found: list[Face], whole: tuple[int, int]) -> list[Face]:
         """Keep the faces that count, each as it is turned, and the turned ones among the rest.
 
         A face on its side may have too low a score as it is, but rarely none at all.
@@ -229,9 +227,7 @@ class FaceDetector:
         size = whole if turn == 2 else whole[::-1]
         found = self._settled(spun, self._search(spun, size), size)
         faces = [face for face in found if face.confidence >= TURNED]
-        pivot, middle = (
-            (picture.shape[1] / 2, picture.shape[0] / 2) for picture in (spun, photo)
-        )
+        pivot, middle = ((picture.shape[1] / 2, picture.shape[0] / 2) for picture in (spun, photo))
         return [turned_back(face, 90.0 * turn, pivot, middle) for face in faces]
 
     @staticmethod

@@ -134,9 +134,7 @@ def _turned(backend: Backend, photo: Photo, face: Face) -> Face:
     return replace(best if best is not None and better else face, orientation_unclear=unclear)
 
 
-def look(
-    backend: Backend, photo: Photo, face: Face, turn: float, side: int = LAST
-) -> Face | None:
+def look(backend: Backend, photo: Photo, face: Face, turn: float, side: int = LAST) -> Face | None:
     """Look at the surroundings of a face, turned back by `turn` degrees.
 
     Args:
@@ -167,9 +165,7 @@ def _window(photo: Photo, face: Face, turn: float, side: int) -> Photo:
     return cut_out(photo, (*corner, across, across), (side, side), fill="constant")
 
 
-def turned_back(
-    face: Face, turn: float, pivot: Point, middle: Point, scale: float = 1.0
-) -> Face:
+def turned_back(face: Face, turn: float, pivot: Point, middle: Point, scale: float = 1.0) -> Face:
     """Return a face that was found in a turned picture, in the photo that was turned.
 
     Its box stays upright: it has the face's size along the photo's sides, exchanged where the face

@@ -105,5 +105,10 @@ def begins_like_a_photo(head: bytes) -> bool:
     if head[4:8] == b"ftyp":
         return head[8:12] in _BRANDS
     if head.startswith(b"BM"):
-        return head[6:10] == bytes(4) and head[14:16] in (b"\x0c\0", b"\x28\0", b"\x6c\0", b"\x7c\0")
+        return head[6:10] == bytes(4) and head[14:16] in (
+            b"\x0c\0",
+            b"\x28\0",
+            b"\x6c\0",
+            b"\x7c\0",
+        )
     return len(head) > 2 and head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace()

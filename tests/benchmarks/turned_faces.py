@@ -66,10 +66,14 @@ def main() -> None:
             if roll is not None:
                 off.append(abs((roll + angle + 180) % 360 - 180))
         cost = 1000 * (time.process_time() - began) / len(photos)
-        shares = (f"{100 * count[what] / len(photos):.1f} %" for what in
-                  ("right", "no face", "wrong and sure", "uncertain"))
-        print(f"{angle:5}  {'  '.join(shares)}  {cost:.0f}  {np.median(off) if off else -1:.0f}",
-              flush=True)
+        shares = (
+            f"{100 * count[what] / len(photos):.1f} %"
+            for what in ("right", "no face", "wrong and sure", "uncertain")
+        )
+        print(
+            f"{angle:5}  {'  '.join(shares)}  {cost:.0f}  {np.median(off) if off else -1:.0f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

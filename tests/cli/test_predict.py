@@ -43,7 +43,9 @@ def test_faces_are_found_with_all_that_the_contract_says(run, holiday, finding_m
     assert {path.replace(os.sep, "/"): n for path, n in counts.items()} == expected
     assert all(photo["error"] is None for photo in photos.values())
     (face,) = result["photos"][0]["faces"]
-    assert set(face) == {"box", "landmarks", "score", "label", "probabilities", "uncertain"}
+    assert set(face) == {
+        *("box", "landmarks", "score", "roll", "label", "probabilities", "uncertain")
+    }
     assert all(isinstance(side, int) for side in face["box"])
     assert len(face["landmarks"]) == 5
     assert 0.6 <= face["score"] <= 1
