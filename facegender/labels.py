@@ -25,7 +25,16 @@ def label_of_word(word: str) -> int | None:
     return _BY_WORD.get(word.strip().casefold())
 
 
-def parse_label(text: str) -> int | None:
-    """Return 0 or 1 for a label cell: a word as in `label_of_word`, ``0`` or ``1``; else None."""
+def parse_label(text: str, names: tuple[str, str] | None = None) -> int | None:
+    """Return 0 or 1 for a label cell: a word as in `label_of_word`, ``0`` or ``1``; else None.
+
+    Args:
+        text: the cell.
+        names: what stands for female and for male in this table, in any case; these alone then
+            count. Some data sets, such as UTKFace, write 0 for male.
+    """
     text = text.strip()
+    if names is not None:
+        known = {name.strip().casefold(): label for label, name in enumerate(names)}
+        return known.get(text.casefold())
     return _DIGITS.get(text, label_of_word(text))

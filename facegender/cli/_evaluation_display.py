@@ -56,12 +56,14 @@ def print_evaluation(result: Evaluation) -> None:
 
 def write_predictions(file: Path, result: Evaluation) -> None:
     """Write path, label and probability of every row; an empty one where there is no answer."""
+    from facegender.dataset.encodings import BOM
     from facegender.dataset.table import relative_path
     from facegender.runtime.files import text_writer, write_csv_row
 
     folder = os.path.abspath(file.parent)
     rows = zip(result.samples.paths, result.samples.labels, result.answers.p_male, strict=True)
     with text_writer(file) as text:
+        text.write(BOM if any(not path.isascii() for path in result.samples.paths) else "")
         write_csv_row(text, ["path", "label", "p_male"])
         for path, label, p_male in rows:
             answer = "" if math.isnan(p_male) else f"{p_male:.7g}"

@@ -112,10 +112,12 @@ def opened(
         facts, resume, force: see `answer_log.open_answers`.
     """
     if output is not None and form in GROWING and not _is_special(output):
+        from facegender.dataset.encodings import BOM
         from facegender.prediction.answer_log import open_answers
 
         head, text_of = _growing(form)
-        with open_answers(output, facts, head, resume=resume, force=force) as log:
+        begin = BOM + head if form == "csv" else head
+        with open_answers(output, facts, begin, resume=resume, force=force) as log:
             yield _LogSink(log, text_of)
         return
     with _stream(output) as stream, _streamed(form, predictor, stream) as sink:

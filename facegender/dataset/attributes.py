@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 
-from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import SPLITS, Samples
-from facegender.dataset.table import HEADER, PATH_WORDS, read_rows
+from facegender.dataset.table import HEADER, PATH_WORDS, PhotoFinder, read_rows
 from facegender.errors import DataError, UsageError
 from facegender.labels import LABELS, parse_label
 
@@ -23,20 +23,20 @@ def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
     Raises:
         DataError: no header or no path column, no path that matches, or another gender.
     """
-    header, rows = read_rows(file)
+    header, rows = read_rows(file, roots)
     if header is None:
         raise DataError(f"{file} has no header with a path column", "Expected path,NAME,NAME…")
     words = [name.casefold() for name in header]
     path_column = next(words.index(word) for word in PATH_WORDS if word in words)
-    place = PathIndex(samples.paths, os.path.abspath)
-    folders = [os.path.abspath(folder) for folder in (file.parent, *roots)]
+    finder = PhotoFinder(samples.paths, [file.parent, *roots])
+    first_of = finder.index.first
     kept = [i for i, word in enumerate(words) if word not in ("gender", *HEADER, *PATH_WORDS)]
     columns = {header[i]: [""] * len(samples) for i in kept}
     shared: dict[str, str] = {}
     named = np.zeros(len(samples), bool)
     for row in rows:
         cells = dict(zip(words, row, strict=False))
-        index = _find(place, folders, row[path_column] if path_column < len(row) else "")
+        index = finder.find(row[path_column] if path_column < len(row) else "")
         if index is None:
             continue
         named[index] = True
@@ -51,13 +51,13 @@ def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
             "Write paths relative to the attribute file's folder or to the photos' folder.",
         )
     samples.attributes.update(columns)
-    for again in np.flatnonzero(place.first != np.arange(len(samples))).tolist():
-        first = int(place.first[again])  # the same photo, listed before
+    for again in np.flatnonzero(first_of != np.arange(len(samples))).tolist():
+        first = int(first_of[again])  # the same photo, listed before
         for column in columns.values():
             column[again] = column[first]
         for column in (samples.persons, samples.splits):
             column[again] = column[again] or column[first]
-    return int((~named[place.first]).sum())
+    return int((~named[first_of]).sum())
 
 
 class ColumnByPath:
@@ -82,29 +82,23 @@ class ColumnByPath:
             raise UsageError(f"no column {column!r} in {file}", f"It has: {', '.join(header)}.")
         path_at = next(words.index(word) for word in PATH_WORDS if word in words)
         value_at = words.index(column.casefold())
+        self._folders = [file.parent, Path()]
         self._values: dict[str, str] = {}
-        folders = list(dict.fromkeys((os.path.abspath(file.parent), os.getcwd())))
         shared: dict[str, str] = {}
         for row in rows:
-            if max(path_at, value_at) < len(row) and row[path_at]:
+            if max(path_at, value_at) < len(row) and row[path_at].strip():
                 value = row[value_at].strip()
-                for folder in folders:
-                    place = os.path.normpath(os.path.join(folder, row[path_at]))
+                for place in self._places(row[path_at].strip().replace("\\", "/")):
                     self._values.setdefault(place, shared.setdefault(value, value))
+
+    def _places(self, path: str) -> list[str]:
+        """Where a path may lie, in one Unicode form."""
+        places = (os.path.abspath(folder / path) for folder in self._folders)
+        return list(dict.fromkeys(unicodedata.normalize("NFC", place) for place in places))
 
     def value(self, path: str) -> str:
         """Return the value of a photo, "" where the table does not have it."""
-        return self._values.get(os.path.abspath(path), "")
-
-
-def _find(place: PathIndex, folders: list[str], path: str) -> int | None:
-    if not path:
-        return None
-    for folder in folders:
-        found = place.find(os.path.normpath(os.path.join(folder, path)))
-        if found is not None:
-            return found
-    return None
+        return self._values.get(unicodedata.normalize("NFC", os.path.abspath(path)), "")
 
 
 def _check_gender(samples: Samples, index: int, cells: dict[str, str], file: Path) -> None:

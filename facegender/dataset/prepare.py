@@ -174,10 +174,20 @@ def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
 
 def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
     if settings.labels:
-        return Listing(read_table(Path(settings.labels), [folder] if folder else []), 0)
+        roots = [folder] if folder else []
+        return Listing(read_table(Path(settings.labels), roots, _names(settings)), 0)
     if folder is None:
         raise UsageError("no folder given", "Give the folder of photos, or --labels FILE.")
     return scan_folders(os.fspath(folder), female=settings.female, male=settings.male)
+
+
+def _names(settings: PrepareSettings) -> tuple[str, str] | None:
+    """What stands for female and for male in a table of labels, None for the usual words."""
+    if settings.female is None and settings.male is None:
+        return None
+    if settings.female is None or settings.male is None or settings.female == settings.male:
+        raise UsageError("--female and --male name two different labels", "Give both.")
+    return settings.female, settings.male
 
 
 def _resolve_conflicts(

@@ -21,7 +21,8 @@ class PrepareSettings:
     """What `prepare` was asked to do; stored in faces.json.
 
     Attributes:
-        female, male: names of the gender folders where they are none of the usual words.
+        female, male: names of the gender folders, or the labels in `labels`, where they are not
+            the usual words.
         labels: a label file used in place of folders.
         attributes: a file of further columns.
         min_size: least length of a photo's shorter side, in pixels.

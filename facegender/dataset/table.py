@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import TextIOWrapper
@@ -13,7 +14,8 @@ from typing import TextIO
 
 import numpy as np
 
-from facegender.dataset.paths import Paths
+from facegender.dataset.encodings import BOM, UTF8, UTF16, encoding_of, exists_below
+from facegender.dataset.paths import PathIndex, Paths
 from facegender.dataset.samples import SPLIT_WORDS, SPLITS, Samples
 from facegender.errors import DataError
 from facegender.labels import LABELS, parse_label
@@ -28,7 +30,9 @@ _EXPECTED = (
 )
 
 
-def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
+def read_table(
+    file: Path, roots: Sequence[Path] = (), names: tuple[str, str] | None = None
+) -> Samples:
     """Read faces.csv, or a label file of other making, the article's headerless list included.
 
     Paths are taken relative to the file's folder, then to `roots`. A path of another machine
@@ -36,17 +40,19 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
     exists below one of them. Paths that exist nowhere are kept, for the caller to report.
 
     Args:
-        file: a CSV file, comma, semicolon or tab separated, UTF-8 with or without BOM.
+        file: a CSV file, comma, semicolon or tab separated, in an encoding that
+            `read_rows` reads.
         roots: further folders that paths may be relative to.
+        names: the labels that mean female and male, where they are not the usual ones.
 
     Raises:
         DataError: the file is missing, empty, no such table, or a row has no valid label.
     """
-    header, rows = read_rows(file)
+    header, rows = read_rows(file, roots)
     first = next(rows, None)
     if first is None and header is None:
         raise DataError(f"{file} is empty", _EXPECTED)
-    columns = _columns(file, header, first)
+    columns = _columns(file, header, first, names)
     resolve = path_resolver([file.parent, *roots])
     known = set(columns.values())
     others = {name: i for i, name in enumerate(header or []) if i not in known and name.strip()}
@@ -60,7 +66,7 @@ def read_table(file: Path, roots: Sequence[Path] = ()) -> Samples:
         path = _cell(row, columns["path"])
         if not path:
             raise DataError(f"{file}: row {number} has no path", _EXPECTED)
-        labels.append(_label(file, number, row, columns))
+        labels.append(_label(file, number, row, columns, names))
         samples.paths.append(resolve(path))
         samples.persons.append(_share(shared, _bare(_cell(row, columns.get("person")))))
         samples.splits.append(_share(shared, _split(file, number, row, columns)))
@@ -79,8 +85,14 @@ def write_table(file: Path, samples: Samples) -> None:
 
 
 def write_rows(text: TextIO, folder: str, samples: Samples) -> None:
-    """Write `HEADER`, then the attributes, as CSV; paths are relative where below `folder`."""
+    """Write `HEADER`, then the attributes, as CSV; paths are relative where below `folder`.
+
+    Text that is not ASCII begins with a byte order mark, by which Excel knows that it is UTF-8.
+    """
     extra = list(samples.attributes.values())
+    columns = (samples.paths, samples.persons, *extra)
+    if any(not cell.isascii() for column in columns for cell in column):
+        text.write(BOM)
     write_csv_row(text, [*HEADER, *samples.attributes])
     for i, path in enumerate(samples.paths):
         row = [relative_path(path, folder), int(samples.labels[i])]
@@ -100,21 +112,32 @@ def relative_path(path: str, folder: str) -> str:
     return no_formula(path.replace("\\", "/") if os.sep == "\\" else path)
 
 
-def read_rows(file: Path) -> tuple[list[str] | None, Iterator[list[str]]]:
+def read_rows(
+    file: Path, roots: Sequence[Path] = ()
+) -> tuple[list[str] | None, Iterator[list[str]]]:
     """Open a table and return its header, None where its first row is data, and its rows.
+
+    The one reader of every table: faces.csv, labels, attributes, other tools' answers. Text is
+    UTF-8, UTF-16, or that of Windows where this finds the files; see `encodings.encoding_of`.
+
+    Args:
+        file: comma, semicolon or tab separated.
+        roots: folders besides the file's own that its paths may be relative to.
 
     Raises:
         DataError: it cannot be read or is not text.
     """
     try:
+        encoding = encoding_of(file, exists_below([file.parent, *roots]))
         stream = file.open("rb")
         head = stream.peek(4096)[:4096]
     except OSError as error:
         raise _cannot_read(file, error) from error
-    if b"\0" in head:
+    if encoding != UTF16 and b"\0" in head:
         stream.close()
         raise DataError(f"{file} is not a CSV file: it holds NUL bytes", _EXPECTED)
-    rows = _parsed(file, TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline=""))
+    errors = "surrogateescape" if encoding == UTF8 else "replace"
+    rows = _parsed(file, TextIOWrapper(stream, encoding, errors, newline=""))
     first = next(rows, None)
     if first is None:
         return None, iter(())
@@ -125,11 +148,22 @@ def read_rows(file: Path) -> tuple[list[str] | None, Iterator[list[str]]]:
 
 
 def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
-    """Return a function that finds the file meant by a path written on this or another machine."""
+    """Return a function that finds the file meant by a path written on this or another machine.
+
+    Names that differ in their Unicode form alone (a Mac's NFD, everybody else's NFC) or in blanks
+    around them are the same file where only one is there.
+    """
     bases = [str(root) for root in roots]
     dropped = 0  # leading parts that did not exist here, the same for all rows of a list
 
     def resolve(text: str) -> str:
+        for form in spellings(text):
+            found = look(form)
+            if found is not None:
+                return found
+        return os.path.normpath(os.path.join(bases[0], text))
+
+    def look(text: str) -> str | None:
         nonlocal dropped
         if os.path.isabs(text) and os.path.lexists(text):
             return text
@@ -145,15 +179,80 @@ def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
                 if tail and not PureWindowsPath(tail[0]).anchor and os.path.lexists(candidate):
                     dropped = drop
                     return candidate
-        return plain
+        return None
 
     return resolve
 
 
-def _columns(file: Path, header: list[str] | None, first: list[str] | None) -> dict[str, int]:
+def spellings(path: str) -> Iterator[str]:
+    """Yield the ways in which a path may be spelled on disk, as it stands first."""
+    yield path
+    seen = {path}
+    for text in (path, path.strip()):
+        for form in (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)):
+            if form and form not in seen:
+                seen.add(form)
+                yield form
+
+
+class PhotoFinder:
+    """Finds the photo of a table that a path in another table means.
+
+    Paths are understood as `path_resolver` does, but looked up among the photos, not on disk: with
+    backslashes and drive letters, in any Unicode form, relative to any of some folders.
+
+    Args:
+        photos: paths of the photos.
+        folders: that a path may be relative to.
+        key: what makes two ways to write a path alike, `os.path.abspath` or `os.path.realpath`.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[str],
+        folders: Sequence[Path],
+        key: Callable[[str], str] = os.path.abspath,
+    ) -> None:
+        self._key = key
+        self.index = PathIndex(photos, self._same)
+        self._folders = [os.path.abspath(folder) for folder in folders]
+        self._dropped = 0
+
+    def find(self, path: str) -> int | None:
+        """Return the row of the first photo of that path, None where there is none."""
+        if not path.strip():
+            return None
+        parts = [part for part in PureWindowsPath(path.strip()).parts if part != "."]
+        drops = [self._dropped, *(i for i in range(len(parts)) if i != self._dropped)]
+        for folder in self._folders:
+            for text in (path, path.strip()):
+                row = self.index.find(self._same(os.path.join(folder, text)))
+                if row is not None:
+                    return row
+        for drop in drops:
+            tail = parts[drop:]
+            if not tail or PureWindowsPath(tail[0]).anchor:
+                continue
+            for folder in self._folders:
+                row = self.index.find(self._same(os.path.join(folder, *tail)))
+                if row is not None:
+                    self._dropped = drop
+                    return row
+        return None
+
+    def _same(self, path: str) -> str:
+        return unicodedata.normalize("NFC", self._key(path))
+
+
+def _columns(
+    file: Path,
+    header: list[str] | None,
+    first: list[str] | None,
+    names: tuple[str, str] | None = None,
+) -> dict[str, int]:
     """Return the index of each known column."""
     if header is None:
-        if first is None or len(first) < 2 or parse_label(first[1]) is None:
+        if first is None or len(first) < 2 or parse_label(first[1], names) is None:
             raise DataError(
                 f"{file} has no columns path and label; its first row is {first}", _EXPECTED
             )
@@ -176,13 +275,20 @@ def _columns(file: Path, header: list[str] | None, first: list[str] | None) -> d
     return columns
 
 
-def _label(file: Path, number: int, row: list[str], columns: dict[str, int]) -> int:
+def _label(
+    file: Path,
+    number: int,
+    row: list[str],
+    columns: dict[str, int],
+    names: tuple[str, str] | None,
+) -> int:
     text = _cell(row, columns["label"])
-    label = parse_label(text)
+    label = parse_label(text, names)
     if label is None:
-        raise DataError(f"{file}: row {number} has the label {text!r}", _EXPECTED)
+        expected = _EXPECTED if names is None else f"Expected {names[0]} (female) or {names[1]}."
+        raise DataError(f"{file}: row {number} has the label {text!r}", expected)
     gender = _cell(row, columns.get("gender"))
-    if gender and parse_label(gender) != label:
+    if gender and label not in (parse_label(gender, names), parse_label(gender)):
         raise DataError(
             f"{file}: row {number} has the label {text!r} ({LABELS[label]}) and gender {gender!r}",
             "Correct one of them, or rename the column gender.",

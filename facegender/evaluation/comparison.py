@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.dataset.paths import PathIndex
 from facegender.dataset.samples import Samples
+from facegender.dataset.table import PhotoFinder, read_rows
 from facegender.errors import DataError
 from facegender.evaluation.intervals import (
     Estimate,
@@ -191,25 +190,21 @@ def read_predictions(file: Path, samples: Samples) -> OtherPredictions:
         DataError: unreadable, without these columns, a probability out of range, or no photo of
             the table.
     """
-    try:
-        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if not {"path", "p_male"} <= set(reader.fieldnames or ()):
-                raise DataError(
-                    f"{file} has the columns {reader.fieldnames}", "It needs path and p_male."
-                )
-            index = PathIndex(samples.paths, os.path.realpath)
-            p_male = np.full(len(samples), np.nan)
-            listed = np.zeros(len(samples), dtype=bool)
-            for row in reader:
-                value = _probability(file, row["p_male"])
-                for place in (file.parent, Path()):
-                    found = index.find(os.path.realpath(place / row["path"]))
-                    if found is not None:
-                        p_male[found], listed[found] = value, True
-            p_male, listed = p_male[index.first], listed[index.first]
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}", "") from None
+    header, rows = read_rows(file)
+    words = [name.casefold() for name in header or ()]
+    if not {"path", "p_male"} <= set(words):
+        raise DataError(f"{file} has the columns {header}", "It needs path and p_male.")
+    path_at, value_at = words.index("path"), words.index("p_male")
+    finder = PhotoFinder(samples.paths, [file.parent, Path()], os.path.realpath)
+    p_male = np.full(len(samples), np.nan)
+    listed = np.zeros(len(samples), dtype=bool)
+    for row in rows:
+        cells = [*row, "", ""]
+        value = _probability(file, cells[value_at])
+        found = finder.find(cells[path_at])
+        if found is not None:
+            p_male[found], listed[found] = value, True
+    p_male, listed = p_male[finder.index.first], listed[finder.index.first]
     if not listed.any() or np.isnan(p_male).all():
         raise DataError(f"{file} answers none of the photos judged", "Its paths must be theirs.")
     return OtherPredictions(os.fspath(file), Predictions(samples.labels, p_male), listed)

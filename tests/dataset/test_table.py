@@ -1,4 +1,5 @@
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegender.dataset.samples import Samples
-from facegender.dataset.table import read_table, write_table
+from facegender.dataset.table import PhotoFinder, read_table, write_table
 from facegender.errors import DataError
 
 CELL = st.text(
@@ -109,3 +110,66 @@ def test_a_missing_table_says_how_to_make_one(tmp_path):
     with pytest.raises(DataError, match="No such file") as caught:
         read_table(tmp_path / "faces.csv")
     assert "facegender prepare" in caught.value.hint
+
+
+def photos(folder, names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_tables_of_excel_find_their_files(tmp_path, encoding):
+    photos(tmp_path, ["mx/jörg.jpg", "mx/anna.jpg"])
+    text = "path;label;town\r\nmx\\jörg.jpg;male;Köln\r\n mx/anna.jpg ;female;Ulm\r\n"
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    found = read_table(tmp_path / "t.csv")
+    assert found.paths == [str(tmp_path / "mx/jörg.jpg"), str(tmp_path / "mx/anna.jpg")]
+    assert found.attributes["town"] == ["Köln", "Ulm"]
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_match_in_any_unicode_form(tmp_path, on_disk, written):
+    name = "jörg.jpg"
+    photos(tmp_path, [unicodedata.normalize(on_disk, name)])
+    text = f"path,label\n{unicodedata.normalize(written, name)},1\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert read_table(tmp_path / "t.csv").paths == [
+        str(tmp_path / unicodedata.normalize(on_disk, name))
+    ]
+    finder = PhotoFinder([str(tmp_path / unicodedata.normalize(on_disk, name))], [tmp_path])
+    assert finder.find(unicodedata.normalize(written, name)) == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ds/female/f1.jpg",
+        "ds\\female\\f1.jpg",
+        "F:\\photos\\ds\\female\\f1.jpg",
+        " ds/female/f1.jpg ",
+        "/home/someone/ds/female/f1.jpg",
+    ],
+)
+def test_a_path_of_another_machine_finds_its_photo(tmp_path, path):
+    finder = PhotoFinder([str(tmp_path / "ds/female/f1.jpg")], [tmp_path])
+    assert finder.find(path) == 0
+    assert finder.find("ds/female/f2.jpg") is None
+    assert finder.find("  ") is None
+
+
+def test_labels_may_be_named(tmp_path):
+    (tmp_path / "utk.csv").write_text("path,gender\na.jpg,0\nb.jpg,1\n")
+    assert read_table(tmp_path / "utk.csv").labels.tolist() == [0, 1]
+    assert read_table(tmp_path / "utk.csv", names=("1", "0")).labels.tolist() == [1, 0]
+    with pytest.raises(DataError, match="row 2 has the label '1'"):
+        read_table(tmp_path / "utk.csv", names=("F", "0"))
+
+
+def test_names_beyond_ascii_begin_with_what_excel_needs(tmp_path):
+    for name, begins in (("jörg.jpg", b"\xef\xbb\xbfpath"), ("anna.jpg", b"path")):
+        samples = Samples([str(tmp_path / name)], np.array([0], np.int8), [""], ["train"])
+        write_table(tmp_path / "faces.csv", samples)
+        assert (tmp_path / "faces.csv").read_bytes().startswith(begins)
+        assert read_table(tmp_path / "faces.csv").paths == samples.paths

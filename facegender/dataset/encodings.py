@@ -1,0 +1,92 @@
+"""Which text encoding a table of other making is in."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+BOM: Final = "\ufeff"
+"""Begins a UTF-8 text that Excel reads rightly; without one it takes Windows' own encoding."""
+UTF8: Final = "utf-8-sig"
+"""With or without a byte order mark; bytes that are no UTF-8 are kept as surrogates."""
+WINDOWS: Final = "cp1252"
+"""What Excel saves as CSV in Western Europe and the Americas."""
+UTF16: Final = "utf-16"
+"""What Excel saves as Unicode text."""
+_BLOCK: Final = 1 << 20
+_LINES: Final = 200
+"""Lines with other than ASCII bytes that are tried."""
+
+
+def encoding_of(file: Path, exists: Callable[[str], bool]) -> str:
+    """Return the encoding of a table: `UTF8`, `UTF16`, or `WINDOWS` where it finds more files.
+
+    Text that is no UTF-8 is either of Windows or holds file names of odd bytes; which of the two,
+    only the files themselves can tell.
+
+    Args:
+        file: the table.
+        exists: tells whether a cell is the path of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(2)
+    if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return UTF16
+    if _is_utf8(file):
+        return UTF8
+    found = {name: _found(file, name, exists) for name in (UTF8, WINDOWS)}
+    return WINDOWS if found[WINDOWS] > found[UTF8] else UTF8
+
+
+def _is_utf8(file: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _found(file: Path, encoding: str, exists: Callable[[str], bool]) -> int:
+    """Count the odd lines in which a cell is the path of a file."""
+    count = 0
+    for line in _odd_lines(file):
+        try:
+            text = line.decode(encoding, "surrogateescape")
+        except UnicodeDecodeError:
+            continue
+        delimiter = next((mark for mark in ",;\t" if mark in text), ",")
+        cells = next(csv.reader([text], delimiter=delimiter), [])
+        count += any(cell and exists(cell) for cell in cells)
+    return count
+
+
+def _odd_lines(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        odd = (line.rstrip(b"\r\n") for line in stream if not line.isascii())
+        for _, line in zip(range(_LINES), odd, strict=False):
+            yield line
+
+
+def exists_below(folders: Sequence[Path]) -> Callable[[str], bool]:
+    """Return a function that tells whether a path exists in one of some folders."""
+    bases = [str(folder) for folder in folders]
+
+    def exists(text: str) -> bool:
+        plain = text.strip().replace("\\", "/")
+        try:
+            return any(os.path.lexists(os.path.join(base, plain)) for base in bases)
+        except ValueError:  # a NUL character
+            return False
+
+    return exists
