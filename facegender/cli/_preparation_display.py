@@ -81,4 +81,8 @@ def warnings_of(result: Preparation, no_copies: bool, no_conflicts: bool) -> lis
         ),
         (result.without_attributes, "Photos that the attribute file does not name: {}."),
     ]
-    return [text.format(f"{count:,}") for count, text in facts if count]
+    sentences = [text.format(f"{count:,}") for count, text in facts if count]
+    return sentences + [
+        f"{file} is not in UTF-8: it was read as {encoding}."
+        for file, encoding in result.encodings.items()
+    ]

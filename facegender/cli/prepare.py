@@ -32,8 +32,12 @@ Attributes = Annotated[
         exists=True, metavar="FILE", help="CSV with path and further columns, such as age, race."
     ),
 ]
-Female = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the folders of women.")]
-Male = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the folders of men.")]
+Female = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name of the folders, or labels, of women.")
+]
+Male = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name of the folders, or labels, of men.")
+]
 Split = Annotated[
     str,
     typer.Option(

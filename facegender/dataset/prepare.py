@@ -16,6 +16,7 @@ from facegender.choices import SplitMethod
 from facegender.dataset.attributes import join_attributes
 from facegender.dataset.checks import Conflicts, PhotoChecks, find_conflicts, inspect_all
 from facegender.dataset.cropping import crop_all, outside
+from facegender.dataset.encodings import UTF8, encoding_of, exists_below
 from facegender.dataset.folders import Listing, scan_folders
 from facegender.dataset.samples import Samples
 from facegender.dataset.settings import Preparation, PrepareSettings
@@ -113,10 +114,20 @@ def _prepare(
         sizes=Counter((inspection.width, inspection.height) for inspection in kept),
         outside=listing.outside,
         without_attributes=missing,
+        encodings=_encodings(settings, roots),
     )
     kept = _resolve_conflicts(result, kept, settings)
     _write(result, originals, inspections, kept, settings)
     return result
+
+
+def _encodings(settings: PrepareSettings, roots: list[Path]) -> dict[str, str]:
+    """Name the encoding of each table that is not in UTF-8."""
+    tables = [name for name in (settings.labels, settings.attributes) if name]
+    found = {
+        name: encoding_of(Path(name), exists_below([Path(name).parent, *roots])) for name in tables
+    }
+    return {name: encoding for name, encoding in found.items() if encoding != UTF8}
 
 
 def _inspect(

@@ -86,6 +86,7 @@ class Preparation:
         moved: photos moved to the split that holds their copy or person.
         persons_in_two_splits: persons in both train and held-out rows (the article's split only).
         without_attributes: photos that the attribute file did not name.
+        encodings: table that was read -> its encoding, where that is not UTF-8.
     """
 
     csv: Path
@@ -102,6 +103,7 @@ class Preparation:
     moved: int = 0
     persons_in_two_splits: int = 0
     without_attributes: int = 0
+    encodings: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as plain JSON types."""
@@ -128,4 +130,5 @@ class Preparation:
             "moved": self.moved,
             "persons_in_two_splits": self.persons_in_two_splits,
             "without_attributes": self.without_attributes,
+            "encodings": self.encodings,
         }

@@ -198,3 +198,34 @@ def test_wrong_options_are_refused(in_tmp, settings):
     with pytest.raises(UsageError):
         prepare(Path("photos"), Path("faces.csv"), PrepareSettings(**settings))
     assert not Path("faces.csv").exists()
+
+
+def test_a_table_that_excel_saved_is_read_and_its_encoding_named(in_tmp):
+    rows = ["path;label"]
+    for label, name in enumerate(("anna", "jörg")):
+        for i in range(6):
+            path = in_tmp / "mx" / f"{name}_{i}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(encoded(pattern(label, 50 * label + i)))
+            rows.append(f"mx\\{path.name};{label}")
+    (in_tmp / "mix.csv").write_bytes("\r\n".join(rows).encode("cp1252"))
+    found = prepare(None, "faces.csv", PrepareSettings(labels="mix.csv"), workers=1)
+    assert len(found.samples) == 12
+    assert found.encodings == {"mix.csv": "cp1252"}
+    assert read_table(in_tmp / "faces.csv").labels.sum() == 6
+
+
+def test_labels_that_stand_the_other_way_round_are_named(in_tmp):
+    rows = ["path,gender"]
+    for label in (0, 1):
+        for i in range(6):
+            path = in_tmp / f"{label}_{i}.jpg"
+            path.write_bytes(encoded(pattern(label, 70 * label + i)))
+            rows.append(f"{path.name},{1 - label}")  # 0 is male, as in UTKFace
+    (in_tmp / "utk.csv").write_text("\n".join(rows))
+    settings = PrepareSettings(labels="utk.csv", female="1", male="0")
+    samples = prepare(None, "faces.csv", settings, workers=1).samples
+    names = [Path(path).name.startswith("0_") for path in samples.paths]
+    assert [label == 0 for label in samples.labels] == names
+    with pytest.raises(UsageError, match="two different labels"):
+        prepare(None, "f.csv", PrepareSettings(labels="utk.csv", female="1"), workers=1)
