@@ -10,6 +10,7 @@ import typer
 
 from facegender.cli._command import Command, Group
 from facegender.cli._options import Debug, debugging
+from facegender.cli.count import count_command
 from facegender.cli.eval import evaluate_command
 from facegender.cli.explain import explain_command
 from facegender.cli.export import export_command
@@ -31,6 +32,7 @@ for _name, _short_help, _command in (
     ("predict", "Say female or male for photos, and how sure.", predict_command),
     ("train", "Train a model on faces.csv; keep the best; stop early.", train_command),
     ("eval", "Judge a model: how good, for whom, with intervals.", evaluate_command),
+    ("count", "Count the share of women in answers, corrected by labels.", count_command),
     ("prepare", "Check photos in gender folders; write faces.csv.", prepare_command),
     ("explain", "Draw where the network looked.", explain_command),
     ("export", "Write a model for LiteRT, ONNX or TensorFlow; compare it.", export_command),

@@ -123,7 +123,7 @@ def make_table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    style = box.SIMPLE_HEAD if _unicode() else box.ASCII2
+    style = box.SIMPLE_HEAD if unicode() else box.ASCII2
     table = Table(title=title, title_justify="left", title_style="bold", box=style, pad_edge=False)
     for column in columns:
         name = column.removeprefix(">")
@@ -196,7 +196,7 @@ class _Throttle:
         return self._clock() - self._first
 
 
-def _unicode() -> bool:
+def unicode() -> bool:
     """Whether stdout can encode box characters (a Windows code page may not)."""
     try:
         "─│✓".encode(sys.stdout.encoding or "ascii")

@@ -83,7 +83,7 @@ def group_by(
     rows_of: dict[str, list[int]] = {}
     for row, value in enumerate(values):
         rows_of.setdefault(value, []).append(row)
-    rows = {value: np.array(rows_of[value]) for value in sorted(rows_of, key=_natural)}
+    rows = {value: np.array(rows_of[value]) for value in sorted(rows_of, key=natural_key)}
     groups = {value: _judged(samples, answers, found, seed) for value, found in rows.items()}
     return groups, find_extremes(groups, rows, answers, samples.persons, seed)
 
@@ -101,7 +101,7 @@ def _judged(
     }
 
 
-def _natural(text: str) -> tuple[tuple[int, int | str], ...]:
+def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key that puts 3-9 before 10-19 and words after numbers."""
     parts = re.findall(r"\d+|\D+", text)
     return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)

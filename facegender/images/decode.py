@@ -191,7 +191,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     formats: tuple[str, ...] = DECODED_FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         refuse_odd_items(data)
-        _register_heif()
+        register_heif()
         formats = ("HEIF",)
     refuse_many_parts(data)
     with warnings.catch_warnings():
@@ -309,7 +309,8 @@ def _finite(image: Image.Image) -> NDArray[np.float64]:
     return np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
 
 
-def _register_heif() -> None:
+def register_heif() -> None:
+    """Let Pillow read HEIC too, once."""
     if "HEIF" not in Image.OPEN:
         from pi_heif import register_heif_opener
 

@@ -1,0 +1,170 @@
+"""What `predict` wrote, read back photo by photo, so that a million of them need no memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any
+
+from facegender.errors import DataError
+from facegender.labels import LABELS
+
+_EXPECTED = "Expected what `facegender predict` writes with --json, --jsonl or --csv."
+_decode = json.JSONDecoder().decode
+_COLUMNS = ("path", "error", "x", "y", "width", "height", *LABELS)
+
+
+@dataclass(slots=True)
+class AnswersFile:
+    """Answers on disk; iterate over it for the elements of ``photos`` of the JSON contract.
+
+    An element is that of a photo, with ``faces``, or of a video, with ``tracks``. Of each face
+    only ``box`` and ``probabilities`` are certain to be there.
+
+    Args:
+        file: JSON, JSON lines or CSV; the content decides, not the name.
+
+    Attributes:
+        position: bytes read so far.
+        head: of JSON, what stands beside the photos, such as the model's fingerprint; it is known
+            once the iteration has begun.
+    """
+
+    file: Path
+    head: dict[str, Any] = field(default_factory=dict)
+    _stream: TextIOWrapper | None = None
+
+    @property
+    def position(self) -> int:
+        return 0 if self._stream is None else os.lseek(self._stream.fileno(), 0, os.SEEK_CUR)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the elements in the file's order.
+
+        Raises:
+            DataError: the file cannot be read or is something else.
+        """
+        try:
+            with self.file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+                self._stream = text
+                yield from self._elements(text)
+        except OSError as error:
+            raise DataError(f"cannot read {self.file}: {error.strerror}", _EXPECTED) from None
+
+    def _elements(self, text: IO[str]) -> Iterator[dict[str, Any]]:
+        start = text.readline()
+        while start and not start.strip():
+            start = text.readline()
+        if not start:
+            raise DataError(f"{self.file} is empty", _EXPECTED)
+        if not start.lstrip().startswith("{"):
+            yield from self._csv(start, text)
+        elif start.rstrip().endswith('"photos": ['):
+            self.head = self._parsed(start.rstrip() + "]}", 1)
+            yield from self._json_lines(text, 2, in_list=True)
+        else:
+            yield from self._other_json(start, text)
+
+    def _other_json(self, start: str, text: IO[str]) -> Iterator[dict[str, Any]]:
+        """JSON lines, or JSON that another program laid out anew."""
+        try:
+            first = json.loads(start)
+        except ValueError:
+            rest = text.read()
+            first = self._parsed(start + rest, 1)
+        if isinstance(first, dict) and isinstance(photos := first.pop("photos", None), list):
+            self.head = first
+            for photo in photos:
+                yield self._checked(photo, "an element of photos")
+            return
+        yield self._checked(first, "line 1")
+        yield from self._json_lines(text, 2)
+
+    def _json_lines(
+        self, text: IO[str], number: int, *, in_list: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        ended = not in_list
+        for number, line in enumerate(text, start=number):  # noqa: B020  # goes on where it began
+            bare = line.strip()
+            if in_list:
+                if bare == "]}":
+                    ended = True
+                    continue
+                bare = bare.removesuffix(",")
+            if bare:
+                yield self._checked(self._parsed(bare, number), f"line {number}")
+        if not ended:
+            raise DataError(f"{self.file} is cut: its list of photos does not end", _EXPECTED)
+
+    def _parsed(self, text: str, number: int) -> Any:
+        try:
+            return _decode(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{self.file}: line {number} is no JSON: {error}", _EXPECTED) from None
+
+    def _checked(self, element: Any, where: str) -> dict[str, Any]:
+        """Return an element if it is a photo's or a video's.
+
+        A path of None (photos that came as bytes) becomes "".
+        """
+        units = element.get("faces", element.get("tracks")) if isinstance(element, dict) else None
+        if not isinstance(units, list):
+            raise DataError(f"{self.file}: {where} is no photo's answer", _EXPECTED)
+        for unit in units:
+            if not _is_answer(unit) or ("faces" not in element and "seconds" not in unit):
+                raise DataError(f"{self.file}: {where} has an answer without numbers", _EXPECTED)
+        element["path"] = str(element.get("path") or "")
+        return element
+
+    def _csv(self, start: str, text: IO[str]) -> Iterator[dict[str, Any]]:
+        """Join the rows of a photo, which follow each other, into an element."""
+        delimiter = next((mark for mark in ",;\t" if mark in start), ",")
+        header = next(csv.reader([start], delimiter=delimiter))
+        missing = [name for name in _COLUMNS if name not in header]
+        if missing:
+            raise DataError(f"{self.file} has no column {', '.join(missing)}", _EXPECTED)
+        places = [header.index(name) for name in _COLUMNS]
+        photo: dict[str, Any] | None = None
+        last = max(places)
+        try:
+            for number, row in enumerate(csv.reader(text, delimiter=delimiter), start=2):
+                if not row:
+                    continue
+                if len(row) <= last:
+                    raise DataError(f"{self.file}: row {number} is cut", _EXPECTED)
+                path, error, *cells = (row[i] for i in places)
+                face = self._face(cells, number)
+                if photo is not None and photo["path"] == path and face is not None:
+                    photo["faces"].append(face)
+                    continue
+                if photo is not None:
+                    yield photo
+                faces = [] if face is None else [face]
+                photo = {"path": path, "error": error or None, "faces": faces}
+        except csv.Error as error:
+            raise DataError(f"{self.file} is no CSV file: {error}", _EXPECTED) from None
+        if photo is not None:
+            yield photo
+
+    def _face(self, cells: list[str], number: int) -> dict[str, Any] | None:
+        if not any(cells):
+            return None
+        try:
+            x, y, width, height, female, male = map(float, cells)
+        except ValueError:
+            raise DataError(f"{self.file}: row {number} has no numbers", _EXPECTED) from None
+        return {"box": [x, y, width, height], "probabilities": {"female": female, "male": male}}
+
+
+def _is_answer(unit: Any) -> bool:
+    """Whether a face or track has a box and probabilities, and a track its seconds."""
+    try:
+        box, pair = unit["box"], unit["probabilities"]
+        return len(box) == 4 and 0 <= pair["female"] <= 1 and unit.get("seconds", 0.0) >= 0
+    except (TypeError, KeyError, AttributeError):
+        return False
