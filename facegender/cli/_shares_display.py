@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BAR = 30
 """Characters of a bar of 100 %."""
 COLUMNS = (
-    "by",
+    "column",
     "value",
     "faces",
     "labels",
@@ -114,16 +114,8 @@ def _group_table(result: Shares, by: str, groups: dict[str, Share]) -> Table:
     from facegender.cli import _console as console
 
     interval = ">range by recalls" if _assumed(result) else ">95 % interval"
-    table = console.make_table(
-        f"By {by}",
-        console.plain(by),
-        f">{unit_of(result)}",
-        ">labels",
-        ">share",
-        interval,
-        ">uncorrected",
-        "0 to 100 %",
-    )
+    heads = (console.plain(by), f">{unit_of(result)}", ">labels", ">share", interval)
+    table = console.make_table(f"By {by}", *heads, ">uncorrected", "0 to 100 %")
     for value, share in groups.items():
         estimate = share.female.estimate
         low, high, words = estimate.low, estimate.high, show_interval(share.female)

@@ -51,6 +51,9 @@ Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a group.")]
 Report = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a report as one HTML file, with plots.")
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what is at --output and --report, whatever it is.")
+]
 
 
 def count_command(
@@ -64,6 +67,7 @@ def count_command(
     csv: Csv = False,
     output: Output = None,
     report: Report = None,
+    force: Force = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -85,6 +89,7 @@ def count_command(
     from facegender.cli._shares_display import print_shares, shares_csv
     from facegender.errors import UsageError
     from facegender.evaluation.shares import count_shares
+    from facegender.runtime.own_files import refuse_foreign
 
     if json and csv:
         raise UsageError("--json and --csv are two formats", "Choose one.")
@@ -93,6 +98,9 @@ def count_command(
         if not (json or csv):
             raise UsageError("--output writes JSON or CSV", "Add --json or --csv.")
     _refuse_inputs((output, report), (answers, labels, attributes))
+    for target in (output, report):
+        if target is not None:
+            refuse_foreign(target, force=force)
     recalls, fingerprint = _recalls_of(model) if labels is None else ([], "")
     with console.progress("Counting", quiet=quiet or json) as on_progress:
         result = count_shares(

@@ -112,7 +112,9 @@ class AnswersFile:
 
         A path of None (photos that came as bytes) becomes "".
         """
-        units = element.get("faces", element.get("tracks")) if isinstance(element, dict) else None
+        if not isinstance(element, dict):
+            raise DataError(f"{self.file}: {where} is no photo's answer", _EXPECTED)
+        units = element.get("faces", element.get("tracks"))
         if not isinstance(units, list):
             raise DataError(f"{self.file}: {where} is no photo's answer", _EXPECTED)
         for unit in units:

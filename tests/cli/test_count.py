@@ -48,7 +48,7 @@ def test_a_table_with_a_bar_a_row(run, labelled):
 def test_csv_has_a_row_a_group(run, labelled):
     out, _ = run("count", labelled, "--labels", "labels.csv", "--by", "folder", "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert [(row["by"], row["value"]) for row in rows] == [
+    assert [(row["column"], row["value"]) for row in rows] == [
         ("", "all"), ("folder", "new"), ("folder", "old"),
     ]  # fmt: skip
     assert all(0 < float(row["low"]) < float(row["high"]) < 1 for row in rows)
@@ -81,11 +81,13 @@ def test_the_report_is_one_file(run, labelled):
         (("--plan", "0"), 2, "the plan"),
         (("--by", "race"), 2, "needs a table"),
         (("--report", "labels.csv", "--labels", "labels.csv"), 2, "read and written"),
+        (("-o", "mine.json"), 2, "did not write it"),
         (("--labels", "nothing.csv"), 1, "cannot read nothing.csv"),
         (("--model", "nothing"), 1, "no model folder"),
     ],
 )
 def test_what_cannot_be_is_said(run, labelled, options, code, why):
+    open("mine.json", "w").write("[1]")
     out, err = run("count", labelled, *options, code=code)
     assert out == ""
     assert why in " ".join(err.split())

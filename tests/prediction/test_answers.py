@@ -1,6 +1,5 @@
 """What predict wrote comes back, in every format."""
 
-import io
 import json
 
 import pytest
@@ -35,9 +34,9 @@ PREDICTIONS = [
 
 
 def written(kind, file):
-    text = io.StringIO()
-    getattr(writers, f"write_{kind}")(PREDICTIONS, FakePredictor, text)
-    file.write_text(text.getvalue())
+    with writers.opened(file, kind, FakePredictor(), {}) as sink:
+        for prediction in PREDICTIONS:
+            sink.add(prediction)
     return file
 
 
