@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.cli._options import Debug, Json, Output, Quiet
+from facegender.cli._options import Debug, Json, Output, Quiet, output_file
 
 if TYPE_CHECKING:
     from facegender.evaluation.recorded_recalls import Recalls
@@ -19,6 +19,8 @@ Answers = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option(
+        exists=True,
+        dir_okay=False,
         metavar="FILE",
         help="labels.csv of review, or a CSV path,box,label made elsewhere: corrects the shares.",
     ),
@@ -33,11 +35,17 @@ By = Annotated[
 ]
 Attributes = Annotated[
     Path | None,
-    typer.Option(metavar="CSV", help="A table with a path column and what to group by."),
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        metavar="CSV",
+        help="A table with a path column and what to group by.",
+    ),
 ]
 Model = Annotated[
     Path | None,
     typer.Option(
+        exists=True,
         metavar="FOLDER",
         help="The model that answered: its card's recalls give a range where there are no "
         "labels. Default: as predict.",
@@ -49,7 +57,12 @@ Plan = Annotated[
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a group.")]
 Report = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a report as one HTML file, with plots.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=output_file,
+        help="Write a report as one HTML file, with plots.",
+    ),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace what is at --output and --report, whatever it is.")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import pytest
 
@@ -82,12 +83,13 @@ def test_the_report_is_one_file(run, labelled):
         (("--by", "race"), 2, "needs a table"),
         (("--report", "labels.csv", "--labels", "labels.csv"), 2, "read and written"),
         (("-o", "mine.json"), 2, "did not write it"),
-        (("--labels", "nothing.csv"), 1, "cannot read nothing.csv"),
-        (("--model", "nothing"), 1, "no model folder"),
+        (("--labels", "nothing.csv"), 2, "does not exist"),
+        (("--model", "photos"), 1, "holds no model"),
     ],
 )
 def test_what_cannot_be_is_said(run, labelled, options, code, why):
     open("mine.json", "w").write("[1]")
+    os.mkdir("photos")
     out, err = run("count", labelled, *options, code=code)
     assert out == ""
     assert why in " ".join(err.split())

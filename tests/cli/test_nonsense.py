@@ -24,6 +24,7 @@ CONTEXT = {
     "train": ["faces.csv", "--output", "new", "--init", "none"],
     "eval": ["faces.csv", "--model", "model", "--by", "gender"],
     "prepare": ["photos", "--output", "new.csv", "--crops", "new", "--force"],
+    "count": ["answers.jsonl"],
     "explain": ["photos/female/female-0/0.jpg", "--model", "model"],
     "export": ["model", "--format", "litert", "--output", "new"],
     "info": ["model"],
@@ -104,6 +105,15 @@ NONSENSE = {
         "--min-face": COUNTS,
         "--workers": COUNTS,
     },
+    "count": {
+        "--labels": MISSING,
+        "--by": WORDS,
+        "--attributes": MISSING,
+        "--model": MISSING,
+        "--plan": ("abc", "0", "0.5", "-1", "nan"),
+        "--output": (*FILES, "new.txt"),
+        "--report": FILES,
+    },
     "explain": {
         "--output": (*FILES, "no/such/file.png", "explained.txt"),
         "--face": COUNTS,
@@ -160,13 +170,14 @@ def work(in_tmp, monkeypatch):
     make_tree(in_tmp / "photos", persons=3, photos=1)
     prepare("photos", "faces.csv", workers=1)
     (in_tmp / "model").symlink_to(BUNDLED)
+    (in_tmp / "answers.jsonl").write_text('{"path": "a.jpg", "error": null, "faces": []}\n')
     monkeypatch.setattr(OPENED, "photos", [])
     monkeypatch.setattr(OPENED, "active", True)
     return in_tmp
 
 
 def exit_code(command, *arguments):
-    one = [] if command in ("explain", "info") else ["--workers", "1"]
+    one = [] if command in ("count", "explain", "info") else ["--workers", "1"]
     try:
         app([command, *one, *arguments])
     except SystemExit as end:
