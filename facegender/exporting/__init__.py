@@ -1,1 +1,1 @@
-"""A model in the formats of other engines."""
+"""Exporting a model to other engines."""

@@ -1,4 +1,4 @@
-"""How well an export agrees with the model that it was made from."""
+"""Comparing an export with the model that it was made from."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from facegender.options import check_number
 
 MAX_DIFFERENCE: Final = 0.3
 MAX_FLIPS: Final = 0.03
-"""Of int8, unless asked otherwise: the largest difference in probability, and the share of crops
+"""Default limits for int8: the maximum difference in probability, and the maximum share of crops
 whose answer may change. The bundled model has 0.2 and 1 of 200."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """Beyond these an export is refused.
+    """Limits beyond which an export is refused.
 
     Attributes:
-        difference: largest difference in probability.
-        flips: share of crops whose answer changes.
+        difference: maximum difference in probability.
+        flips: maximum share of crops whose label changes.
     """
 
     difference: float = TOLERANCE
     flips: float = 0.0
 
     def allowed_flips(self, crops: int) -> int:
-        """Number of flips allowed among so many crops; where any is allowed, one always is."""
+        """Return the number of flips allowed among `crops` crops: at least one, unless `flips` is 0."""
         return max(1, math.floor(self.flips * crops)) if self.flips else 0
 
 
 def choose_limits(int8: bool, difference: float | None, flips: float | None) -> Tolerances:
-    """Return the limits asked for, or the usual ones.
+    """Return the limits asked for, or the defaults.
 
     Raises:
-        UsageError: limits for float32, whose are fixed, or numbers out of range.
+        UsageError: limits for float32, which are fixed, or numbers out of range.
     """
     if not int8:
         if difference is not None or flips is not None:
@@ -59,13 +59,13 @@ def choose_limits(int8: bool, difference: float | None, flips: float | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """An export's answers beside the Keras model's, to the same crops.
+    """The predictions of an export compared with the Keras model's for the same crops.
 
     Attributes:
         sample: the crops and where they come from.
         largest, mean: largest and mean difference in probability.
-        flips: crops whose answer changes, but for those as good as at one half.
-        limits: what was allowed.
+        flips: crops whose label changes, except those within rounding of one half.
+        limits: the limits applied.
     """
 
     sample: Sample
@@ -76,22 +76,22 @@ class Agreement:
 
     @property
     def made(self) -> bool:
-        """Whether the crops are made pictures instead of faces."""
+        """Whether the crops are synthetic pictures instead of faces."""
         return not self.sample.photos
 
     @property
     def what(self) -> str:
-        """What was compared on, for people."""
+        """A description of the crops, for messages."""
         number = len(self.sample.crops)
         if self.made:
             return f"{number:,} made pictures"
         return f"{number:,} face{'' if number == 1 else 's'}"
 
     def check(self) -> None:
-        """Refuse an export that differs too much.
+        """Check the export against the limits.
 
         Raises:
-            FaceGenderError: it does.
+            FaceGenderError: it differs too much.
         """
         limits, crops = self.limits, len(self.sample.crops)
         # "not within" instead of "beyond", so that NaN is refused too.
@@ -108,7 +108,7 @@ class Agreement:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the form that is stored beside the export."""
+        """Return the form that is stored in export.json."""
         sample = self.sample
         return {
             "with": "model.keras, run by TensorFlow",
@@ -132,13 +132,13 @@ class Agreement:
 def agree(
     sample: Sample, ours: Probabilities, theirs: Probabilities, limits: Tolerances
 ) -> Agreement:
-    """Compare an export's answers with its model's.
+    """Compare the probabilities of an export with its model's.
 
     Args:
-        sample: the crops that both answered.
-        ours: the Keras model's answers.
-        theirs: the export's, run by its own engine.
-        limits: what is allowed.
+        sample: the crops.
+        ours: probabilities of the Keras model.
+        theirs: probabilities of the export, run by its own engine.
+        limits: the limits to apply.
     """
     largest, flips = compare(ours, theirs)
     return Agreement(sample, largest, float(np.abs(ours - theirs).mean()), flips, limits)

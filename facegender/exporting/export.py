@@ -1,4 +1,4 @@
-"""A model folder -> the model for another engine, run by it and compared before it is there."""
+"""Exporting a model for another engine, after running and comparing it there."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ from facegender.runtime.files import atomic_folder
 MODEL_CARD = "MODEL_CARD.md"
 README = "README.md"
 EXAMPLES = 20
-"""Made pictures among which the example is chosen."""
+"""Synthetic pictures among which the example is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A model that was exported.
+    """An exported model.
 
     Attributes:
-        folder: where it lies.
+        folder: its path.
         bundle: the model that it was made from.
-        agreement: how well it agrees with that.
-        facts: what its export.json says.
+        agreement: how well it agrees with that model.
+        facts: the content of its export.json.
     """
 
     folder: Path
@@ -61,7 +61,7 @@ class Export:
     facts: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON contract: export.json, and where it lies."""
+        """Return the JSON contract: export.json and the folder."""
         source = {**self.facts["source"], "path": str(self.bundle.folder)}
         return {**self.facts, "source": source, "path": str(self.folder)}
 
@@ -81,31 +81,31 @@ def export(
     on_progress: OnProgress | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> Export:
-    """Write a model for another engine, with all that is needed to run it there.
+    """Write a model for another engine, with everything needed to run it there.
 
-    The engine runs it, and its answers are compared with the Keras model's, before the folder
-    appears; an export that disagrees is refused.
+    Before the folder is created, the engine runs the export and its probabilities are compared
+    with the Keras model's. An export that disagrees is refused.
 
     Args:
         format: one of `choices.ExportFormat`.
-        out: the folder to make.
+        out: the folder to create.
         model: as for `Predictor`.
-        int8: make weights and activations 8-bit integers; ``litert`` only.
+        int8: quantise weights and activations to 8 bits; ``litert`` only.
         photos: a faces.csv, or photos, of which up to 200 faces are compared. None means those
-            of `calibrate` that do not calibrate, or else made pictures.
+            of `calibrate` that are not used for calibration, else synthetic pictures.
         calibrate: the same, for the ranges of an int8 model.
-        max_difference, max_flips: what int8 may differ by in probability, and the share of faces
-            whose answer may change; see `agreement`.
+        max_difference, max_flips: maximum difference of int8 in probability, and maximum share
+            of faces whose label may change; see `agreement`.
         force: replace an older export. Nothing else is ever replaced.
-        workers: processes that read photos; None means one a core.
+        workers: processes that read photos; None means one per core.
         on_progress: called with (faces found, faces wanted).
-        on_step: called with what is being done.
+        on_step: called with a description of each step.
 
     Raises:
-        UsageError: an unknown format, or options that have no meaning together.
-        BundleError: the model is missing, damaged, foreign or does not fit.
+        UsageError: an unknown format, or options that contradict each other.
+        BundleError: the model is missing, damaged or incompatible.
         DataError: no face in the photos.
-        FaceGenderError: packages are missing, the place is taken or cannot be written, or the
+        FaceGenderError: packages are missing, `out` exists or cannot be written, or the
             export does not agree with the model.
     """
     form = choose_format(format, int8=int8)
@@ -142,7 +142,7 @@ def _samples(
     workers: int | None,
     on_progress: OnProgress | None,
 ) -> tuple[Sample, Crops | None]:
-    """The crops to compare on, and those to calibrate with; no crop is in both."""
+    """Return the crops to compare on and those to calibrate with; no crop is in both."""
 
     def take(source: Photos, wanted: int, without: Crops | None = None) -> Sample:
         return take_crops(
@@ -168,7 +168,7 @@ def _convert(
     calibration: Crops | None,
     limits: Tolerances,
 ) -> tuple[Agreement, dict[str, Any]]:
-    """Write the model, have its engine run it, compare; return also an example and its answer.
+    """Write the model, run it with its engine and compare; also return an example and its answer.
 
     Raises:
         FaceGenderError: the export does not agree with the model.
@@ -184,7 +184,7 @@ def _convert(
     agreement = agree(sample, ours[:number], theirs[:number], limits)
     agreement.check()
     answers, exchanged = theirs[number:-EXAMPLES], theirs[-EXAMPLES:]
-    # The example shows best whether red and blue were exchanged, the commonest mistake.
+    # The crop that changes most when red and blue are swapped: the most common mistake.
     chosen = int(np.abs(answers - exchanged).max(axis=1).argmax())
     Image.fromarray(made[chosen]).save(folder / EXAMPLE)
     probabilities = {name: float(p) for name, p in zip(LABELS, answers[chosen], strict=True)}

@@ -1,4 +1,4 @@
-"""The formats: how a model is written in each, and how the format's own engine runs it."""
+"""Export formats: how a model is written in each, and how the format's engine runs it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from facegender.runtime.native_output import native_noise_hidden
 INPUT: Final = "crops"
 OUTPUT: Final = "probabilities"
 OPSET: Final = 17
-"""Of ONNX: has all that the networks need, and every engine of the last years reads it."""
+"""The ONNX opset: it covers the networks, and all recent engines read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What is converted.
+    """The model to convert.
 
     Attributes:
         bundle: the model folder.
         keras: its Keras model.
-        calibration: crops that show the ranges of an int8 model, None for float32.
+        calibration: crops to calibrate the ranges of an int8 model, None for float32.
     """
 
     bundle: Bundle
@@ -51,10 +51,10 @@ class Format:
         name: as the user gives it.
         file: name of the file, or folder, that holds the model.
         engine: the package that runs it.
-        output: the name that the engine knows the probabilities by; the input is `INPUT`.
+        output: name of the output with the probabilities; the input is `INPUT`.
         write: writes a source to a path.
         load: loads what was written into the engine.
-        modules: what must be installed beyond facegender's own needs.
+        modules: modules that must be installed in addition to facegender's dependencies.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Format:
 
     @property
     def engine_version(self) -> str:
-        """Version of the installed engine."""
+        """The version of the installed engine."""
         return version(self.engine)
 
     def check_installed(self) -> None:
-        """Refuse a format that needs what is not installed.
+        """Check that the modules of the format are installed.
 
         Raises:
-            FaceGenderError: something is missing.
+            FaceGenderError: one of them is missing.
         """
         missing = [module for module in self.modules if find_spec(module) is None]
         if missing:
@@ -84,10 +84,10 @@ class Format:
             )
 
     def make(self, source: ExportSource, target: Path) -> Network:
-        """Write a source to a path, and load what was written into the engine.
+        """Write a model to a path, and load the result into the engine.
 
         Raises:
-            FaceGenderError: the conversion failed, or the engine does not take it.
+            FaceGenderError: the conversion failed, or the engine cannot load the result.
         """
         try:
             self.write(source, target)
@@ -97,7 +97,7 @@ class Format:
         except Exception as error:
             raise FaceGenderError(
                 f"the model cannot be converted to {self.name}: {error}",
-                f"Update {self.engine} and what it is made with, or choose another format.",
+                f"Update {self.engine}, or choose another format.",
             ) from error
 
 
@@ -145,7 +145,7 @@ def _write_onnx(source: ExportSource, target: Path) -> None:
 
 
 def _name_ends(graph: Any) -> None:
-    """Give an ONNX graph's output and batch the names that a reader expects."""
+    """Rename the output and the batch dimension of an ONNX graph to meaningful names."""
     (output,) = graph.output
     for node in graph.node:
         for names in (node.input, node.output):
@@ -156,7 +156,7 @@ def _name_ends(graph: Any) -> None:
 
 
 class OnnxNetwork:
-    """An ONNX file, run by onnxruntime."""
+    """An ONNX model, run by onnxruntime."""
 
     def __init__(self, file: Path) -> None:
         import onnxruntime
@@ -174,7 +174,7 @@ def _write_saved_model(source: ExportSource, target: Path) -> None:
     import_keras()
     import tensorflow as tf
 
-    # Keras' own export writes every weight twice (keras 3.15.1).
+    # Keras's own export stores every weight twice (keras 3.15.1).
     shape = (None, *source.bundle.geometry.shape)
     signature = [tf.TensorSpec(shape, tf.uint8, INPUT)]
     holder = tf.Module()
@@ -194,7 +194,7 @@ class SavedModelNetwork:
         import tensorflow as tf
 
         with native_noise_hidden():
-            self._loaded: Any = tf.saved_model.load(str(folder))  # its signature dies with it
+            self._loaded: Any = tf.saved_model.load(str(folder))  # keeps the signature alive
         self._tensor = tf.constant
 
     def __call__(self, crops: Crops) -> Probabilities:

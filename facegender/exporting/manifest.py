@@ -1,4 +1,4 @@
-"""export.json: what an engineer or a program must know of an export, and which files are its."""
+"""export.json: what an engineer or a program needs to know about an export, and its files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANIFEST = "export.json"
 
 
 def describe(bundle: Bundle, form: Format, *, int8: bool) -> dict[str, Any]:
-    """Return what is known of an export before it is compared: the head of its export.json."""
+    """Return what is known about an export before the comparison: the first part of export.json."""
     geometry, manifest = bundle.geometry, bundle.manifest
     return {
         "schema": SCHEMA,
@@ -57,7 +57,7 @@ def describe(bundle: Bundle, form: Format, *, int8: bool) -> dict[str, Any]:
 
 
 def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return size and SHA-256 of every file below a folder, by its path with ``/``."""
+    """Return size and SHA-256 of every file below a folder, keyed by its POSIX path."""
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,

@@ -1,4 +1,4 @@
-"""The README beside an export: how to run it without facegender, in a few lines."""
+"""The README of an export: how to run it without facegender."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NOTES = {
 
 _CUTTING = {
     "photo": "The whole photo is taken as one face; no detector is needed.",
-    "box": "The crop is a square around the detector's box, {margin:g} times its side wider than "
-    "it (cut to the crop's aspect).",
-    "eyes": "The photo is turned, scaled and moved so that the eyes lie at {places} of the crop's "
+    "box": "The crop is a square around the detector's box, enlarged by {margin:g} of its side "
+    "(and cut to the crop's aspect ratio).",
+    "eyes": "The photo is rotated, scaled and shifted so that the eyes are at {places} of the crop's "
     "width and height.",
 }
 
@@ -30,7 +30,7 @@ def render_readme(export: Mapping[str, Any]) -> str:
     """Return the README of an export as Markdown.
 
     Args:
-        export: what will be its export.json.
+        export: the content of its export.json.
     """
     geometry = Geometry.from_json(export["crop"])
     parts = [_head(export, geometry), _cutting(export, geometry), _agreement(export)]
@@ -44,46 +44,46 @@ def _head(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
     return [
         f"# A facegender model for {export['engine']['name']}",
         "",
-        "Tells the *perceived* gender of a face. Nothing of facegender is needed to run it.",
+        "Estimates the *perceived* gender of a face. facegender is not needed to run it.",
         "",
         "```python",
         run_code(form).rstrip(),
         "```",
         "",
-        f"This prints `{_answer(export['example']['probabilities'])}` (`{EXAMPLE}` is a made "
-        "picture and no face). " + _NOTES[form].format(width=width, height=height),
+        f"This prints `{_answer(export['example']['probabilities'])}` (`{EXAMPLE}` is a synthetic "
+        "picture, not a face). " + _NOTES[form].format(width=width, height=height),
         "",
         f"- Input `{inputs['name']}`: uint8, (n, {height} rows, {width} columns, 3), RGB from 0 to "
-        "255, as many crops at once as you like. Do not scale it: the network does.",
+        "255, in batches of any size. Do not scale the values: the network does.",
         f"- Output `{output['name']}`: float32, (n, 2): the probability of female, then of male. "
         "They sum to 1.",
         "- Decide at one half: male from 0.5 on. Below a probability of "
         f"{export['threshold']:g} for the likelier gender call the face uncertain.",
-        "- `export.json` says all this to programs, and has the size and SHA-256 of every file.",
+        "- `export.json` has the same in machine-readable form, with the size and SHA-256 of every file.",
     ]
 
 
 def _cutting(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
     places = " and ".join(f"({u:g}, {v:g})" for u, v in geometry.eyes)
     lines = [
-        "## Cut the face out like this",
+        "## How to crop the face",
         "",
-        "A face that is cut out otherwise is misread more often. "
+        "A face that is cropped differently is misclassified more often. "
         + _CUTTING[geometry.kind].format(margin=geometry.margin, places=places),
         "",
         "```python",
         cut_code(geometry).rstrip(),
         "```",
         "",
-        "Turn the photo upright first: `ImageOps.exif_transpose(Image.open(path)).convert('RGB')`.",
+        "Apply the EXIF orientation first: `ImageOps.exif_transpose(Image.open(path)).convert('RGB')`.",
     ]
     if geometry.finds:
         detector = export["finder"]
         lines[-1] += (
-            f" The model learned from the boxes of the detector {detector}; those of another may "
-            "be wider or tighter: look at some crops beside `facegender predict PHOTO --crops DIR`."
+            f" The model was trained on boxes of the detector {detector}; those of another may "
+            "be wider or tighter: compare some crops with those of `facegender predict PHOTO --crops DIR`."
             if detector
-            else " Look at some crops beside those of `facegender predict PHOTO --crops DIR`."
+            else " Compare some crops with those of `facegender predict PHOTO --crops DIR`."
         )
     return lines
 
@@ -91,11 +91,11 @@ def _cutting(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
 def _agreement(export: Mapping[str, Any]) -> list[str]:
     found, engine = export["comparison"], export["engine"]
     lines = [
-        "## Does it agree with the model it was made from?",
+        "## Agreement with the original model",
         "",
         f"Run by {engine['name']} {engine['version']} on {found['crops']:,} {found['on']}, its "
         f"probabilities differ from the Keras model's by at most {found['largest_difference']:.2g} "
-        f"({found['mean_difference']:.2g} in the mean). Answers that change: {found['flips']:,}.",
+        f"({found['mean_difference']:.2g} on average). Changed labels: {found['flips']:,}.",
     ]
     if export["int8"]:
         lines[-1] += (

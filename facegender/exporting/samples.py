@@ -1,4 +1,4 @@
-"""Crops to compare an export with its model on, and to calibrate int8 with."""
+"""Crops for comparing an export with its model, and for calibrating int8."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from facegender.faces.geometry import Geometry
 from facegender.models.bundle import Bundle
 
 COMPARED: Final = 200
-"""Crops that an export is compared on, at most."""
+"""Maximum number of crops for the comparison."""
 CALIBRATED: Final = 200
-"""Crops that int8 is calibrated with, at most. More take longer and do not help: the bundled
+"""Maximum number of crops for calibrating int8. More take longer and do not help: the bundled
 model's mean difference was 0.006 with 10, 0.007 with 300 and with 1,000 crops."""
 MIN_CALIBRATION_CROPS: Final = 20
 
 Photos = str | os.PathLike[str] | Table | Sequence[Source]
-"""Photos of the user's: a faces.csv, or photos as `Predictor.predict` takes them."""
+"""A faces.csv, or photos as `Predictor.predict` accepts them."""
 OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Crops, and where they come from.
+    """Crops and their origin.
 
     Attributes:
         crops: uint8 (n, height, width, 3), all different.
-        photos: photos looked at, 0 for made pictures.
-        no_face: those without a face.
-        unreadable: those that could not be used.
+        photos: photos read, 0 for synthetic pictures.
+        no_face: photos without a face.
+        unreadable: photos that could not be used.
     """
 
     crops: Crops
@@ -57,18 +57,18 @@ def take_crops(
     workers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Sample:
-    """Find and cut the largest face of photos, in an order that is drawn, until there are enough.
+    """Detect and crop the largest face of photos, in random order, until there are enough.
 
     Args:
-        photos: where to take them from; the same photos always give the same crops.
-        bundle: the model whose crops are wanted.
-        wanted: how many, at most.
-        without: crops to leave out.
-        workers: processes that read photos; None means one a core.
+        photos: the photos; the same photos always give the same crops.
+        bundle: the model whose geometry is used.
+        wanted: maximum number of crops.
+        without: crops to exclude.
+        workers: processes that read photos; None means one per core.
         on_progress: called with (faces found, faces wanted).
 
     Raises:
-        DataError: no face in any of them, or they were cropped to another geometry.
+        DataError: none of them shows a face, or they were cropped to another geometry.
     """
     sources: list[Source]
     geometry = bundle.geometry
@@ -104,9 +104,9 @@ def take_crops(
 
 
 def made_crops(geometry: Geometry, number: int = COMPARED) -> Sample:
-    """Make pictures without a face, always the same: blurred colours, more or less light, noise.
+    """Return synthetic pictures, always the same: blurred colours of varying brightness, with noise.
 
-    Networks answer them in the whole range of probabilities, as they do photos.
+    They cover the whole range of probabilities, as photos do.
     """
     crops = np.zeros((number, *geometry.shape), np.uint8)
     for i in range(number):
@@ -120,10 +120,10 @@ def made_crops(geometry: Geometry, number: int = COMPARED) -> Sample:
 
 
 def split_sample(sample: Sample) -> tuple[Sample, Crops]:
-    """Part crops into those to compare on and those to calibrate with.
+    """Split crops into those for the comparison and those for calibration.
 
     Raises:
-        DataError: there are too few to calibrate with.
+        DataError: there are too few for calibration.
     """
     compared = min(COMPARED, len(sample.crops) // 2, len(sample.crops) - MIN_CALIBRATION_CROPS)
     if compared < 1:
@@ -134,7 +134,7 @@ def split_sample(sample: Sample) -> tuple[Sample, Crops]:
 
 
 def too_few(found: int, needed: int) -> DataError:
-    """Return the error for too few faces to calibrate with."""
+    """Return the error for too few faces for calibration."""
     return DataError(
         f"int8 needs {needed} different faces to calibrate with, found {found}",
         "Give more photos to --calibrate.",

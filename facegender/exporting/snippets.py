@@ -1,11 +1,11 @@
-"""Python lines for those who run an export: how to cut a face out, and how to ask the network."""
+"""Python snippets for users of an export: how to crop a face and how to run the network."""
 
 from __future__ import annotations
 
 from facegender.faces.geometry import MIN_EYE_DISTANCE, Geometry
 
 EXAMPLE = "example.png"
-"""A made picture of a crop's size, whose right answer is known."""
+"""A synthetic picture of a crop's size with a known answer."""
 
 _RUN = {
     "litert": """\
@@ -48,7 +48,7 @@ from PIL import Image, ImageOps
 
 
 def cut_face(photo):
-    # The largest centred part of an upright RGB photo with the crop's aspect -> the crop.
+    # Crop the largest centred part of an upright RGB photo that has the crop's aspect ratio.
     return np.asarray(ImageOps.fit(photo, ({width}, {height}), Image.Resampling.BILINEAR))
 """,
     "box": """\
@@ -59,10 +59,10 @@ from PIL import Image
 
 
 def cut_face(photo, x, y, width, height):
-    # The detector's box of a face, in pixels of an upright RGB photo -> the crop.
+    # Crop a face by its box, in pixels of an upright RGB photo.
     scale = {scale} * (width + height) / 2 / {longer}
     across, down = scale * {width}, scale * {height}
-    edge = math.ceil(across + down)  # beyond the photo its border is repeated
+    edge = math.ceil(across + down)  # beyond the photo, its border is repeated
     wide = np.pad(np.asarray(photo), ((edge, edge), (edge, edge), (0, 0)), mode="edge")
     left, top = x + (width - across) / 2, y + (height - down) / 2
     right, bottom = left + across, top + down
@@ -80,14 +80,14 @@ from PIL import Image
 
 
 def cut_face(photo, box, eyes):
-    # A face's box (x, y, width, height) and its eyes, in pixels of an RGB photo -> the crop.
+    # Crop a face by its box (x, y, width, height) and its eyes, in pixels of an RGB photo.
     (x1, y1), (x2, y2) = sorted(eyes)
-    (u1, v1), (u2, v2) = {eyes}  # where they come to lie, in pixels of the crop
+    (u1, v1), (u2, v2) = {eyes}  # their positions in the crop, in pixels
     distance = max(math.hypot(x2 - x1, y2 - y1), {least} * (box[2] + box[3]) / 2)
-    scale = math.hypot(u2 - u1, v2 - v1) / distance  # of a profile the box gives the scale
+    scale = math.hypot(u2 - u1, v2 - v1) / distance  # for a profile, the box gives the scale
     small = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     pixels = np.asarray(photo.resize(small, Image.Resampling.BILINEAR))
-    edge = {width} + {height}  # beyond the photo its border is repeated
+    edge = {width} + {height}  # beyond the photo, its border is repeated
     wide = Image.fromarray(np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
     angle = math.atan2(y2 - y1, x2 - x1) - math.atan2(v2 - v1, u2 - u1)
     cos, sin, u, v = math.cos(angle), math.sin(angle), (u1 + u2) / 2, (v1 + v2) / 2
