@@ -38,8 +38,8 @@ def locate(name: str) -> tuple[Any, str]:
     bucket, _, key = path.partition("/")
     if not _BUCKET.fullmatch(bucket):
         raise UsageError(f"{name} names no bucket", f"Write {scheme}://BUCKET/NAME.")
-    if "\0" in key:  # Arrow would take what stands before it for the name
-        raise UsageError("a name in a bucket holds a NUL byte", "")
+    if "\0" in key:  # Arrow would use the part before it as the name
+        raise UsageError("a name in a bucket contains a NUL byte", "")
     return _connected(scheme, bucket), f"{bucket}/{key}".rstrip("/")
 
 
@@ -47,8 +47,8 @@ def read_object(name: str) -> bytes:
     """Return the bytes of a photo in a bucket.
 
     Raises:
-        PhotoError: there is no such photo, or it is empty or too large.
-        StoreError: the store does not answer, or refuses: that says nothing of the photo.
+        PhotoError: the photo is missing, empty or too large.
+        StoreError: the store does not answer, or refuses; the photo itself may be fine.
     """
     try:
         with explained(name):
@@ -67,7 +67,7 @@ def read_object(name: str) -> bytes:
 
 
 def is_object(name: str) -> bool:
-    """Tell whether an object of this very name is there; a prefix is none.
+    """Return whether an object with exactly this name exists; a prefix does not count.
 
     Raises:
         StoreError: the store does not answer, or refuses.
@@ -82,8 +82,8 @@ def list_objects(name: str, *, recursive: bool, wanted: Callable[[str], bool]) -
 
     Args:
         name: ``s3://bucket/prefix``.
-        recursive: also those of the folders inside it.
-        wanted: tells of a base name whether it is taken.
+        recursive: include the folders inside it.
+        wanted: returns whether a base name is included.
 
     Raises:
         StoreError: the store does not answer, or refuses.
@@ -100,7 +100,7 @@ def list_objects(name: str, *, recursive: bool, wanted: Callable[[str], bool]) -
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn a store's refusals into a sentence; that an object is missing passes through."""
+    """Raise `StoreError` for the errors of a store; a missing object is passed on as such."""
     try:
         yield
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def explained(name: str) -> Iterator[None]:
 
 
 def import_extra(module: str) -> Any:
-    """Import a module that the extra ``ray`` brings.
+    """Import a module of the extra ``ray``.
 
     Raises:
         FaceGenderError: it is not installed.

@@ -1,4 +1,4 @@
-"""Ray: started, quiet, and gone again afterwards."""
+"""Starting Ray, silencing it, and stopping it afterwards."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from facegender.runtime.parallel import cores
 
 ADDRESS: Final = "RAY_ADDRESS"
 MAX_BLOCKS: Final = 10_000
-"""Ray plans every block ahead and in memory, so long lists put several shards in one."""
+"""Maximum number of blocks: Ray plans all in memory, so long lists put several shards in one."""
 STORE_BYTES: Final = 96 << 20
-"""Ray's shared memory on one machine: only the model and what became of shards pass through."""
+"""Ray's shared memory on one machine, in bytes: only the model and results of shards use it."""
 _ENVIRONMENT: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anyone
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_prestart_worker_first_driver": "0",  # processes that nobody here would use
-    "RAY_raylet_start_wait_time_s": "180",  # the usual 30 are too few on a busy machine
+    "RAY_prestart_worker_first_driver": "0",  # processes that are not needed
+    "RAY_raylet_start_wait_time_s": "180",  # the default of 30 is too short on a busy machine
     "RAY_agent_register_timeout_ms": "180000",
 }
 
 
 def is_far() -> bool:
-    """Whether workers may run on other machines: Ray runs already, or `ADDRESS` names a cluster."""
+    """Return whether workers may run elsewhere: Ray runs already, or `ADDRESS` names a cluster."""
     ray = sys.modules.get("ray")
     runs = ray is not None and bool(ray.is_initialized())
     return runs or os.environ.get(ADDRESS, "local") != "local"
@@ -50,17 +50,17 @@ def is_far() -> bool:
 
 @contextmanager
 def started(workers: int | None) -> Iterator[int]:
-    """Run Ray during the block, and yield how many workers there are to be.
+    """Run Ray during the block, and yield the number of workers.
 
-    One that runs already is used and left alone; else `ADDRESS` names the cluster, and without
-    it Ray is started on this machine and ended with all its processes and files.
+    A running Ray is used and left running; else `ADDRESS` names the cluster. Without it Ray is
+    started on this machine, and stopped with all its processes and files.
 
     Args:
-        workers: as many as are wanted; None means one a core.
+        workers: number of workers; None means one per core.
 
     Raises:
-        FaceGenderError: Ray is not installed, does not start or is not reached.
-        Interrupted: a signal came while it started.
+        FaceGenderError: Ray is not installed, does not start or cannot be reached.
+        Interrupted: a signal arrived while it started.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -78,7 +78,7 @@ def started(workers: int | None) -> Iterator[int]:
             _start(ray, _options(number, folder))
             yield number or workers or _cpus(ray)
     finally:
-        # What Ray's threads had to tell and did not is told here, by this thread.
+        # Output that Ray's threads have not printed yet would be printed here.
         with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
             ray.shutdown()
         if folder is not None:
@@ -86,7 +86,7 @@ def started(workers: int | None) -> Iterator[int]:
 
 
 def run(shards: Sequence[Shard], job: ScoringJob, workers: int) -> Iterator[Done]:
-    """Yield what became of every shard, as it is done, in any order; call it in `started`.
+    """Yield the result of every shard as it is done, in any order; call it inside `started`.
 
     Raises:
         FaceGenderError: Ray itself failed.
@@ -112,18 +112,18 @@ def run(shards: Sequence[Shard], job: ScoringJob, workers: int) -> Iterator[Done
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise FaceGenderError(
             f"Ray failed: {last[0]}",
-            "What is finished stays, and the same command goes on. Every machine of a cluster "
-            "needs this very facegender[ray].",
+            "Finished shards are kept; run the same command to continue. Every machine of a cluster "
+            "needs the same version of facegender[ray].",
         ) from error
 
 
 def _options(workers: int | None, folder: str | None) -> dict[str, Any]:
-    """Where Ray is, or how it is started on this machine for so many workers."""
+    """Return the options of `ray.init`: the address, or how to start on this machine."""
     if workers is None:
         return {"address": os.environ[ADDRESS]}
     return {
         "address": "local",
-        # Ray's own tasks need a place beside the workers, or reading starves.
+        # Ray's own tasks need a slot beside the workers, or reading is starved.
         "num_cpus": workers + 1,
         "include_dashboard": False,
         "object_store_memory": STORE_BYTES,
@@ -132,7 +132,7 @@ def _options(workers: int | None, folder: str | None) -> dict[str, Any]:
 
 
 def _start(ray: Any, options: dict[str, Any]) -> None:
-    """Start or reach Ray; it must not keep the handlers of signals."""
+    """Start or connect to Ray, and restore the signal handlers that it replaces."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     far = options["address"] != "local"
     try:
@@ -141,7 +141,7 @@ def _start(ray: Any, options: dict[str, Any]) -> None:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except SystemExit:
         raise Interrupted("stopped before anything was scored", "", signal.SIGTERM) from None
-    except Exception as error:  # Ray raises that very type when a machine is too busy
+    except Exception as error:  # Ray raises this type when a machine is too busy
         where = f"the Ray cluster at {options['address']} cannot be reached"
         hint = f"Check ${ADDRESS}, and that the cluster runs this version of Ray."
         raise FaceGenderError(
@@ -151,12 +151,12 @@ def _start(ray: Any, options: dict[str, Any]) -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
-                if handler is not None:  # one that Python did not install
+                if handler is not None:  # not installed by Python
                     signal.signal(number, handler)
 
 
 def _knock(address: str) -> None:
-    """See whether anyone is at a cluster's address: Ray itself would ask for many minutes."""
+    """Check that something listens at a cluster's address: Ray itself would retry for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
@@ -167,14 +167,14 @@ def _cpus(ray: Any) -> int:
 
 
 def _session_folder() -> str:
-    """A folder for Ray's sockets and logs; its path must be short, which those of macOS are not."""
+    """Return a folder for Ray's sockets and logs; its path must be short, unlike macOS's."""
     short = "/tmp" if os.path.isdir("/tmp") else None
     return tempfile.mkdtemp(prefix="facegender-ray-", dir=short)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray's remarks from the user: its errors come back as ours."""
+    """Hide Ray's messages: its errors are raised as ours."""
     stdout = sys.stdout
     levels = {one: one.level for one in map(logging.getLogger, ("ray", "ray.data"))}
     for logger in levels:
@@ -192,7 +192,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _WithoutRay:
-    """A stream that drops what Ray's own threads print: it tells of lost workers on stdout."""
+    """A stream that drops output of Ray's threads, which report lost workers on stdout."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

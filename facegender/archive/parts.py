@@ -1,4 +1,4 @@
-"""Predictions -> a Parquet file with the facts of the JSON contract, and back to its counts."""
+"""Writing predictions as a Parquet file with the fields of the JSON contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facegender.archive.buckets import import_extra
 from facegender.labels import LABELS
 
 FACTS: Final = b"facegender"
-"""Key of our facts in a Parquet file's own metadata."""
+"""Key of our entry in the metadata of a Parquet file."""
 
 
 def part_bytes(photos: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> bytes:
@@ -18,7 +18,7 @@ def part_bytes(photos: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) ->
 
     Args:
         photos: elements of the contract's ``photos``.
-        facts: kept in the file's metadata, as JSON.
+        facts: stored as JSON in the file's metadata.
     """
     arrow, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
     schema = _schema(arrow).with_metadata({FACTS: json.dumps(facts).encode()})
@@ -29,7 +29,7 @@ def part_bytes(photos: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) ->
 
 
 def facts_of(data: bytes) -> dict[str, Any] | None:
-    """Return the facts in a file that `part_bytes` made, None for anything else."""
+    """Return the facts of a file that `part_bytes` wrote, None for any other file."""
     arrow, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")
     try:
         metadata = parquet.read_schema(arrow.BufferReader(data)).metadata or {}

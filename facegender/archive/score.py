@@ -1,9 +1,8 @@
-"""Photos by the million -> Parquet, on all cores of one machine or of a Ray cluster.
+"""Scoring millions of photos to Parquet, on all cores of a machine or a Ray cluster.
 
-Each shard is a row of a Ray dataset, and Ray Data's actors, a `Predictor` each, turn rows into
-files of answers. That a photo is in the answers exactly once does not rest on Ray: a file is
-named by its shard, appears whole or not at all, and is written over by itself when Ray runs a
-shard again.
+Each shard is a row of a Ray dataset. Ray Data's actors, each with a `Predictor`, turn rows into
+answer files. That each photo is answered exactly once does not depend on Ray: a file is named by
+its shard, is written atomically, and is replaced by the same content if Ray repeats a shard.
 """
 
 from __future__ import annotations
@@ -41,21 +40,21 @@ from facegender.runtime.files import lock, remove_leftovers
 
 PLAN: Final = "_plan-"
 IN_A_ROW: Final = 20
-"""So many shards without answers, one after the other, mean that something is wrong with all."""
+"""Number of consecutive failed shards after which the run stops."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with (photos done, photos that this run does)."""
+"""Called with (photos done, photos of this run)."""
 OnFailure = Callable[[str, str], None]
 """Called with (path, why) of photos that could not be used: the first few of every shard."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
-    """How an archive is scored.
+    """Settings for scoring an archive.
 
     Attributes:
-        shard_size: photos in a file of answers.
-        workers: processes, one a core; None means all cores.
+        shard_size: photos per answer file.
+        workers: number of single-core processes; None means all cores.
         limits: of downloads from the web; None refuses addresses.
     """
 
@@ -70,15 +69,15 @@ class ArchiveSettings:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         output: where the answers are.
-        photos: how many the list names.
-        shards: in how many files their answers are.
+        photos: number of photos in the list.
+        shards: number of answer files.
         scored: photos that this run scored.
-        failed: how many of them could not be used; their rows say why.
-        faces: how many faces it found.
+        failed: those that could not be used; their rows say why.
+        faces: number of faces found.
     """
 
     output: str
@@ -98,22 +97,23 @@ def score_archive(
     on_progress: OnProgress | None = None,
     on_failure: OnFailure | None = None,
 ) -> ArchiveResult:
-    """Score the photos of a list that have no answers yet.
+    """Score the photos of a list that have no answer yet.
 
     Args:
         names: paths, addresses in buckets (``s3://``, ``gs://``) or on the web. They are read
-            once, and are not held in memory.
-        output: folder of the answers, on a disk that every worker sees or in a bucket. The
-            same list, model and options make the same files, so a second run goes on.
-        predictor: the model and its options; it is only asked for them.
-        settings, on_progress, on_failure: see there.
+            once, and not held in memory.
+        output: folder of the answers, on a disk shared by all workers or in a bucket. The same
+            list, model and options give the same files, so a second run continues.
+        predictor: the model and its options.
+        settings: see `ArchiveSettings`.
+        on_progress, on_failure: callbacks.
 
     Raises:
         UsageError: the folder holds something else, or answers of other photos, another model
             or other options.
         DataError: the list is empty.
         FaceGenderError: some shards have no answers; the message says why.
-        Interrupted: a signal came; what is finished stays.
+        Interrupted: a signal arrived; finished shards are kept.
     """
     settings = settings or ArchiveSettings()
     import_extra("ray")
@@ -153,7 +153,7 @@ def score_archive(
 
 
 class _Run:
-    """Counts what is done, and decides when to give up."""
+    """Counts finished shards, and decides when to stop."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class _Run:
         self.answered = 0
 
     def run(self, job: ScoringJob, workers: int | None) -> ArchiveResult:
-        """Score what is missing."""
+        """Score the missing shards."""
         if not self.plan.missing:
             return self.result
         try:
@@ -182,7 +182,7 @@ class _Run:
             raise Interrupted(
                 f"stopped; {self._there(job):,} of {self.plan.shards:,} files of answers are in "
                 f"{self.result.output}",
-                "The same command goes on.",
+                "Run the same command to continue.",
                 getattr(stop, "signal_number", 2),
             ) from None
         lacking = len(self.plan.missing) - self.answered
@@ -191,7 +191,7 @@ class _Run:
         return self.result
 
     def _there(self, job: ScoringJob) -> int:
-        """How many files of answers are there: workers may have written more than they told."""
+        """Return the number of answer files: workers may have written more than they reported."""
         try:
             return sum(name.startswith(PART) for name in job.output.names())
         except FaceGenderError:
@@ -223,12 +223,12 @@ class _Run:
         why = self.troubles[0] if self.troubles else "their workers did not answer."
         return FaceGenderError(
             f"{lacking:,} of {self.plan.shards:,} files of answers are missing: {why}",
-            "What is finished stays; the same command does only what is missing.",
+            "Finished shards are kept; run the same command to score the missing ones.",
         )
 
 
 def _facts(predictor: Predictor, settings: ArchiveSettings) -> dict[str, Any]:
-    """What must be the same for answers to stand side by side."""
+    """Return what must be equal for answers to be combined."""
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -241,18 +241,18 @@ def _facts(predictor: Predictor, settings: ArchiveSettings) -> dict[str, Any]:
 
 
 def _files(predictor: Predictor) -> list[Path]:
-    """The files of the model folder that its manifest names, and the manifest."""
+    """Return the manifest of the model folder and the files that it names."""
     bundle = predictor.bundle
     return [bundle.folder / "facegender.json", *bundle.files.values()]
 
 
 def _held(folder: Folder) -> AbstractContextManager[None]:
-    """One run at a time where a folder can be locked; buckets cannot, but files still agree."""
+    """Allow one run at a time in a local folder. Buckets have no locks, but files still agree."""
     return lock(folder.path, "predict") if isinstance(folder, LocalFolder) else nullcontext()
 
 
 def _sweep(folder: Folder, names: Iterable[str]) -> None:
-    """Remove what killed runs left; in a bucket another run may need its plan."""
+    """Remove leftovers of killed runs; not in a bucket, where another run may need its plan."""
     ours = (BEGUN, PLAN) if isinstance(folder, LocalFolder) else (BEGUN,)
     if isinstance(folder, LocalFolder):
         remove_leftovers(folder.path)

@@ -1,8 +1,8 @@
-"""A list of photos -> shards of a fixed size, and what is remembered of them.
+"""Dividing a list of photos into shards of a fixed size.
 
-A shard is named by its place in the list and a hash of its names, so the same list gives the same
-shards whoever cuts it. Its names wait in a *plan*, a file beside the answers from which a worker
-reads its part: the list itself never travels through Ray and never has to fit in memory.
+A shard is named by its position in the list and a hash of its names, so the same list always gives
+the same shards. The names are stored in a *plan*, a file beside the answers from which a worker
+reads its part, so the list is never sent through Ray and never has to fit in memory.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError, UsageError
 
 MANIFEST: Final = "_facegender.json"
-"""What the answers in a folder are; readers of Parquet skip names that begin like this one's."""
+"""The description of the answers; readers of Parquet skip names with a leading underscore."""
 PART: Final = "part-"
-"""Prefix of the files of answers."""
+"""Prefix of the answer files."""
 SCHEMA: Final = 1
 _WORDS: Final = {"fingerprint": "model", "version": "version of facegender"}
 SHARD_SIZE: Final = 500
-"""Photos in a shard: seconds of work for a core, which is what a lost worker costs."""
+"""Photos per shard: some seconds of work for a core, which is lost with a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Photos that are scored together and whose answers are one file.
+    """Photos that are scored together into one answer file.
 
     Attributes:
-        name: of the file of answers.
-        photos: how many there are.
-        offset: where its names begin in the plan.
-        length: how many bytes they take there.
+        name: name of the answer file.
+        photos: number of photos.
+        offset: offset of its names in the plan, in bytes.
+        length: length of its names in the plan, in bytes.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What there is to do.
+    """The shards of a list that are to be scored.
 
     Attributes:
         missing: the shards that have no answers yet.
-        photos: how many photos the list names.
-        shards: how many shards it makes.
-        digest: of the whole list.
+        photos: number of photos in the list.
+        shards: number of shards of the list.
+        digest: hash of the whole list.
     """
 
     missing: tuple[Shard, ...]
@@ -64,21 +64,21 @@ class Plan:
 
     @property
     def photos_missing(self) -> int:
-        """How many photos have no answers yet."""
+        """The number of photos without an answer."""
         return sum(shard.photos for shard in self.missing)
 
 
 def make_plan(
     names: Iterable[str], size: int, reader: Reader, there: Container[str], stream: BinaryIO
 ) -> Plan:
-    """Cut a list of photos into shards and write the names of those that are missing.
+    """Divide a list of photos into shards and write the names of the missing ones.
 
     Args:
-        names: of photos, in the order in which they are to be scored.
-        size: photos in a shard.
-        reader: knows their whole names.
-        there: names of the files of answers that are there already.
-        stream: where the plan is written.
+        names: names of photos, in the order in which they are scored.
+        size: photos per shard.
+        reader: resolves names to full names.
+        there: names of the existing answer files.
+        stream: the plan is written to it.
     """
     missing: list[Shard] = []
     whole = hashlib.blake2b(digest_size=16)
@@ -103,7 +103,7 @@ def names_of(shard: Shard, folder: Folder, plan: str) -> list[str]:
 
 
 def read_manifest(folder: Folder) -> dict[str, Any] | None:
-    """Return what the answers in a folder are, None where there are none yet.
+    """Return the description of the answers in a folder, None if there are none yet.
 
     Raises:
         UsageError: other files are there.
@@ -114,8 +114,8 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
         others = [name for name in folder.names() if not name.startswith((".", "_"))]
         if others:
             raise UsageError(
-                f"{folder} holds other files, such as {min(others)}",
-                "Choose an empty or new folder, or that of an earlier run.",
+                f"{folder} contains other files, such as {min(others)}",
+                "Choose a new or empty folder, or that of an earlier run.",
             )
         return None
     try:
@@ -131,15 +131,15 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
 
 
 def write_manifest(folder: Folder, manifest: Mapping[str, Any]) -> None:
-    """Write what the answers in a folder are."""
+    """Write the description of the answers in a folder."""
     folder.write(MANIFEST, (json.dumps(manifest, indent=2, allow_nan=False) + "\n").encode())
 
 
 def refuse_other(folder: Folder, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    """Refuse to add answers to those of a run that differed.
+    """Check that answers can be added to those of an earlier run.
 
     Raises:
-        UsageError: another model, other options or other photos; it says which.
+        UsageError: another model, other options or other photos; the message says which.
     """
     differing = [key for key in ours if theirs.get(key) != ours[key]]
     if not differing:
@@ -151,12 +151,12 @@ def refuse_other(folder: Folder, theirs: Mapping[str, Any], ours: Mapping[str, A
             f"{ours['photos']:,} now"
             if theirs.get("photos") != ours["photos"]
             else f"{folder} holds the answers to {ours['photos']:,} other photos",
-            "Choose another folder; to add photos, list only the new ones.",
+            "Choose another folder; for additional photos, list only the new ones.",
         )
     raise UsageError(
         f"{folder} holds the answers of a run with another {_WORDS.get(key, key)}: "
         f"{_short(theirs.get(key))} there, {_short(ours[key])} now",
-        "Choose another folder, or give the options of that run.",
+        "Choose another folder, or use the options of that run.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Names of photos, wherever they lie -> what the predictor takes."""
+"""Reading photos by name, from disks, buckets and the web."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from facegender.runtime.parallel import result_of
 from facegender.runtime.signals import Uninterrupted
 
 THREADS: Final = 16
-"""Photos that a worker asks for at once from a bucket or the web. One is answered in tens of
-milliseconds and scored in a few: asked for one by one, a core would mostly wait."""
+"""Photos that a worker requests concurrently from a bucket or the web. A request takes tens of
+milliseconds and scoring a few: with one request at a time, a core would mostly wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Reader:
     """Reads photos by name, in any process.
 
     Attributes:
-        base: the folder from which local names start.
+        base: the folder that relative names refer to.
         limits: of downloads from the web; None refuses addresses.
     """
 
@@ -36,13 +36,13 @@ class Reader:
     limits: DownloadLimits | None = None
 
     def whole_name(self, name: str) -> str:
-        """Return the name by which every process knows a photo."""
+        """Return the full name of a photo, valid in every process."""
         if is_remote(name) or is_url(name):
             return name
         return os.path.join(self.base, local_path(name))
 
     def read(self, name: str) -> Source:
-        """Return what the predictor takes: a path, bytes, or why there are none.
+        """Return a path, the photo's bytes, or the reason why it cannot be read.
 
         Raises:
             StoreError: a store does not answer, or refuses.
@@ -60,7 +60,7 @@ class Reader:
             return error
 
     def sources(self, names: Sequence[str]) -> Iterator[Source]:
-        """Read photos in order, and those that are far away a little ahead."""
+        """Read photos in order, prefetching remote ones."""
         if not any(is_remote(name) or is_url(name) for name in names):
             yield from map(self.read, names)
             return
@@ -82,7 +82,7 @@ class Reader:
 
 
 def local_path(name: str) -> str:
-    """Return the path that a name means: itself, or that of a ``file://`` address."""
+    """Return the path of a name, which may be a ``file://`` address."""
     parts = urlsplit(name) if name.startswith("file://") else None
     if parts is None or parts.netloc not in ("", "localhost"):
         return name
@@ -93,8 +93,8 @@ def names_in_parquet(file: str, column: str = "path") -> Iterator[str]:
     """Yield the names in a column of a Parquet file, on a disk or in a bucket, row by row.
 
     Raises:
-        UsageError: it has no such column of text.
-        FaceGenderError: it is missing, or no Parquet file.
+        UsageError: it has no such text column.
+        FaceGenderError: it is missing or not a Parquet file.
         StoreError: a store does not answer, or refuses.
     """
     arrow, parquet = import_extra("pyarrow"), import_extra("pyarrow.parquet")

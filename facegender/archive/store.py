@@ -16,33 +16,33 @@ from facegender.runtime.files import atomic_path, write_bytes
 
 
 class Folder(Protocol):
-    """A folder of answers, wherever it lies. Picklable."""
+    """A folder of answers, local or remote. Picklable."""
 
     def names(self) -> list[str]:
-        """Return the names of the files in it, hidden ones too; none where there is no folder."""
+        """Return the names of its files, including hidden ones; empty if there is no folder."""
 
     def read(self, name: str) -> bytes | None:
-        """Return a file's bytes, None where it is missing."""
+        """Return a file's bytes, None if it is missing."""
 
     def read_at(self, name: str, offset: int, length: int) -> bytes:
         """Return a part of a file."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, whole or not at all."""
+        """Write a file atomically."""
 
     def opened(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Open a new file, to write it bit by bit."""
+        """Open a new file for incremental writing."""
 
     def remove(self, name: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file if it exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFolder:
-    """A folder on a disk that every worker sees.
+    """A folder on a disk shared by all workers.
 
     Attributes:
-        path: where it lies, absolute.
+        path: its absolute path.
     """
 
     path: Path
@@ -88,7 +88,7 @@ class LocalFolder:
 
 @dataclass(frozen=True, slots=True)
 class BucketFolder:
-    """A prefix in a bucket. An object appears there only when it was sent whole.
+    """A prefix in a bucket. An object appears only after its upload is complete.
 
     Attributes:
         name: its address, such as ``s3://bucket/answers``, without a slash at the end.
@@ -142,7 +142,7 @@ class BucketFolder:
 def open_folder(where: str | os.PathLike[str]) -> LocalFolder | BucketFolder:
     """Return the folder at a path, a ``file://`` address or a prefix in a bucket.
 
-    A folder on a disk is made if it is missing.
+    A missing folder on a disk is created.
 
     Raises:
         UsageError: an address of another kind, or a file.

@@ -1,4 +1,4 @@
-"""What a worker does: shard -> a file of answers. Runs in a Ray actor, but knows nothing of Ray."""
+"""Scoring a shard to an answer file. Runs in a Ray actor, but is independent of Ray."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from facegender.faces.detection import Detector
 from facegender.prediction.predictor import Prediction, Predictor
 
 BEGUN: Final = "_begun-"
-"""Prefix of the file that says how often a shard was begun; it goes when the shard is done."""
+"""Prefix of the file that counts the attempts at a shard; removed when the shard is done."""
 MAX_TRIES: Final = 3
-"""A shard whose worker died so often is left: one photo must not stop all others for ever."""
+"""Attempts after which a shard is skipped, so that one photo cannot block the others."""
 FAILURES_TOLD: Final = 5
-"""Photos that could not be used, of each shard, that are named at once; the answers name all."""
+"""Failed photos reported per shard; the answers name all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringJob:
-    """All that a worker must know, small enough to be sent to every one.
+    """Everything a worker needs, small enough to be sent to each one.
 
     Attributes:
         model: the files of the model folder, name -> bytes.
         threshold: see `Predictor`.
-        detector: the detector that every machine must have.
-        output: where the answers go.
-        plan: name of the file there from which the shards' names are read.
+        detector: the detector that every machine must use.
+        output: the folder of the answers.
+        plan: name of the plan in that folder.
         reader: reads photos.
-        far: whether workers may run on other machines than the one that made the list.
-        version: of the facegender that made the job.
+        far: whether workers may run on other machines.
+        version: the version of facegender that made the job.
     """
 
     model: Mapping[str, bytes]
@@ -54,10 +54,10 @@ class ScoringJob:
     version: str = __version__
 
     def load(self) -> Predictor:
-        """Make the predictor that the job is for, on one core.
+        """Return the predictor of the job, limited to one core.
 
         Raises:
-            FaceGenderError: this machine would not give the same answers.
+            FaceGenderError: this machine would give different answers.
         """
         if self.version != __version__:
             raise FaceGenderError(
@@ -78,8 +78,8 @@ class ScoringJob:
             )
         if predictor.detector != self.detector:
             raise FaceGenderError(
-                f"{socket.gethostname()} would search with {predictor.detector}, "
-                f"this machine with {self.detector}",
+                f"{socket.gethostname()} uses the detector {predictor.detector}, "
+                f"this machine uses {self.detector}",
                 "Install the same face detector everywhere.",
             )
         return predictor
@@ -87,16 +87,16 @@ class ScoringJob:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a shard.
+    """The result of a shard.
 
     Attributes:
-        name: the shard's.
-        photos: how many it has.
-        failed: how many of them could not be used.
-        faces: how many faces were found.
-        failures: (path, why) of the first that failed.
-        trouble: why there are no answers, "" where there are.
-        hopeless: whether no other shard could fare better.
+        name: name of the shard.
+        photos: number of photos.
+        failed: number of photos that could not be used.
+        faces: number of faces found.
+        failures: (path, reason) of the first failures.
+        trouble: why there are no answers, "" if there are.
+        hopeless: whether every other shard would fail too.
     """
 
     name: str
@@ -120,11 +120,11 @@ class Scorer:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The predictor, made when it is first needed."""
+        """The predictor, created on first use."""
         return self.job.load()
 
     def score(self, shard: Shard) -> Done:
-        """Score a shard, once and for all: its answers are written, or it says why not."""
+        """Score a shard and write its answers, or return why that is impossible."""
         try:
             predictor = self.predictor
         except FaceGenderError as error:
@@ -135,7 +135,7 @@ class Scorer:
             return Done(shard.name, shard.photos, trouble=_sentence(error))
 
     def _there(self, shard: Shard) -> Done | None:
-        """The answers of an earlier try whose worker died before it could tell of them."""
+        """Return the result of an earlier attempt whose worker died before reporting it."""
         data = self.job.output.read(shard.name)
         facts = facts_of(data) if data is not None else None
         if facts is None:
@@ -148,8 +148,8 @@ class Scorer:
         if tries >= MAX_TRIES:
             names = names_of(shard, output, self.job.plan)
             raise FaceGenderError(
-                f"{tries} workers died of the {len(names):,} photos from {names[0]} on",
-                "Give them more memory; find the photo with facegender predict; or leave it out.",
+                f"{tries} workers died while scoring {len(names):,} photos from {names[0]} on",
+                "Give workers more memory, or find the photo with predict and leave it out.",
             )
         output.write(mark, str(tries + 1).encode())
         done = self._answered(shard, predictor)
@@ -170,9 +170,9 @@ class Scorer:
                 missing += answer.error.reason == "missing"
         if self.job.far and missing == len(names):
             raise FaceGenderError(
-                f"none of the {len(names):,} photos from {names[0]} on is there on "
+                f"none of the {len(names):,} photos from {names[0]} on exists on "
                 f"{socket.gethostname()}",
-                "Mount their folder on every machine, or take them off the list.",
+                "Mount their folder on every machine, or remove them from the list.",
             )
         facts = {
             "schema": 1,
@@ -189,7 +189,7 @@ class Scorer:
 
 
 class ScoringActor:
-    """A `Scorer` as Ray Data calls it: with rows, a shard each, and for rows.
+    """A `Scorer` with the interface of Ray Data: a batch of rows in, rows out; a row is a shard.
 
     Args:
         job: see `ScoringJob`.
@@ -199,13 +199,13 @@ class ScoringActor:
         self._scorer = Scorer(job)
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
-        """Score the shards in a column of JSON and return what became of them in another."""
+        """Score the shards of a JSON column and return their results in another."""
         shards = [Shard(**json.loads(text)) for text in batch["shard"]]
         return {"done": [json.dumps(_plain(self._scorer.score(shard))) for shard in shards]}
 
 
 def done_of(text: str) -> Done:
-    """Return what an actor told of a shard."""
+    """Return the result of a shard that an actor returned."""
     facts = json.loads(text)
     return Done(**{**facts, "failures": [tuple(pair) for pair in facts["failures"]]})
 

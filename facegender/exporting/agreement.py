@@ -32,7 +32,7 @@ class Tolerances:
     flips: float = 0.0
 
     def allowed_flips(self, crops: int) -> int:
-        """Return the number of flips allowed among `crops` crops: at least one, unless `flips` is 0."""
+        """Return the flips allowed among `crops` crops: at least one, unless `flips` is 0."""
         return max(1, math.floor(self.flips * crops)) if self.flips else 0
 
 

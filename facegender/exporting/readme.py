@@ -21,8 +21,8 @@ _CUTTING = {
     "photo": "The whole photo is taken as one face; no detector is needed.",
     "box": "The crop is a square around the detector's box, enlarged by {margin:g} of its side "
     "(and cut to the crop's aspect ratio).",
-    "eyes": "The photo is rotated, scaled and shifted so that the eyes are at {places} of the crop's "
-    "width and height.",
+    "eyes": "The photo is rotated, scaled and shifted so that the eyes are at {places} of the "
+    "crop's width and height.",
 }
 
 
@@ -59,7 +59,7 @@ def _head(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
         "They sum to 1.",
         "- Decide at one half: male from 0.5 on. Below a probability of "
         f"{export['threshold']:g} for the likelier gender call the face uncertain.",
-        "- `export.json` has the same in machine-readable form, with the size and SHA-256 of every file.",
+        "- `export.json` has the same for programs, with the size and SHA-256 of every file.",
     ]
 
 
@@ -75,13 +75,14 @@ def _cutting(export: Mapping[str, Any], geometry: Geometry) -> list[str]:
         cut_code(geometry).rstrip(),
         "```",
         "",
-        "Apply the EXIF orientation first: `ImageOps.exif_transpose(Image.open(path)).convert('RGB')`.",
+        "Turn the photo upright first: `ImageOps.exif_transpose(Image.open(path)).convert('RGB')`.",
     ]
     if geometry.finds:
         detector = export["finder"]
         lines[-1] += (
             f" The model was trained on boxes of the detector {detector}; those of another may "
-            "be wider or tighter: compare some crops with those of `facegender predict PHOTO --crops DIR`."
+            "be wider or tighter: compare some crops with those of "
+            "`facegender predict PHOTO --crops DIR`."
             if detector
             else " Compare some crops with those of `facegender predict PHOTO --crops DIR`."
         )

@@ -104,7 +104,7 @@ def take_crops(
 
 
 def made_crops(geometry: Geometry, number: int = COMPARED) -> Sample:
-    """Return synthetic pictures, always the same: blurred colours of varying brightness, with noise.
+    """Return synthetic pictures, always the same: blurred colours of varying brightness, noise.
 
     They cover the whole range of probabilities, as photos do.
     """

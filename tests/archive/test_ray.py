@@ -176,7 +176,7 @@ def test_a_stopped_run_goes_on(listed, in_tmp):
         if number != signal.SIGKILL:
             there = len(parts(in_tmp / "out"))
             assert f"stopped; {there} of 60 files of answers are in" in err
-            assert "The same command goes on." in err
+            assert "Run the same command to continue." in err
             assert not list((in_tmp / "out").glob("_[bp]*"))
         for part in parts(in_tmp / "out"):
             assert parquet.read_table(part).num_rows == 100
@@ -202,7 +202,7 @@ def test_a_photo_that_kills_every_worker_costs_its_shard(photos, in_tmp):
     options = (photos, "--no-detect", "--shard-size", "5")
     code, err = Run(in_tmp / "out", *options, PYTHONPATH=where).end()
     assert code == 1
-    assert "1 of 12 files of answers are missing: 3 workers died of the 5 photos from" in err
+    assert "1 of 12 files of answers are missing: 3 workers died while scoring 5 photos from" in err
     assert "005.jpg on" in err
     names = sorted(str(path) for path in photos.iterdir())
     assert paths_in(in_tmp / "out") == names[:5] + names[10:]

@@ -108,7 +108,7 @@ def test_a_shard_that_kills_its_workers_is_left(work, photos, tmp_path, monkeypa
             with pytest.raises(Killed):
                 scorer.score(deadly)
     done = scorer.score(deadly)
-    assert f"{MAX_TRIES} workers died of the 20 photos from 000.jpg on" in done.trouble
+    assert f"{MAX_TRIES} workers died while scoring 20 photos from 000.jpg on" in done.trouble
     assert not done.hopeless
     assert not (tmp_path / deadly.name).exists()
     assert scorer.score(other).trouble == ""
@@ -117,7 +117,7 @@ def test_a_shard_that_kills_its_workers_is_left(work, photos, tmp_path, monkeypa
 def test_a_folder_that_another_machine_lacks_is_no_answer(work, tmp_path):
     names = [f"{i}.png" for i in range(20)]
     scorer, (shard,) = work(names, far=True)
-    assert "none of the 20 photos from 0.png on is there on" in scorer.score(shard).trouble
+    assert "none of the 20 photos from 0.png on exists on" in scorer.score(shard).trouble
     assert not (tmp_path / shard.name).exists()
     scorer, (shard,) = work(names)
     assert scorer.score(shard).failed == 20
@@ -142,7 +142,7 @@ def test_a_store_that_refuses_leaves_the_shard_for_later(work, s3, photos, tmp_p
 def test_a_machine_that_would_answer_otherwise_is_hopeless(work, photos, tmp_path):
     for change, message in (
         ({"version": "0.0.9"}, "Install the same version"),
-        ({"detector": FaceDetector("mtcnn", 30, 0.7)}, "would search with"),
+        ({"detector": FaceDetector("mtcnn", 30, 0.7)}, "uses the detector"),
         ({"model": {}}, "holds no model"),
     ):
         scorer, (shard, *_) = work(names_in(photos), **change)
