@@ -112,8 +112,8 @@ def run(shards: Sequence[Shard], job: ScoringJob, workers: int) -> Iterator[Done
         last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise FaceGenderError(
             f"Ray failed: {last[0]}",
-            "Finished shards are kept; run the same command to continue. Every machine of a cluster "
-            "needs the same version of facegender[ray].",
+            "Finished shards are kept; run the same command to continue. Every machine "
+            "of the cluster needs the same version of facegender[ray].",
         ) from error
 
 
