@@ -15,8 +15,6 @@ from facegender.archive.buckets import explained, import_extra, is_remote, locat
 from facegender.errors import FaceGenderError, PhotoError, UsageError
 from facegender.faces.extraction import Source
 from facegender.images.download import DownloadLimits, fetch, is_url
-from facegender.runtime.parallel import result_of
-from facegender.runtime.signals import Uninterrupted
 
 THREADS: Final = 16
 """Photos that a worker requests concurrently from a bucket or the web. A request takes tens of
@@ -66,16 +64,14 @@ class Reader:
             return
         waiting: deque[Future[Source]] = deque()
         left = iter(names)
-        with Uninterrupted() as held, ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             try:
                 while True:
                     for name in islice(left, 2 * THREADS - len(waiting)):
                         waiting.append(pool.submit(self.read, name))
                     if not waiting:
                         return
-                    source = result_of(waiting.popleft(), held)
-                    with held.interruptible():
-                        yield source
+                    yield waiting.popleft().result()
             finally:
                 for future in waiting:
                     future.cancel()

@@ -91,6 +91,7 @@ def main() -> None:
         _run()
     finally:
         handle(leave)
+        _end_workers()
 
 
 def _run() -> None:
@@ -115,6 +116,13 @@ def _run() -> None:
             raise
         console.fail(_sentence(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _end_workers() -> None:
+    """Do not let Python wait at its end for what nobody asks for any more."""
+    parallel = sys.modules.get("facegender.runtime.parallel")
+    if parallel is not None:
+        parallel.end_workers()
 
 
 def _end_by(stopped: Interrupted) -> NoReturn:

@@ -148,7 +148,7 @@ def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
         rich_progress.TimeRemainingColumn(),
         console=console,
         transient=True,
-        auto_refresh=False,  # no thread of its own, so that worker processes may be forked
+        auto_refresh=False,  # no thread of its own: it is refreshed where it changes
     )
     task = bar.add_task(text, total=None, rate="")
     started, first, last = _Throttle(), 0, 0

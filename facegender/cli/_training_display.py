@@ -44,7 +44,7 @@ class TrainingDisplay:
                 progress.TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
-                auto_refresh=False,  # no thread: reading processes may be forked meanwhile
+                auto_refresh=False,  # no thread of its own: it is refreshed where it changes
             )
             self._progress.start()
         return self

@@ -38,6 +38,7 @@ from facegender.dataset.table import read_table, relative_path, write_rows
 from facegender.errors import DataError, UsageError
 from facegender.options import check_output_file, check_workers
 from facegender.runtime.files import lock, lock_target, make_folder, write_csv_row
+from facegender.runtime.write_set import complete
 
 
 def prepare(
@@ -74,6 +75,7 @@ def prepare(
     check_workers(workers)
     _check_place(out)
     with lock_target(out, "prepare"):
+        complete(out)
         _check_out(out, settings, force)
         return _prepare(folder, out, settings, workers, on_progress)
 
@@ -278,7 +280,7 @@ def _write(
             sizes=kept.sizes,
             digests=kept.digests,
         ),
-        [(result.rejected_csv, rejects)],
+        {result.rejected_csv.name: rejects},
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 
 from facegender.dataset.digests import HEX, Digests
 from facegender.errors import DataError
-from facegender.runtime.files import Content, sha256_of, sha256_of_text, write_together
+from facegender.runtime.files import sha256_of
+from facegender.runtime.write_set import current, write_set
 
 SCHEMA = 1
 _CHUNK = 10_000
@@ -46,33 +46,32 @@ def write_with_table(
     table: Path,
     rows: Callable[[TextIO], None],
     sidecar: Sidecar,
-    others: Sequence[tuple[Path, Content]] = (),
+    others: Mapping[str, Callable[[TextIO], None]] | None = None,
 ) -> None:
     """Write a table and its sidecar so that at no moment one lies there without the other.
 
-    Two files cannot be exchanged at once. So the sidecar goes first, and holds that of the older
-    table too until the new table is in its place: a reader takes the one that belongs to the table
-    it finds.
-
     Args:
-        table: where the table goes.
-        rows: writes the table's text, the same at every call.
+        table: where the table goes; the caller holds its lock.
+        rows: writes the table's text.
         sidecar: what belongs to it.
-        others: further files to write with them.
+        others: name -> what writes the text, of further files beside the table.
     """
-    head: dict[str, Any] = {
-        "schema": SCHEMA,
-        "settings": sidecar.settings,
-        "crop": sidecar.crop,
-        "table": {"name": table.name, "sha256": sha256_of_text(rows)},
-    }
-    file, final = sidecar_path(table), partial(_write_content, head=head, sidecar=sidecar)
-    if not table.exists():
-        write_together([(file, final), (table, rows), *others])
-        return
-    replaces = {"table": {"sha256": sha256_of(table)}, "sidecar": _older(table)}
-    both = partial(_write_content, head=head | {"replaces": replaces}, sidecar=sidecar)
-    write_together([(file, both), (table, rows), *others, (file, final)])
+    with write_set(table) as new:
+        for name, write in {table.name: rows, **(others or {})}.items():
+            with _text_file(new / name) as stream:
+                write(stream)
+        head: dict[str, Any] = {
+            "schema": SCHEMA,
+            "settings": sidecar.settings,
+            "crop": sidecar.crop,
+            "table": {"name": table.name, "sha256": sha256_of(new / table.name)},
+        }
+        with _text_file(new / sidecar_path(table).name) as stream:
+            _write_content(stream, head, sidecar)
+
+
+def _text_file(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def _write_content(stream: TextIO, head: dict[str, Any], sidecar: Sidecar) -> None:
@@ -99,9 +98,9 @@ def is_as_written(table: Path) -> bool:
     """Tell whether a table is, byte for byte, what `prepare` wrote with its sidecar."""
     try:
         content = _of(table)
-    except (DataError, OSError, RecursionError):
+        return content is not None and _describes(content, table)
+    except (DataError, OSError):
         return False
-    return content is not None and content["table"].get("sha256") == sha256_of(table)
 
 
 def read_sidecar(table: Path) -> Sidecar | None:
@@ -111,7 +110,7 @@ def read_sidecar(table: Path) -> Sidecar | None:
         DataError: a damaged sidecar, or one of a newer facegender.
     """
     content = _of(table)
-    if content is None or content["table"].get("sha256") != sha256_of(table):
+    if content is None or not _describes(content, table):
         return None
     photos = content["photos"]
     try:
@@ -137,29 +136,12 @@ def read_crop(table: Path) -> dict[str, Any] | None:
     return None if content is None else content["crop"]
 
 
+def _describes(content: dict[str, Any], table: Path) -> bool:
+    return bool(content["table"].get("sha256") == sha256_of(current(table, table)))
+
+
 def _of(table: Path) -> dict[str, Any] | None:
-    """Return the content that belongs to a table as it lies there; see `write_with_table`."""
-    content = _read(sidecar_path(table))
-    replaces = None if content is None else content.pop("replaces", None)
-    if content is None or replaces is None or not table.exists():
-        return content
-    digest = sha256_of(table)
-    if digest == content["table"].get("sha256"):
-        return content
-    if digest == replaces["table"]["sha256"]:
-        return None if replaces["sidecar"] is None else dict(replaces["sidecar"])
-    raise DataError(
-        f"{table} was edited after a prepare that was to replace it had been stopped",
-        "Run prepare again, with --force to replace the edited table.",
-    )
-
-
-def _older(table: Path) -> dict[str, Any] | None:
-    """Return the sidecar of a table that is to be replaced, None where it has no good one."""
-    try:
-        return _of(table)
-    except DataError:
-        return None
+    return _read(current(sidecar_path(table), table))
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from facegender.dataset.samples import SPLIT_WORDS, SPLITS, Samples
 from facegender.errors import DataError
 from facegender.labels import LABELS, parse_label
 from facegender.runtime.files import FORMULA, no_formula, text_writer, write_csv_row
+from facegender.runtime.write_set import current
 
 HEADER = ("path", "label", "person", "split")
 PATH_WORDS = ("path", "file", "filename", "file_name", "image", "photo")
@@ -128,8 +129,9 @@ def read_rows(
         DataError: it cannot be read or is not text.
     """
     try:
-        encoding = encoding_of(file, exists_below([file.parent, *roots]))
-        stream = file.open("rb")
+        place = current(file, file)
+        encoding = encoding_of(place, exists_below([file.parent, *roots]))
+        stream = place.open("rb")
         head = stream.peek(4096)[:4096]
     except OSError as error:
         raise _cannot_read(file, error) from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ from facegender.models.bundle import CARD, Bundle, load_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import KerasNetwork, check_answers, run_network
 from facegender.options import check_output_folder, check_workers
-from facegender.runtime.files import atomic_folder
+from facegender.runtime.files import errors_of, lock
+from facegender.runtime.write_set import complete, write_set
 
 MODEL_CARD = "MODEL_CARD.md"
 README = "README.md"
@@ -118,7 +120,7 @@ def export(
     check_output_folder("--output", out, parents=False)
     form.check_installed()
     bundle = load_bundle(choose_model(model)[0])
-    with atomic_folder(Path(out), lambda folder: check_place(folder, force=force)) as folder:
+    with _place(Path(out), force=force) as folder:
         sample, calibration = _samples(bundle, photos, calibrate, workers, on_progress)
         if on_step is not None:
             on_step(f"Converting to {form.name}, and comparing on {len(sample.crops)} crops")
@@ -133,6 +135,27 @@ def export(
         text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
         (folder / MANIFEST).write_text(text, "utf-8")
     return Export(Path(out), bundle, agreement, facts)
+
+
+@contextmanager
+def _place(out: Path, *, force: bool) -> Iterator[Path]:
+    """Yield a folder whose content becomes that of `out` when the block succeeds."""
+    made = not out.exists()
+    if not out.is_dir():
+        check_place(out, force=force)
+        with errors_of(out):
+            out.mkdir()
+    try:
+        with lock(out, "export"):
+            complete(out / MANIFEST)
+            check_place(out, force=force)
+            with write_set(out / MANIFEST) as new:
+                yield new
+                check_place(out, force=force)  # the block may take minutes
+    finally:
+        if made:
+            with suppress(OSError):  # it is not empty: the export is there
+                out.rmdir()
 
 
 def _samples(

@@ -13,6 +13,7 @@ from facegender.exporting.formats import INPUT, Format
 from facegender.labels import LABELS
 from facegender.models.bundle import Bundle
 from facegender.runtime.files import sha256_of
+from facegender.runtime.tempfiles import TEMP_PREFIX
 
 SCHEMA = 1
 MANIFEST = "export.json"
@@ -57,14 +58,17 @@ def describe(bundle: Bundle, form: Format, *, int8: bool) -> dict[str, Any]:
 
 
 def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return size and SHA-256 of every file below a folder, keyed by its POSIX path."""
+    """Return size and SHA-256 of every file below a folder, keyed by its POSIX path.
+
+    A lock, and what a killed run left, do not count.
+    """
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
             "sha256": sha256_of(path),
         }
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and not _is_working(path.relative_to(folder))
     }
 
 
@@ -74,7 +78,9 @@ def check_place(folder: Path, *, force: bool) -> None:
     Raises:
         FaceGenderError: the place is taken.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists():
+        return
+    if folder.is_dir() and all(_is_working(path.relative_to(folder)) for path in folder.iterdir()):
         return
     foreign = _foreign(folder)
     if foreign:
@@ -86,6 +92,11 @@ def check_place(folder: Path, *, force: bool) -> None:
             f"{folder} holds an export already",
             "Replace it with --force, or choose another --output.",
         )
+
+
+def _is_working(path: Path) -> bool:
+    """Whether a path below an export's folder is only there while it is written."""
+    return path.parts[0] == ".lock" or path.parts[0].startswith(TEMP_PREFIX)
 
 
 def _foreign(folder: Path) -> str:

@@ -98,7 +98,7 @@ class LibFaceDetection:
 def _one_thread() -> Iterator[None]:
     """Load a library whose OpenMP shall start no threads.
 
-    Photos are spread over processes already, and threads of OpenMP do not survive a fork.
+    Photos are spread over processes already.
     """
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"

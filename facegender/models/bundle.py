@@ -1,16 +1,18 @@
 """The model folder. The only place that knows its files.
 
 A bundle is ``facegender.json`` and the files that it names with their SHA-256: ``model.keras``,
-``model.tflite``, ``history.csv`` and ``README.md``. A save over an older bundle writes a new
-generation (``model.2.keras`` …), renames ``facegender.json`` last, and then removes the older one.
+``model.tflite``, ``history.csv`` and ``README.md``. They are replaced together (see `write_set`).
+A user's own file with such a name stays, and ours gets a number: ``README.2.md``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,8 @@ from facegender.errors import BundleError
 from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
 from facegender.models.keras_archive import cause_of, refuse_odd_archive
-from facegender.runtime.files import make_folder, remove_leftovers, sha256_of, write_text
-from facegender.runtime.generations import sweep, write_generation
+from facegender.runtime.files import make_folder, remove_leftovers, sha256_of
+from facegender.runtime.write_set import complete, current, write_set
 
 SCHEMA = 1
 MANIFEST = "facegender.json"
@@ -31,6 +33,7 @@ HISTORY = "history.csv"
 CARD = "README.md"
 LAST = "last"
 """Folder with the state that `train --resume` needs; never exported."""
+STATE = f"{LAST}/state.json"
 
 DEFAULT_THRESHOLD = 0.7
 """Below this probability of the likelier gender a face is called uncertain."""
@@ -154,7 +157,7 @@ def save_bundle(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str,
         the new bundle, read back and checked.
     """
     make_folder(folder)
-    _replace(folder, contents, facts, {}, _named_files(folder))
+    _replace(folder, contents, facts, {})
     return load_bundle(folder)
 
 
@@ -169,38 +172,44 @@ def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes], facts: Mapping[s
     Returns:
         the bundle as it is now, read back and checked.
     """
-    older = {role: path for role, path in bundle.files.items() if role in contents}
     kept = {role: e for role, e in bundle.manifest["files"].items() if role not in contents}
-    _replace(bundle.folder, contents, {**bundle.manifest, **facts}, kept, older.values())
+    _replace(bundle.folder, contents, {**bundle.manifest, **facts}, kept)
     return load_bundle(bundle.folder)
 
 
 def _replace(
-    folder: Path,
-    contents: Mapping[str, bytes],
-    facts: Mapping[str, Any],
-    kept: Mapping[str, Any],
-    older: Iterable[Path],
+    folder: Path, contents: Mapping[str, bytes], facts: Mapping[str, Any], kept: Mapping[str, Any]
 ) -> None:
-    """Write files, then a manifest of these and the `kept` ones, then remove the `older` ones."""
+    """Write files and a manifest of these and the `kept` ones; files of an older one go."""
     remove_leftovers(folder)
-    sweep(folder, _names_in_use(folder))
-    try:
-        written = write_generation(folder, contents, {p.name: sha256_of(p) for p in older})
-        manifest = {
-            "schema": SCHEMA,
-            "labels": list(LABELS),
-            **facts,
-            "files": {**kept, **written},
-        }
-        write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
-    finally:
-        sweep(folder, _names_in_use(folder))
+    complete(folder / MANIFEST)
+    ours = _whole_files(folder)
+    with write_set(folder / MANIFEST) as new:
+        written = {}
+        for role, data in contents.items():
+            name = _free_name(folder, role, ours)
+            (new / name).write_bytes(data)
+            digest = hashlib.sha256(data).hexdigest()
+            written[role] = {"name": name, "sha256": digest, "bytes": len(data)}
+        head = {"schema": SCHEMA, "labels": list(LABELS)}
+        manifest = {**head, **facts, "files": {**kept, **written}}
+        text = json.dumps(manifest, indent=2, allow_nan=False) + "\n"
+        (new / MANIFEST).write_text(text, "utf-8")
+
+
+def _free_name(folder: Path, role: str, ours: set[str]) -> str:
+    """The role, with a number where a file of the user's has that name."""
+    stem, dot, suffix = role.partition(".")
+    name, number = role, 1
+    while name not in ours and os.path.lexists(folder / name):
+        number += 1
+        name = f"{stem}.{number}{dot}{suffix}"
+    return name
 
 
 def holds_model(folder: Path) -> bool:
     """Return whether a folder holds a bundle or the state of an unfinished training."""
-    return (folder / MANIFEST).exists() or (folder / LAST / "state.json").exists()
+    return any(current(head, head).exists() for head in (folder / MANIFEST, folder / STATE))
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -208,9 +217,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise BundleError(f"no model folder at {folder}", "Train one with: facegender train")
     try:
-        manifest = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
+        text = current(file, file).read_text("utf-8")
+        manifest = json.loads(text, parse_constant=_no_number)
     except FileNotFoundError:
-        unfinished = (folder / LAST / "state.json").exists()
+        unfinished = holds_model(folder)
         raise BundleError(
             f"{folder} holds no model: it has no {MANIFEST}",
             "Its training is not finished; go on with: facegender train --resume"
@@ -267,7 +277,7 @@ def check_file(folder: Path, role: str, entry: Any) -> Path:
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
         raise BundleError(f"{folder / MANIFEST} names the file {name!r} for {role}", _AGAIN)
-    path = folder / name
+    path = current(folder / name, folder / MANIFEST)
     try:
         size = path.stat().st_size
         if size != entry.get("bytes"):
@@ -281,24 +291,16 @@ def check_file(folder: Path, role: str, entry: Any) -> Path:
     return path
 
 
-def _names_in_use(folder: Path) -> set[str]:
-    """The names that the manifest in a folder gives its files."""
+def _whole_files(folder: Path) -> set[str]:
+    """The names of the files of the bundle that lies in a folder, as it was saved."""
     try:
         entries = _read_manifest(folder).get("files")
     except BundleError:
         return set()
-    found = entries.values() if isinstance(entries, dict) else ()
-    return {str(entry.get("name")) for entry in found if isinstance(entry, dict)}
-
-
-def _named_files(folder: Path) -> list[Path]:
-    """The files of the bundle that lies in a folder, as it was saved; nobody else's."""
-    try:
-        entries = _read_manifest(folder).get("files")
-    except BundleError:
-        return []
-    found = []
+    found = set()
     for role, entry in entries.items() if isinstance(entries, dict) else ():
         with suppress(BundleError):
-            found.append(check_file(folder, role, entry))
+            path = check_file(folder, role, entry)
+            if not path.is_symlink():
+                found.add(path.name)
     return found

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from facegender.errors import BundleError
-from facegender.models.bundle import CARD, check_file, load_manifest
+from facegender.models.bundle import CARD, MANIFEST, check_file, load_manifest
+from facegender.runtime.write_set import current
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ class BundleState:
     def card(self) -> str:
         """The text of the model card, "" if it is missing or damaged."""
         cards = [file for file in self.files if file.role == CARD and file.state == "whole"]
-        return (self.folder / cards[0].name).read_text("utf-8") if cards else ""
+        if not cards:
+            return ""
+        return current(self.folder / cards[0].name, self.folder / MANIFEST).read_text("utf-8")
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON contract: the manifest, and the state of each file."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import os
-import shutil
 import stat
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from facegender.errors import FaceGenderError
-from facegender.runtime.signals import Uninterrupted
-from facegender.runtime.tempfiles import TEMP_PREFIX, Claim, claim, flush_file, key_of, remove_stale
+from facegender.runtime.tempfiles import TEMP_PREFIX, key_of, remove_stale, replacement
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Beginnings of a cell that a spreadsheet takes for a formula, some after trimming."""
@@ -39,110 +35,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield target
         return
     target = Path(os.path.realpath(target))
-    with Uninterrupted() as held, _errors_of(target):
-        claimed = claim(target)
-        try:
-            with held.interruptible():
-                yield claimed.path
-                claimed.flush()
-            claimed.move()
-        finally:
-            claimed.drop()
-
-
-Content = bytes | Callable[[TextIO], None]
-"""What a file is to hold: bytes, or a function that writes its text."""
-
-
-def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
-    """Write files that belong together: all are on disk before the first takes its place.
-
-    Only a crash between two renames, which follow each other at once, leaves some of them old;
-    whoever needs to know reads them in this order. A target may come twice.
-
-    Raises:
-        FaceGenderError: one of them cannot be written; then none was.
-    """
-    claims: list[Claim] = []
-    with Uninterrupted() as held:
-        try:
-            for target, content in contents:
-                with held.interruptible(), _errors_of(target):
-                    if _is_special(target):
-                        _fill(target, content)
-                        continue
-                with _errors_of(target):
-                    claims.append(claim(Path(os.path.realpath(target))))
-                with held.interruptible(), _errors_of(target):
-                    _fill(claims[-1].path, content)
-                    claims[-1].flush()
-            for claimed in claims:
-                with _errors_of(claimed.target):
-                    claimed.move()
-        finally:
-            for claimed in claims:
-                claimed.drop()
+    with errors_of(target), replacement(target) as temporary:
+        yield temporary
 
 
 @contextmanager
-def _errors_of(target: Path) -> Iterator[None]:
+def errors_of(target: Path) -> Iterator[None]:
     """Turn an `OSError` of the block into a sentence about `target`."""
     try:
         yield
     except OSError as error:
         raise cannot_write(target, error) from error
-
-
-def _fill(path: Path, content: Content) -> None:
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-        return
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        content(stream)
-
-
-@contextmanager
-def atomic_folder(target: Path, may_replace: Callable[[Path], None]) -> Iterator[Path]:
-    """Yield a temporary folder beside `target` that takes its place when the block succeeds.
-
-    An older folder is moved aside, and removed only when the new one is in its place. Renaming
-    both takes microseconds; a process killed in between leaves both whole, in the temporary one.
-
-    Args:
-        target: a folder that need not exist; a symbolic link is followed.
-        may_replace: raises where what lies at `target` must stay. It is asked before the block,
-            and again after it, since the block may take minutes.
-
-    Raises:
-        FaceGenderError: the parent folder does not exist or cannot be written, or the disk is full.
-    """
-    target = Path(os.path.realpath(target))
-    may_replace(target)
-    with Uninterrupted() as held, _errors_of(target):
-        holder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, suffix=".tmp", dir=target.parent))
-        try:
-            new = holder / "new"
-            with held.interruptible():
-                new.mkdir()
-                yield new
-                for path in new.rglob("*"):
-                    if path.is_file():
-                        flush_file(path)
-                may_replace(target)
-            _exchange(new, target, holder / "old")
-        finally:
-            shutil.rmtree(holder, ignore_errors=True)
-
-
-def _exchange(new: Path, target: Path, aside: Path) -> None:
-    """Put `new` in the place of `target`; whatever stops it, `target` is the old or the new one."""
-    try:
-        if target.exists():
-            target.rename(aside)
-        new.rename(target)
-    finally:
-        if aside.exists() and not target.exists():
-            aside.rename(target)
 
 
 def write_bytes(target: Path, data: bytes) -> None:
@@ -215,31 +118,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of_text(write: Callable[[TextIO], None]) -> str:
-    """Return the SHA-256 of what a function writes, as 64 hexadecimal digits."""
-    sink = _Hashing()
-    with io.TextIOWrapper(
-        io.BufferedWriter(sink), encoding="utf-8", errors="surrogateescape", newline=""
-    ) as stream:
-        write(stream)
-        stream.flush()
-        return sink.digest.hexdigest()
-
-
-class _Hashing(io.RawIOBase):
-    """A file that keeps nothing but the digest of what is written to it."""
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.digest.update(data)
-        return len(data)
-
-
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files that killed runs left in `folder`; those in use stay."""
     for path in folder.glob(f"{TEMP_PREFIX}*.tmp"):
@@ -275,21 +153,19 @@ def _locked(place: Path, target: Path, refusal: str) -> Iterator[None]:
     import filelock
 
     holder = filelock.FileLock(place)
-    with Uninterrupted() as held:
-        try:
-            holder.acquire(timeout=0)
-        except filelock.Timeout:
-            raise FaceGenderError(refusal, "Wait until it ends, or choose another place.") from None
-        except OSError as error:
-            raise cannot_write(target, error) from error
-        try:
-            with held.interruptible():
-                yield
-        finally:
-            # Removed while it is held: whoever waits on a removed file notices and begins anew.
-            with suppress(OSError):
-                place.unlink()
-            holder.release()
+    try:
+        holder.acquire(timeout=0)
+    except filelock.Timeout:
+        raise FaceGenderError(refusal, "Wait until it ends, or choose another place.") from None
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    try:
+        yield
+    finally:
+        # Removed while it is held: whoever waits on a removed file notices and begins anew.
+        with suppress(OSError):
+            place.unlink()
+        holder.release()
 
 
 def _is_special(target: Path) -> bool:

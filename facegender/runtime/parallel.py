@@ -5,20 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
+import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import cache
 from itertools import chain, islice
-from multiprocessing import context, resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from facegender.errors import FaceGenderError
-from facegender.runtime.signals import SIGNALS, Uninterrupted
+from facegender.runtime.signals import SIGNALS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,25 +31,17 @@ Ready = Callable[[], bool]
 CHUNK = 32
 CHUNKS_AHEAD = 4
 """Chunks that wait per worker: enough to keep it busy, few enough to keep memory flat."""
+_IDLE_SECONDS = 10
+"""Idle workers end after this time, and give their memory back."""
+
+_idle: dict[int, Executor] = {}
+"""Number of workers -> a pool that the next map takes over, which saves its start."""
+_started: weakref.WeakSet[Executor] = weakref.WeakSet()
 
 
 def cores() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def result_of(future: Future[Result], held: Uninterrupted) -> Result:
-    """Wait for a result; a signal may end the waiting, at a lock that nobody else needs.
-
-    A signal within `Future.result` may leave the future's own lock taken, for which the pool that
-    works on it would wait for ever.
-    """
-    done = threading.Lock()
-    done.acquire()
-    future.add_done_callback(lambda _future: done.release())
-    with held.interruptible():
-        done.acquire()
-    return future.result()
 
 
 def ordered_map(
@@ -70,9 +63,9 @@ def ordered_map(
         items: picklable arguments.
         workers: number of processes; None means one a core.
         chunk: items sent to a worker at once.
-        ready: where given, items that are not at hand are waited for only when every result of
-            those before them has been handed out.
-        on_death: answers for an item that kills its process, even when it is alone; None raises.
+        ready: where given, items that are not at hand are waited for only when every earlier
+            result has been yielded.
+        on_death: gives the result of an item that kills its worker process; None raises.
 
     Raises:
         FaceGenderError: a worker process was killed.
@@ -129,44 +122,35 @@ def _mapped(
     ahead: int,
     ready: Ready | None = None,
 ) -> Generator[Result, None, list[Item]]:
-    """Yield results until all are there or a worker dies; return the items left unanswered.
+    """Yield results until all are there or a worker dies; return the items without a result.
 
     At most `ahead` parts are in flight, and lost when one of them kills its worker.
     A part that is not `ready` is waited for only when none is in flight.
     """
     waiting: deque[list[Item]] = deque()
-    pending: deque[Future[list[Result]]] = deque()
-    # The pool's own steps are not interrupted: one half done, such as a lock that is taken, would
-    # let its thread, and whoever waits for that, wait for ever.
-    with Uninterrupted() as held:
-        ending, end = multiprocessing.Pipe(duplex=False)
-        pool = _pool(workers, ending)
-        try:
-            while True:
-                while len(pending) < ahead:
-                    with held.interruptible():
-                        at_hand = not pending or ready is None or ready()
-                        part = next(parts, []) if at_hand else []
-                    if not part:
-                        break
-                    waiting.append(part)
-                    pending.append(pool.submit(_apply, function, part))
-                if not pending:
-                    return []
-                results = result_of(pending[0], held)
-                pending.popleft()
-                waiting.popleft()
-                with held.interruptible():
-                    yield from results
-        except BrokenProcessPool:
-            return [item for part in waiting for item in part]
-        finally:
-            end.send_bytes(b"end")  # nobody asks for what is pending: chunks may take seconds
-            for future in pending:
-                future.cancel()
-            pool.shutdown(wait=True)
-            ending.close()
-            end.close()
+    futures: deque[Future[list[Result]]] = deque()
+    pool = _pool(workers)
+    try:
+        while True:
+            while len(waiting) < ahead:
+                at_hand = not waiting or ready is None or ready()
+                part = next(parts, []) if at_hand else []
+                if not part:
+                    break
+                waiting.append(part)
+                futures.append(pool.submit(_apply, function, part))
+            if not waiting:
+                _idle[workers] = pool
+                return []
+            results = futures[0].result()
+            waiting.popleft()
+            futures.popleft()
+            yield from results
+    except BrokenProcessPool:
+        return [item for part in waiting for item in part]
+    finally:
+        if _idle.get(workers) is not pool:  # nobody asks for what is pending
+            pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
 def _part(items: Iterator[Item], size: int, ready: Ready | None) -> list[Item]:
@@ -188,9 +172,9 @@ def _one_by_one(
     workers: int,
     on_death: Callable[[Item], Result],
 ) -> Iterator[Result]:
-    """Answer items of which one killed a worker: few at a time, and when one dies, those alone.
+    """Compute items of which one killed a worker: few at a time, then one at a time.
 
-    What dies even then has no neighbour to blame.
+    An item that kills a worker which computes nothing else is the one to blame.
     """
     parts = iter([[item] for item in items])
     while suspects := (yield from _mapped(function, parts, workers, ahead=workers)):
@@ -199,96 +183,70 @@ def _one_by_one(
                 yield on_death(item)
 
 
-_ending: Connection
-"""In a worker: a pipe in which something lies, and stays, once no answer is wanted."""
-
-
 def _apply(function: Callable[[Item], Result], part: list[Item]) -> list[Result]:
-    return [function(item) for item in part if not _ending.poll()]
+    return [function(item) for item in part]
 
 
-def _pool(workers: int, ending: Connection) -> Executor:
-    """Fork where it is safe, since it starts at once: Linux, one thread, no TensorFlow.
+def _pool(workers: int) -> Executor:
+    """Return a pool whose workers run.
 
-    Elsewhere loky starts fresh processes; unlike the standard library's spawn it does not run the
-    caller's script again, so that a script without a ``__main__`` guard works.
+    They are fresh processes, since forking is unsafe once threads or TensorFlow run. Unlike the
+    standard library's, loky's do not run the caller's script again, so that a script without a
+    ``__main__`` guard works.
     """
-    if (
-        sys.platform == "linux"
-        and threading.active_count() == 1
-        and "tensorflow" not in sys.modules
-    ):
-        return _started(
-            ProcessPoolExecutor(
-                workers,
-                mp_context=_forking(),
-                initializer=_start_forked_worker,
-                initargs=(ending,),
-            )
-        )
+    idle = _idle.pop(workers, None)
+    if idle is not None:
+        with suppress(BrokenProcessPool):  # the system killed an idle worker
+            return _running(idle)
     import loky
 
-    if os.name == "posix":
-        # loky's workers need it. Before Python 3.13 its start lets signals through, blocked or not.
-        resource_tracker.ensure_running()
-    return _started(
-        loky.ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(ending,))
+    warnings.filterwarnings("ignore", category=UserWarning, module="loky")
+    pool: Executor = loky.ProcessPoolExecutor(
+        workers,
+        timeout=_IDLE_SECONDS,
+        initializer=_start_worker,
+        initargs=_parent_pipe()[:1],
+        env={"PYTHONFAULTHANDLER": ""},  # loky would print where a worker crashed
     )
+    _started.add(pool)
+    return _running(pool)
 
 
-def _started(pool: Executor) -> Executor:
-    """Start a pool's workers, which receive no signal before they have chosen to ignore it."""
+def _running(pool: Executor) -> Executor:
+    """Start a pool's workers; signals wait until they have chosen to ignore them."""
     if not hasattr(signal, "pthread_sigmask"):
+        pool.submit(cores)
         return pool
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        try:
-            pool.submit(cores)  # starts all of them
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    except BaseException:
-        # A signal that came meanwhile: nobody else knows of this pool, and one that ends by
-        # itself while Python ends may complain of its closed pipe.
-        pool.shutdown(wait=True)
-        raise
+        pool.submit(cores)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pool
 
 
-def _forking() -> BaseContext:
-    """Fork processes that a broken pool, which would terminate its others, kills."""
-
-    class Worker(context.ForkProcess):
-        def terminate(self) -> None:
-            self.kill()
-
-    class Forking(context.ForkContext):
-        Process = Worker
-
-    return Forking()
+@cache
+def _parent_pipe() -> tuple[Connection, Connection]:
+    """A pipe whose other end closes when this process ends, however that happens."""
+    return multiprocessing.Pipe(duplex=False)
 
 
-def _start_worker(ending: Connection) -> None:
-    """Leave signals to the parent, which lets its workers end what they are at.
+def end_workers() -> None:
+    """Kill all worker processes at once; what they are at is lost."""
+    _idle.clear()
+    for pool in list(_started):
+        pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
-    A terminal and a service manager send them to every process. A worker that ended at once would
-    leave half a picture, or half an answer in the pipe, for whose rest its pool waits for ever.
-    """
-    global _ending
-    _ending = ending
+
+def _start_worker(parent: Connection) -> None:
+    """Leave signals, which a terminal sends to every process, to the parent; end with it."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    threading.Thread(target=_end_with_parent, args=[parent], daemon=True).start()
 
 
-def _start_forked_worker(ending: Connection) -> None:
-    """Also end when the parent is gone; loky's workers do that by themselves."""
-    _start_worker(ending)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+def _end_with_parent(parent: Connection) -> None:
+    """Loky's workers would notice a killed parent after 40 seconds only."""
+    with suppress(EOFError, OSError):
+        parent.recv()
+    os._exit(1)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 from facegender.errors import Interrupted
 
@@ -81,76 +81,6 @@ def _send(number: int) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
         signal.raise_signal(number)
-
-
-class Uninterrupted:
-    """Hold signals back during a block, so that what it makes is surely cleared away again.
-
-    Python runs a signal's handler between any two steps, also where a new file has been made and
-    nobody has its name yet. Only the handlers of the main thread are held back, and only those
-    written in Python; a second signal comes through, so that nothing can hang.
-
-        with Uninterrupted() as held:
-            thing = make()
-            try:
-                with held.interruptible():
-                    use(thing)
-            finally:
-                remove(thing)
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[int, Callable[[int, Any], Any]] = {}
-        self._holding = False
-        self._waiting: int | None = None
-
-    def __call__(self, signal_number: int, frame: object) -> None:
-        """Receive a signal."""
-        if self._holding and self._waiting is None:
-            self._waiting = signal_number
-        else:
-            self._kept[signal_number](signal_number, frame)
-
-    def __enter__(self) -> Self:
-        """Hold signals back from here on."""
-        self._hold()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let the signal come that has waited, if one has."""
-        self._release()
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let signals come during this part of the block."""
-        try:
-            self._release()
-            yield
-        finally:
-            self._hold()
-
-    def _hold(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        try:
-            for number in SIGNALS:
-                handler = signal.getsignal(number)
-                if callable(handler):
-                    self._kept[number] = handler
-                    self._holding = True
-                    signal.signal(number, self)
-        except BaseException:
-            self._release()
-            raise
-
-    def _release(self) -> None:
-        self._holding = False  # before the first handler is back: what comes now is passed on
-        for number, handler in self._kept.items():
-            if signal.getsignal(number) is self:
-                signal.signal(number, handler)
-        if self._waiting is not None:
-            number, self._waiting = self._waiting, None
-            signal.raise_signal(number)
 
 
 class StopRequest:

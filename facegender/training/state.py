@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import re
 import zipfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,20 +14,16 @@ import numpy as np
 from facegender.choices import Start
 from facegender.errors import BundleError, FaceGenderError
 from facegender.faces.geometry import Geometry
-from facegender.models.bundle import LAST
-from facegender.runtime.files import (
-    make_folder,
-    remove_leftovers,
-    sha256_of,
-    write_bytes,
-    write_text,
-)
+from facegender.models.bundle import LAST, STATE
+from facegender.runtime.files import make_folder, sha256_of
+from facegender.runtime.write_set import current, write_set
 from facegender.training.events import Epoch
 from facegender.training.settings import Resolved, TrainSettings, resolve
 
 SCHEMA = 1
 _AGAIN = "Train anew with --force."
-_OURS = re.compile(r"(state-\d+-\d+|best-\d+)(-[0-9a-f]{8})?\.npz")
+_OURS = re.compile(r"(state|best)[-0-9a-f]*\.npz")
+"""Names of files of arrays; older versions put epoch, step and digest into them."""
 
 
 @dataclass(slots=True)
@@ -89,7 +82,7 @@ def variables_of(model: Any) -> dict[str, Any]:
 
 
 def save_state(folder: Path, state: State, model: Any, *, best: bool) -> None:
-    """Write the state of a run atomically; older files go afterwards.
+    """Write the state of a run; the older one stays whole until then.
 
     Args:
         folder: the model folder; the state goes to its ``last/``.
@@ -99,42 +92,19 @@ def save_state(folder: Path, state: State, model: Any, *, best: bool) -> None:
     """
     last = folder / LAST
     make_folder(last)
+    arrays = {"state": {name: np.asarray(v) for name, v in variables_of(model).items()}}
     files = {}
-    if state.best_epoch and not best:
+    if best:
+        arrays["best"] = _weights(model)
+    elif state.best_epoch:
         files["best"] = _read_json(folder)["files"]["best"]
-    try:
-        if best:
-            files["best"] = _write(last, f"best-{state.best_epoch}", _weights(model))
-        values = {name: np.asarray(variable) for name, variable in variables_of(model).items()}
-        files["state"] = _write(last, f"state-{state.epoch}-{state.step}", values)
+    with write_set(folder / STATE) as new:
+        for role, values in arrays.items():
+            file = new / f"{role}.npz"
+            np.savez(file, allow_pickle=False, **values)
+            files[role] = {"name": file.name, "sha256": sha256_of(file)}
         content = asdict(state) | {"schema": SCHEMA, "files": files}
-        write_text(last / "state.json", json.dumps(content) + "\n")
-    finally:
-        _clear(folder)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what state.json does not name, whether it is older or was not finished."""
-    try:
-        entries = _read_json(folder)["files"].values()
-    except BundleError:
-        return
-    names = {entry["name"] for entry in entries}
-    last = folder / LAST
-    for path in (*last.glob("state-*.npz"), *last.glob("best-*.npz")):
-        if _OURS.fullmatch(path.name) and path.name not in names:
-            with suppress(OSError):
-                path.unlink()
-    remove_leftovers(last)
-
-
-def _write(last: Path, name: str, arrays: dict[str, Any]) -> dict[str, str]:
-    """Write arrays; their digest in the name keeps them off a file that state.json still names."""
-    data = _packed(arrays)
-    digest = hashlib.sha256(data).hexdigest()
-    file = f"{name}-{digest[:8]}.npz"
-    write_bytes(last / file, data)
-    return {"name": file, "sha256": digest}
+        (new / "state.json").write_text(json.dumps(content) + "\n", "utf-8")
 
 
 def read_state(folder: Path) -> State:
@@ -190,12 +160,6 @@ def _weights(model: Any) -> dict[str, Any]:
     return {f"w{i}": weight for i, weight in enumerate(model.get_weights())}
 
 
-def _packed(arrays: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
 def _alike(stored: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Whether two sets of arrays have the same names, shapes and types."""
 
@@ -240,9 +204,9 @@ def _check(state: State) -> None:
 
 
 def _read_json(folder: Path) -> dict[str, Any]:
-    file = folder / LAST / "state.json"
+    file = folder / STATE
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(current(file, file).read_text("utf-8"))
     except FileNotFoundError:
         raise BundleError(
             f"nothing to resume in {folder}: it has no {LAST}/state.json", "Train without --resume."
@@ -264,7 +228,7 @@ def _read_arrays(folder: Path, role: str) -> dict[str, Any]:
     entry = _read_json(folder)["files"].get(role)
     if entry is None:
         raise BundleError(f"{folder / LAST} has no {role} weights yet", "Train one epoch first.")
-    path = folder / LAST / entry["name"]
+    path = current(folder / LAST / entry["name"], folder / STATE)
     try:
         if sha256_of(path) != entry["sha256"]:
             raise BundleError(f"{path} is not the file that state.json describes", _AGAIN)

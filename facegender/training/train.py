@@ -171,7 +171,7 @@ def _train(
 ) -> Bundle:
     photos = read_photos(rows, geometry, out, settings, workers, on_event)
     train_batches, validation = photos.batches, photos.validation
-    # TensorFlow comes after the reading processes forked.
+    # TensorFlow comes after the photos, so that what is wrong with them is told at once.
     from facegender.training.devices import Devices, best_precision
 
     settings = replace(settings, precision=settings.precision or best_precision())

@@ -8,6 +8,7 @@ must succeed and leave nothing but its own files. Prints the number of kills.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,7 +23,6 @@ import numpy as np
 
 from facegender.dataset.digests import Digests
 from facegender.dataset.prepare import prepare
-from facegender.dataset.settings import PrepareSettings
 from facegender.dataset.sidecar import (
     Sidecar,
     is_as_written,
@@ -30,22 +30,26 @@ from facegender.dataset.sidecar import (
     read_sidecar,
     write_with_table,
 )
+from facegender.dataset.table import read_table
+from facegender.exporting.export import _place
+from facegender.exporting.manifest import list_files
 from facegender.models.bundle import (
     CARD,
+    HISTORY,
     KERAS,
     LITERT,
     MANIFEST,
-    amend_bundle,
     load_bundle,
     save_bundle,
 )
-from facegender.runtime.files import write_text
+from facegender.runtime.files import sha256_of, write_text
+from facegender.runtime.write_set import current
 from facegender.training.events import Epoch
 from facegender.training.settings import TrainSettings, resolve
 from facegender.training.state import State, read_state, restore, restore_best, save_state
 from tests.conftest import make_tree
 
-EVENTS = ("open", "os.rename", "os.remove", "os.chmod", "os.mkdir")
+EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.mkdir")
 
 
 def killed_at(step: int, folder: Path, work: Callable[[Path], Any]) -> bool:
@@ -119,74 +123,36 @@ def run(scenario: Any, folder: Path) -> int:
         step += 1
 
 
-class NewTable:
-    """`prepare` where there is no table yet."""
-
-    def before(self, place: Path) -> None:
-        make_tree(place / "photos", persons=3, photos=1)
-
-    def work(self, place: Path) -> None:
-        prepare(place / "photos", place / "faces.csv", workers=1)
-
-    def check(self, place: Path) -> None:
-        if (place / "faces.csv").exists():
-            assert is_as_written(place / "faces.csv")
-            assert len(read_sidecar(place / "faces.csv").sizes)  # type: ignore[union-attr]
-
-    def is_new(self, place: Path) -> bool:
-        return (place / "faces.csv").exists()
-
-    def files(self, place: Path) -> set[str]:
-        photos = {str(p.relative_to(place)) for p in (place / "photos").rglob("*.jpg")}
-        return photos | {"faces.csv", "faces.json", "faces.rejected.csv"}
-
-
-class TableOverCrops(NewTable):
+class Table:
     """`prepare` of whole photos over a table of crops: the crop state must follow the table."""
 
     CROP: ClassVar = {"kind": "box", "size": "64x64", "margin": 0.2}
     OLD = b"path,label,person,split\ncrops/0.png,0,,train\n"
 
     def before(self, place: Path) -> None:
-        super().before(place)
+        make_tree(place / "photos", persons=3, photos=1)
         old = Sidecar({"seed": 9}, self.CROP, np.array([7]), Digests.of(["0" * 32]))
         write_with_table(place / "faces.csv", lambda text: text.write(self.OLD.decode()), old)
         (place / "faces.rejected.csv").write_text("path,reason,message\n")
 
+    def work(self, place: Path) -> None:
+        prepare(place / "photos", place / "faces.csv", workers=1)
+
     def check(self, place: Path) -> None:
         table = place / "faces.csv"
-        sidecar, old = read_sidecar(table), table.read_bytes() == self.OLD
+        sidecar, text = read_sidecar(table), current(table, table).read_bytes()
         assert sidecar is not None
         assert is_as_written(table)
-        assert len(sidecar.sizes) == table.read_text().count("\n") - 1
-        assert sidecar.crop == read_crop(table) == (self.CROP if old else None)
+        assert len(sidecar.sizes) == text.count(b"\n") - 1
+        assert sidecar.crop == read_crop(table) == (self.CROP if text == self.OLD else None)
+        assert len(read_table(table)) == len(sidecar.sizes)
 
     def is_new(self, place: Path) -> bool:
         return (place / "faces.csv").read_bytes() != self.OLD
 
-
-class TableOverEdits(TableOverCrops):
-    """`prepare --force` over a table of crops that was edited: it stays a table of crops."""
-
-    EDITED = TableOverCrops.OLD.replace(b"train", b"test")
-
-    def before(self, place: Path) -> None:
-        super().before(place)
-        (place / "faces.csv").write_bytes(self.EDITED)
-
-    def work(self, place: Path) -> None:
-        settings = PrepareSettings(seed=1)
-        prepare(place / "photos", place / "faces.csv", settings, force=True, workers=1)
-
-    def check(self, place: Path) -> None:
-        table = place / "faces.csv"
-        edited = table.read_bytes() == self.EDITED
-        assert is_as_written(table) != edited
-        assert (read_sidecar(table) is None) == edited
-        assert read_crop(table) == (self.CROP if edited else None)
-
-    def is_new(self, place: Path) -> bool:
-        return (place / "faces.csv").read_bytes() != self.EDITED
+    def files(self, place: Path) -> set[str]:
+        photos = {str(p.relative_to(place)) for p in (place / "photos").rglob("*.jpg")}
+        return photos | {"faces.csv", "faces.json", "faces.rejected.csv"}
 
 
 OLD, NEW = "01d01d01d01d01d0", "0123456789abcdef"
@@ -202,8 +168,8 @@ def _facts(fingerprint: str) -> dict[str, Any]:
     }
 
 
-class NewModel:
-    """A first save, into a folder with files of the user's under the names of ours."""
+class Model:
+    """A save over an older model, beside files of the user's under the names of ours."""
 
     MINE: ClassVar = {"README.md": "my notes", "history.2020.csv": "mine too"}
     CONTENTS: ClassVar = {KERAS: b"new" * 999, LITERT: b"twin" * 999, CARD: b"# card\n"}
@@ -211,13 +177,16 @@ class NewModel:
     def before(self, place: Path) -> None:
         for name, text in self.MINE.items():
             (place / name).write_text(text)
+        save_bundle(place, {KERAS: b"old" * 999, HISTORY: b"old"}, _facts(OLD))
 
     def work(self, place: Path) -> None:
         save_bundle(place, self.CONTENTS, _facts(NEW))
 
     def check(self, place: Path) -> None:
-        if (place / MANIFEST).exists():
-            assert load_bundle(place).fingerprint in (OLD, NEW)
+        bundle = load_bundle(place)
+        assert bundle.fingerprint in (OLD, NEW)
+        new = bundle.files[KERAS].read_bytes() == self.CONTENTS[KERAS]
+        assert new == (bundle.fingerprint == NEW)
         for name, text in self.MINE.items():
             assert (place / name).read_text() == text
 
@@ -225,40 +194,36 @@ class NewModel:
         return load_bundle(place).fingerprint == NEW
 
     def files(self, place: Path) -> set[str]:
-        names = {path.name for path in load_bundle(place).files.values()}
-        return names | {MANIFEST, *self.MINE}
+        return {KERAS, LITERT, "README.2.md", MANIFEST, *self.MINE}
 
 
-class ModelOverModel(NewModel):
-    """A save over an older model."""
-
-    def before(self, place: Path) -> None:
-        super().before(place)
-        save_bundle(place, {KERAS: b"old" * 999, LITERT: b"old twin"}, _facts(OLD))
-
-    def check(self, place: Path) -> None:
-        assert (place / MANIFEST).exists()
-        super().check(place)
-
-
-class NewCard(ModelOverModel):
-    """`eval --record`: one file of a model is replaced."""
+class Export:
+    """`export --force` over an export of another format."""
 
     def before(self, place: Path) -> None:
-        super().before(place)
-        save_bundle(place, self.CONTENTS, _facts(OLD))
+        self._export(place, "model.onnx")
 
     def work(self, place: Path) -> None:
-        amend_bundle(load_bundle(place), {CARD: b"# another card\n"}, {"evaluations": [1]})
+        self._export(place, "saved_model/variables/data")
+
+    def _export(self, place: Path, name: str) -> None:
+        with _place(place / "out", force=True) as new:
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(name.encode())
+            (new / "export.json").write_text(json.dumps({"name": name, "files": list_files(new)}))
 
     def check(self, place: Path) -> None:
-        super().check(place)
-        bundle = load_bundle(place)
-        new = bundle.files[CARD].read_bytes() == b"# another card\n"
-        assert (bundle.manifest.get("evaluations") == [1]) == new
+        head = place / "out" / "export.json"
+        facts = json.loads(current(head, head).read_text())
+        for name, entry in facts["files"].items():
+            assert sha256_of(current(place / "out" / name, head)) == entry["sha256"]
 
     def is_new(self, place: Path) -> bool:
-        return load_bundle(place).files[CARD].read_bytes() == b"# another card\n"
+        return self.files(place) == {"out/saved_model/variables/data", "out/export.json"}
+
+    def files(self, place: Path) -> set[str]:
+        name = json.loads((place / "out" / "export.json").read_text())["name"]
+        return {f"out/{name}", "out/export.json"}
 
 
 class _Variable(np.ndarray):
@@ -282,50 +247,30 @@ def _state(data: str, epoch: int) -> State:
     return state
 
 
-class NewState:
-    """The state of a training, at its start and after an epoch, saved again and again."""
+class TrainState:
+    """`train --force` over an unfinished training: its start, and two epochs."""
 
     def before(self, place: Path) -> None:
-        save_state(place, _state("new", 0), _network(0.0), best=False)
+        save_state(place, _state("old", 1), _network(7.0), best=True)
 
     def work(self, place: Path) -> None:
+        save_state(place, _state("new", 0), _network(0.0), best=False)
         for epoch in (1, 2):
             save_state(place, _state("new", epoch), _network(float(epoch)), best=True)
 
     def check(self, place: Path) -> None:
         state, network = read_state(place), _network(-1.0)
         restore(place, network)
-        assert network.variables[0][0] == state.epoch
+        assert network.variables[0][0] == (7 if state.data == "old" else state.epoch)
         if state.best_epoch:
             restore_best(place, network)
-            assert network.variables[0][0] == state.best_epoch
+            assert network.variables[0][0] == (7 if state.data == "old" else state.best_epoch)
 
     def is_new(self, place: Path) -> bool:
         return read_state(place).epoch == 2
 
     def files(self, place: Path) -> set[str]:
-        names = [p.name for p in (place / "last").glob("*-2*.npz")]
-        assert len(names) == 2
-        return {"last/state.json", *(f"last/{name}" for name in names)}
-
-
-class StateOverState(NewState):
-    """`train --force` begins over a training that was killed at its own beginning."""
-
-    def before(self, place: Path) -> None:
-        save_state(place, _state("old", 0), _network(7.0), best=False)
-
-    def work(self, place: Path) -> None:
-        save_state(place, _state("new", 0), _network(0.0), best=False)
-        super().work(place)
-
-    def check(self, place: Path) -> None:
-        if read_state(place).data == "new":
-            super().check(place)
-            return
-        network = _network(-1.0)
-        restore(place, network)
-        assert network.variables[0][0] == 7.0
+        return {"last/state.json", "last/state.npz", "last/best.npz"}
 
 
 class Text:
@@ -350,14 +295,7 @@ class Text:
         return {"report.html", "deep/real.html"}
 
 
-SCENARIOS = {
-    scenario.__name__: scenario
-    for scenario in (
-        *(NewTable, TableOverCrops, TableOverEdits),
-        *(NewModel, ModelOverModel, NewCard),
-        *(NewState, StateOverState, Text),
-    )
-}
+SCENARIOS = {each.__name__: each for each in (Table, Model, Export, TrainState, Text)}
 
 if __name__ == "__main__":
     os.fsync = lambda _handle: None  # a killed process loses nothing that it gave to the system

@@ -21,6 +21,8 @@ from typing import Any
 
 from facegender.dataset.sidecar import is_as_written, read_sidecar
 from facegender.models.bundle import MANIFEST, load_bundle
+from facegender.runtime.files import sha256_of
+from facegender.runtime.write_set import current
 from facegender.training.state import _read_arrays, read_state
 from tests.conftest import make_tree
 
@@ -65,6 +67,16 @@ def finish(*arguments: str | Path, cwd: Path, code: int = 0) -> str:
     assert process.returncode == code, error
     assert "Traceback" not in error
     return error
+
+
+def running(group: int) -> list[str]:
+    """The processes of a group that have not ended; some wait for an `init` that forgets them."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = file.read_text().rpartition(")")[2].split()[:3]
+            found += [file.parent.name] if int(its_group) == group and state != "Z" else []
+    return found
 
 
 def seen(folder: Path) -> dict[str, tuple[int, int, int]]:
@@ -246,6 +258,31 @@ class Predict(Case):
         text = self.file.read_bytes()
         assert text in (self.old, self.new)
         return "the new answers" if text == self.new else "the old answers"
+
+
+class Export(Case):
+    """`export --force`, of two formats in turn, over the last one."""
+
+    name = "export"
+    window = 3.0
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        super().__init__(folder)
+        self.model, self.written = model, folder / "out"
+        self.format = "saved_model"
+
+    def arguments(self) -> list[str | Path]:
+        self.format = "litert" if self.format == "saved_model" else "saved_model"
+        return ["export", self.format, "--out", self.written, "--model", self.model, "--force"]
+
+    def judge(self) -> str:
+        head = self.written / "export.json"
+        if not current(head, head).exists():
+            return "no export"
+        facts = json.loads(current(head, head).read_text())
+        for name, entry in facts["files"].items():
+            assert sha256_of(current(self.written / name, head)) == entry["sha256"]
+        return "the new export" if facts["format"] == self.format else "the old export"
 
 
 class Train(Case):

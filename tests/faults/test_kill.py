@@ -9,7 +9,7 @@ from facegender.errors import FaceGenderError
 from facegender.models.bundle import load_bundle
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
-from tests.faults.kills import Crops, Predict, Prepare, Train, finish, start, temporary
+from tests.faults.kills import Crops, Export, Predict, Prepare, Train, finish, start, temporary
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs POSIX")
 
@@ -63,6 +63,17 @@ def test_a_killed_training_is_whole_refuses_a_second_and_ends_with_the_same_weig
     train(toy_csv, case.written, resume=True, workers=1)
     for ours, theirs in zip(weights(case.written), expected, strict=True):
         assert (ours == theirs).all()
+
+
+@pytest.mark.slow
+def test_a_killed_export_leaves_the_old_one_or_the_new_one(tmp_path, model):
+    case = Export(tmp_path / "export", model)
+    for i in range(4):
+        case.kill(random.Random(i))
+        assert temporary(case.folder) or case.left["the new export"]
+    assert_cleared(case)
+    assert case.judge() == "the new export"
+    assert [path.name for path in case.folder.iterdir()] == ["out"]
 
 
 @pytest.mark.slow

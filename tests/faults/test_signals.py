@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import make_tree
-from tests.faults.kills import FACEGENDER, environment
+from tests.faults.kills import FACEGENDER, environment, running
 
 DRIVER = """
 import os, sys
@@ -146,7 +146,10 @@ def interrupt(command, number, delay, folder, wholes):
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
+    sent = time.monotonic()
     error = process.communicate(timeout=120)[1]
+    assert time.monotonic() - sent < 5
+    assert not running(process.pid), "a worker is left"
     if process.returncode == 0:  # it had ended, or was past the moment at which it could be stopped
         assert files(folder) == wholes[1]
         assert "Traceback" not in error

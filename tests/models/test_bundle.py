@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from facegender.errors import BundleError
+from facegender.errors import BundleError, FaceGenderError
 from facegender.models.bundle import KERAS, LITERT, MANIFEST, load_bundle, save_bundle
 from facegender.models.default_model import choose_model
 from facegender.models.inference import (
@@ -91,21 +91,37 @@ def test_nan_weights_are_refused(model):
         load_network(save_bundle(model, {KERAS: keras_bytes(network)}, facts))
 
 
-def test_a_save_over_a_model_leaves_one_generation_and_foreign_files(model):
+def test_a_save_over_a_model_keeps_the_names_and_foreign_files(model):
     (model / "notes.txt").write_text("mine")
     (model / "history.2020.csv").write_text("mine too")
     bundle = load_bundle(model)
     facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
     contents = {role: path.read_bytes() for role, path in bundle.files.items()}
-    second = save_bundle(model, contents, facts)
-    assert second.files[KERAS].name == "model.2.keras"
-    third = save_bundle(model, contents, facts)
-    assert third.files[KERAS].name == "model.keras"
-    names = {p.name for p in model.iterdir() if p.is_file() and not p.name.startswith(".")}
-    assert names == {
-        *("notes.txt", "history.2020.csv", MANIFEST),
-        *("model.keras", "model.tflite", "history.csv", "README.md"),
-    }
+    for _ in range(2):
+        saved = save_bundle(model, contents, facts)
+        assert all(path.name == role for role, path in saved.files.items())
+        assert {p.name for p in model.iterdir() if p.is_file()} == {
+            *("notes.txt", "history.2020.csv", MANIFEST),
+            *("model.keras", "model.tflite", "history.csv", "README.md"),
+        }
+
+
+def test_a_folder_with_numbered_names_loads_and_gets_the_usual_ones(model):
+    """As facegender 0.1 wrote them after `train --resume`."""
+    manifest = json.loads((model / MANIFEST).read_text())
+    for entry in manifest["files"].values():
+        old = model / entry["name"]
+        stem, dot, suffix = entry["name"].partition(".")
+        entry["name"] = f"{stem}.3{dot}{suffix}"
+        old.rename(model / entry["name"])
+    (model / MANIFEST).write_text(json.dumps(manifest))
+    bundle = load_bundle(model)
+    assert bundle.files[KERAS].name == "model.3.keras"
+    load_network(bundle)
+    facts = {k: v for k, v in bundle.manifest.items() if k not in ("schema", "labels", "files")}
+    contents = {role: path.read_bytes() for role, path in bundle.files.items()}
+    assert save_bundle(model, contents, facts).files[KERAS].name == "model.keras"
+    assert {p.name for p in model.iterdir() if p.is_file()} == {MANIFEST, *contents}
 
 
 def test_a_first_save_spares_what_lies_in_the_folder(model, tmp_path):
@@ -125,11 +141,11 @@ def test_a_save_that_fails_leaves_the_old_model(model, monkeypatch):
     before = load_bundle(model).fingerprint
     facts = dict(load_bundle(model).manifest)
 
-    def broken(*_):
+    def broken(*_, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_text", broken)
-    with pytest.raises(OSError):
+    monkeypatch.setattr(module.json, "dumps", broken)
+    with pytest.raises(FaceGenderError, match="No space"):
         save_bundle(model, {KERAS: b"new"}, facts)
     monkeypatch.undo()
     assert load_bundle(model).fingerprint == before

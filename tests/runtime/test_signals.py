@@ -3,14 +3,12 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from facegender import cli
 from facegender.errors import FaceGenderError, Interrupted
-from facegender.runtime.files import write_text
-from facegender.runtime.signals import SIGNALS, StopRequest, Uninterrupted
+from facegender.runtime.signals import SIGNALS, StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,48 +28,6 @@ def test_a_signal_is_raised_at_once_outside_and_waits_inside(number):
                 os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
     signal.signal(number, was)
-
-
-@pytest.fixture
-def seen():
-    """Signal numbers that a handler received."""
-    received = []
-    kept = signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
-    yield received
-    signal.signal(signal.SIGTERM, kept)
-
-
-def test_a_signal_waits_for_the_end_of_what_must_not_be_interrupted(seen):
-    before = signal.getsignal(signal.SIGTERM)
-    with Uninterrupted() as held:
-        signal.raise_signal(signal.SIGTERM)
-        assert seen == []
-        with held.interruptible():
-            assert seen == [signal.SIGTERM]
-            assert signal.getsignal(signal.SIGTERM) is before
-            signal.raise_signal(signal.SIGTERM)
-            assert len(seen) == 2
-        with Uninterrupted():
-            signal.raise_signal(signal.SIGTERM)
-        assert len(seen) == 2, "the outer block still holds"
-        signal.raise_signal(signal.SIGTERM)
-        assert len(seen) == 3, "a second one comes through"
-    assert len(seen) == 4
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_a_signal_that_nobody_handles_or_that_is_ignored_is_left_as_it_is():
-    for handler in (signal.SIG_DFL, signal.SIG_IGN):
-        kept = signal.signal(signal.SIGTERM, handler)
-        with Uninterrupted():
-            assert signal.getsignal(signal.SIGTERM) == handler
-        signal.signal(signal.SIGTERM, kept)
-
-
-def test_another_thread_may_say_that_it_must_not_be_interrupted(tmp_path):
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(write_text, tmp_path / "a", "new").result()
-    assert (tmp_path / "a").read_text() == "new"
 
 
 def test_a_lost_interrupt_is_sent_again():
