@@ -304,7 +304,7 @@ def test_pickles_in_a_training_state_are_never_read(last, in_tmp):
     pickled = packed({"m0": np.array([Planted()], object)})
     for content in (pickled, pickle.dumps(Planted()), pickled[:-50]):
         folder = last("state", content)
-        with pytest.raises(BundleError, match=r"state-.*\.npz cannot be read"):
+        with pytest.raises(BundleError, match=r"state\.npz cannot be read"):
             restore(folder, None)
     assert not (in_tmp / "RAN").exists()
     np.load(io.BytesIO(pickled), allow_pickle=True)["m0"]
@@ -376,7 +376,7 @@ def test_a_linked_last_folder_loses_no_arrays_of_others(last, tmp_path):
     network = Arrays()
     save_state(folder, State(state.settings, "", {}), network, best=False)
     assert (theirs / "results.npz").read_bytes() == b"years of work"
-    assert len(list(theirs.glob("state-0-0-*.npz"))) == len(list(theirs.glob("state-*.npz"))) == 1
+    assert {path.name for path in theirs.iterdir()} == {"results.npz", "state.json", "state.npz"}
 
 
 class Arrays:
