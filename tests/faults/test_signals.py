@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM at any moment: 130 or 143, no traceback, the old files."""
 
 import os
-import random
 import re
 import signal
 import subprocess
@@ -181,19 +180,3 @@ def test_a_ctrl_c_that_the_shell_made_it_ignore_stays_ignored(place, model):
         process.send_signal(signal.SIGINT)
         time.sleep(0.01)
     assert process.wait() == 0
-
-
-@pytest.mark.slow
-def test_at_many_moments(place, model, capsys):
-    """Prints a table: command, signal, times, and how they ended."""
-    draws = random.Random(5)
-    lines = []
-    for name, command in commands(model).items():
-        wholes = whole(command, place)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            codes = Counter()
-            for _ in range(20):
-                codes[interrupt(command, number, draws.uniform(0, 1.5), place, wholes)] += 1
-            lines.append(f"{number.name:<8} to {name:<8} {sum(codes.values()):>3}   {dict(codes)}")
-    with capsys.disabled():
-        print("", *lines, sep="\n")
