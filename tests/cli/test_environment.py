@@ -64,7 +64,7 @@ def test_the_number_of_workers_is_the_variables(run, in_tmp):
         (in_tmp / f"{i}.png").write_bytes(encoded(pattern(0, i), "PNG"))
     code = (
         "import facegender.runtime.parallel as parallel, sys\n"
-        "parallel._pool = lambda workers, _ending: sys.exit(f'a pool of {workers}')\n"
+        "parallel._pool = lambda workers: sys.exit(f'a pool of {workers}')\n"
         "sys.argv = ['facegender', 'predict', '.', '-q']\n"
         "from facegender.cli import main; main()"
     )
