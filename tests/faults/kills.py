@@ -250,7 +250,7 @@ class Export(Case):
 
     def arguments(self) -> list[str | Path]:
         self.format = "litert" if self.format == "saved_model" else "saved_model"
-        return ["export", self.format, "--out", self.written, "--model", self.model, "--force"]
+        return ["export", self.model, "--format", self.format, "--out", self.written, "--force"]
 
     def judge(self) -> str:
         head = self.written / "export.json"
