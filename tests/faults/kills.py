@@ -250,7 +250,7 @@ class Export(Case):
 
     def arguments(self) -> list[str | Path]:
         self.format = "litert" if self.format == "saved_model" else "saved_model"
-        return ["export", self.model, "--format", self.format, "--out", self.written, "--force"]
+        return ["export", self.model, "--format", self.format, "--output", self.written, "--force"]
 
     def judge(self) -> str:
         head = self.written / "export.json"
