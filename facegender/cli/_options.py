@@ -88,6 +88,9 @@ Output = Annotated[
         help="Write there instead of to stdout.",
     ),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace files that facegender did not write, too.")
+]
 Model = Annotated[
     Path | None,
     typer.Option(

@@ -9,7 +9,17 @@ import typer
 
 from facegender.choices import Condition, EvalSplit
 from facegender.cli import _completion as completion
-from facegender.cli._options import Debug, Json, Model, Output, Quiet, Workers, output_file, share
+from facegender.cli._options import (
+    Debug,
+    Force,
+    Json,
+    Model,
+    Output,
+    Quiet,
+    Workers,
+    output_file,
+    share,
+)
 
 if TYPE_CHECKING:
     from facegender.evaluation.evaluate import Evaluation
@@ -133,6 +143,7 @@ def evaluate_command(
     gallery: Gallery = 60,
     record: Record = None,
     seed: Seed = 0,
+    force: Force = False,
     output: Output = None,
     workers: Workers = None,
     json: Json = False,
@@ -160,6 +171,7 @@ def evaluate_command(
     from facegender.models.card import check_record, record_evaluation
     from facegender.options import check_choice
     from facegender.prediction.predictor import Predictor
+    from facegender.runtime.own_files import refuse_foreign
 
     check_choice("--split", split, EvalSplit)
     if output is not None and not json:
@@ -167,6 +179,8 @@ def evaluate_command(
     for written in (output, predictions, report):
         if written is not None and written.exists() and csv.exists() and written.samefile(csv):
             raise UsageError(f"{written} is the table to judge on", "Choose another name.")
+        if written is not None:
+            refuse_foreign(written, force=force)
     if min_group_accuracy is not None and not by:
         raise UsageError("--min-group-accuracy needs groups", "Add --by COLUMN.")
     predictor = Predictor(model, workers=workers)

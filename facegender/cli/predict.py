@@ -14,7 +14,7 @@ import typer
 
 from facegender import choices
 from facegender.cli._archive import Engine, ShardSize
-from facegender.cli._options import Debug, Json, Model, Quiet, Workers, output_folder, share
+from facegender.cli._options import Debug, Force, Json, Model, Quiet, Workers, output_folder, share
 
 if TYPE_CHECKING:
     from facegender.cli._summary import Summary
@@ -145,9 +145,6 @@ Resume = Annotated[
     typer.Option(
         "--resume", help="Go on with the answers of a stopped run in --output (JSON lines or CSV)."
     ),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Replace what is at --output, whatever it is.")
 ]
 
 

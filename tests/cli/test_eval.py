@@ -98,6 +98,18 @@ def test_a_group_that_is_large_enough_is_demanded_of(run, mislabelled, toy_model
     assert "the worst of 1 such groups" in err
 
 
+def test_no_file_of_others_is_written_over(judged, in_tmp):
+    for option in ("--report", "--predictions"):
+        (in_tmp / "mine.jpg").write_bytes(b"a photo")
+        _, err = judged(option, "mine.jpg", code=2)
+        assert "facegender did not write it" in err
+        assert (in_tmp / "mine.jpg").read_bytes() == b"a photo"
+    for _ in range(2):
+        judged("--report", "r.html", "--predictions", "p.csv", "--json", "-o", "r.json")
+    judged("--report", "mine.jpg", "--force")
+    assert (in_tmp / "mine.jpg").read_bytes().startswith(b"<!doctype html>")
+
+
 def test_leaks_are_said_before_the_numbers(run, toy_csv, toy_model, in_tmp):
     text = toy_csv.read_text().replace(",test", ",val")
     leaking = toy_csv.with_name("leaking.csv")
