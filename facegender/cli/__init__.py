@@ -17,6 +17,7 @@ from facegender.cli.export import export_command
 from facegender.cli.info import info_command
 from facegender.cli.predict import predict_command
 from facegender.cli.prepare import prepare_command
+from facegender.cli.review import review_command
 from facegender.cli.train import train_command
 from facegender.errors import FaceGenderError, Interrupted, UsageError
 
@@ -39,6 +40,8 @@ for _name, _short_help, _command in (
     ("info", "Print a model's card; check its files.", info_command),
 ):
     app.command(_name, cls=Command, short_help=_short_help)(_command)
+
+app.command("review", short_help="Look at faces in a browser; say what is right.")(review_command)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,50 @@
+"""What a review has come to, as sentences."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facegender.evaluation.annotators import Agreement
+    from facegender.review.labels_file import Session
+
+_WORDS = {"untellable": "cannot tell", "not_face": "not a face"}
+
+
+def print_review(session: Session) -> None:
+    """Say how far it got, how far annotators agree, and what can be done next."""
+    from facegender.cli import _console as console
+    from facegender.evaluation.annotators import agreements
+    from facegender.review.labels_file import disagreements, known_labels
+
+    counts = Counter(label for label in session.labels if label)
+    done, total = sum(counts.values()), len(session.items)
+    kinds = ", ".join(f"{n:,} {_WORDS.get(label, label)}" for label, n in counts.most_common())
+    lines = [f"{done:,} of {total:,} faces answered" + (f": {kinds}." if kinds else ".")]
+    if session.photos:
+        closed = sum(photo.closed for photo in session.photos)
+        lines.append(f"{closed:,} of {len(session.photos):,} photos are done.")
+    right, both = session.agreement()
+    if both:
+        lines.append(f"The model agrees on {right:,} of {both:,} ({100 * right / both:.1f} %).")
+    rows = known_labels(session.file)
+    lines += [_agreement(found) for found in agreements(rows)]
+    if apart := len(disagreements(rows)):
+        lines.append(f"{apart:,} disagreements: look at them with --settle.")
+    if done:
+        lines.append(f"Judge the model on them with: facegender eval {session.file}")
+    sys.stdout.write("".join(console.visible(line) + "\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _agreement(found: Agreement) -> str:
+    kappa = found.kappa
+    sentence = f"{found.first} and {found.second} agree on {found.same:,} of {found.faces:,} faces"
+    if kappa.value is None:
+        return f"{sentence}."
+    return (
+        f"{sentence}; Cohen's kappa {kappa.value:.2f} (95 % interval {kappa.low:.2f} to "
+        f"{kappa.high:.2f})."
+    )

@@ -1,0 +1,1 @@
+"""Looking at faces in a browser and saying what is right: the way to labels.csv."""
