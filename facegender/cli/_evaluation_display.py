@@ -35,11 +35,15 @@ def print_evaluation(result: Evaluation) -> None:
     model = result.model or {}
     out.print(f"Model {console.plain(model['path'])} (fingerprint {model['fingerprint']})")
     chosen = "".join(f", {text}" for text in result.where)
-    out.print(
-        f"Rows  {console.plain(str(result.csv))}, split {result.split}{console.plain(chosen)}: "
-        f"{len(result.samples):,} photos, {result.no_face:,} without a face, "
-        f"{result.unreadable:,} unreadable; predicted in {result.seconds:.1f} s"
-    )
+    if result.reviewed is not None:
+        for sentence in _reviewed(result, result.reviewed):
+            out.print(console.plain(sentence))
+    else:
+        out.print(
+            f"Rows  {console.plain(str(result.csv))}, split {result.split}{console.plain(chosen)}: "
+            f"{len(result.samples):,} photos, {result.no_face:,} without a face, "
+            f"{result.unreadable:,} unreadable; predicted in {result.seconds:.1f} s"
+        )
     console.print_table(_metrics_table(result))
     console.print_table(_confusion_table(result))
     for by, groups in result.groups.items():
@@ -52,6 +56,24 @@ def print_evaluation(result: Evaluation) -> None:
         console.print_table(_comparison_table(result.comparison))
     for sentence in _calibration(result):
         out.print(console.plain(sentence))
+
+
+def _reviewed(result: Evaluation, reviewed: dict[str, int]) -> list[str]:
+    """What was judged of a labels.csv, and what people called neither female nor male."""
+    chosen = "".join(f", {text}" for text in result.where)
+    sentences = [
+        f"Rows  {result.csv}{chosen}: {len(result.samples):,} faces in {reviewed['photos']:,} "
+        f"photos, {result.no_face:,} not found, {result.unreadable:,} unreadable; predicted in "
+        f"{result.seconds:.1f} s"
+    ]
+    if reviewed["not_face"]:
+        sentences.append(
+            f"Not faces: {reviewed['not_face']:,}, of which {reviewed['taken_for_faces']:,} are "
+            "taken for one."
+        )
+    if reviewed["untellable"]:
+        sentences.append(f"Nobody could tell: {reviewed['untellable']:,}, which are not judged.")
+    return sentences
 
 
 def write_predictions(file: Path, result: Evaluation) -> None:

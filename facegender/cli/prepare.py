@@ -23,7 +23,9 @@ Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Th
 Labels = Annotated[
     Path | None,
     typer.Option(
-        exists=True, metavar="FILE", help="Labels from a CSV (path,label) instead of folders."
+        exists=True,
+        metavar="FILE",
+        help="Labels from a CSV (path,label), or what review wrote, instead of folders.",
     ),
 ]
 Attributes = Annotated[
@@ -172,8 +174,13 @@ def prepare_command(
     from facegender.cli import _console as console
     from facegender.cli._preparation_display import print_preparation, warnings_of
     from facegender.dataset.prepare import prepare
+    from facegender.dataset.reviewed import is_reviewed
     from facegender.dataset.settings import PrepareSettings
 
+    if labels is not None and crop is None and is_reviewed(labels):
+        crop = out.with_name(f"{out.stem}_crops")  # a photo may have several labelled faces
+        if not quiet:
+            console.note(f"The labelled faces are cropped to {crop}; --crop chooses another place")
     settings = PrepareSettings(
         female=female,
         male=male,

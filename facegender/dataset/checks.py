@@ -166,7 +166,10 @@ class Conflicts:
 
 
 def find_conflicts(
-    samples: Samples, digests: Sequence[str], order: NDArray[np.intp] | None = None
+    samples: Samples,
+    digests: Sequence[str],
+    order: NDArray[np.intp] | None = None,
+    together: Sequence[str] | None = None,
 ) -> Conflicts:
     """Find exact copies, and content or persons under both genders.
 
@@ -174,16 +177,18 @@ def find_conflicts(
         samples: the good photos.
         digests: content digest of each row.
         order: rows by precedence: of copies, the first in this order is no copy. Default: as is.
+        together: rows of one name here must not be torn apart, such as the faces of one photo.
     """
     order = np.arange(len(samples)) if order is None else order
     content = _Shared.of(Digests.of(digests).numbers(), order)
     person = _Shared.of(_numbered(samples.persons), order)
+    links = [content] if together is None else [content, _Shared.of(_numbered(together), order)]
     return Conflicts(
         copies=np.sort(content.rows[content.rows != content.first]),
         content=content.mixed(samples.labels),
         person=person.mixed(samples.labels),
-        groups=_components(len(samples), [content, person]),
-        content_groups=_components(len(samples), [content]),
+        groups=_components(len(samples), [*links, person]),
+        content_groups=_components(len(samples), links),
     )
 
 

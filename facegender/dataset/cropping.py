@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import repeat
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,10 +25,12 @@ from facegender.dataset.checks import (
     inspection_of_killed,
 )
 from facegender.dataset.paths import PathIndex, Paths
+from facegender.dataset.review_labels import Box, format_box
 from facegender.errors import UsageError
 from facegender.faces.detection import check_detection, detector_for
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Geometry
+from facegender.faces.matching import match_boxes
 from facegender.images.decode import MIN_SIDE
 from facegender.images.encode import mark_of, save_picture
 from facegender.options import check_choice, check_output_folder
@@ -101,6 +104,7 @@ def crop_all(
     min_size: int = MIN_SIDE,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    boxes: Sequence[Box | None] | None = None,
 ) -> tuple[PhotoChecks, Paths]:
     """Find, crop and write the face of every photo, on all cores.
 
@@ -111,6 +115,7 @@ def crop_all(
         min_size: least length of a photo's shorter side, in pixels.
         workers: processes; None means one a core.
         on_progress: called with (photos done, photos in all).
+        boxes: the face of each photo that is meant; None means what `settings.faces` says.
 
     Returns:
         what became of each photo (size in pixels is the photo's, size in bytes and digest are the
@@ -118,7 +123,7 @@ def crop_all(
     """
     targets = _targets(paths, root, settings)
     crop = partial(_crop_one, settings=settings, min_size=min_size)
-    jobs = zip(paths, targets, strict=True)
+    jobs = zip(paths, targets, boxes or repeat(None, len(paths)), strict=True)
     found = ordered_map(crop, jobs, workers=workers, on_death=inspection_of_killed)
     return PhotoChecks(counted(found, len(paths), on_progress), len(paths)), targets
 
@@ -170,8 +175,10 @@ def _numbered(target: str, number: int) -> str:
     return f"{stem}.{number}{suffix}"
 
 
-def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> PhotoCheck:
-    path, target = job
+def _crop_one(
+    job: tuple[str, str, Box | None], settings: CropSettings, min_size: int
+) -> PhotoCheck:
+    path, target, box = job
     inspection = inspect_photo(path, min_size)
     if inspection.reason:
         return inspection
@@ -185,8 +192,14 @@ def _crop_one(job: tuple[str, str], settings: CropSettings, min_size: int) -> Ph
         return PhotoCheck("no face", "no face was found")
     if settings.faces == FaceSelection.SINGLE and len(found.faces) > 1:
         return PhotoCheck("several faces", f"{len(found.faces)} faces were found")
-    mark = mark_of(path, f"crop {json.dumps(settings.geometry.to_json())}")
-    save_picture(Image.fromarray(found.crops[0]), Path(target), mark)
+    what, place = f"crop {json.dumps(settings.geometry.to_json())}", 0
+    if box is not None:
+        (matched,) = match_boxes([box], found.faces)
+        if matched is None:
+            return PhotoCheck("no face", "no face was found in the labelled box")
+        what, place = f"{what} of {format_box(box)}", matched
+    mark = mark_of(path, what)
+    save_picture(Image.fromarray(found.crops[place]), Path(target), mark)
     data = Path(target).read_bytes()
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     return inspection._replace(size=len(data), digest=digest)

@@ -47,10 +47,17 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Files found in gender folders, unchecked, and the number of files outside them."""
+    """Photos found, unchecked.
+
+    Attributes:
+        samples: their rows.
+        outside: number of files outside the gender folders.
+        single_faces: each row means the face that its box frames; see `reviewed.read_reviewed`.
+    """
 
     samples: Samples
     outside: int
+    single_faces: bool = False
 
 
 def scan_folders(root: str, *, female: str | None = None, male: str | None = None) -> Listing:

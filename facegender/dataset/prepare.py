@@ -18,6 +18,8 @@ from facegender.dataset.checks import Conflicts, PhotoChecks, find_conflicts, in
 from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.encodings import UTF8, encoding_of, exists_below
 from facegender.dataset.folders import Listing, scan_folders
+from facegender.dataset.review_labels import parse_box
+from facegender.dataset.reviewed import BOX, PHOTO, is_reviewed, read_reviewed
 from facegender.dataset.samples import Samples
 from facegender.dataset.settings import Preparation, PrepareSettings
 from facegender.dataset.sidecar import (
@@ -101,7 +103,12 @@ def _prepare(
         missing = join_attributes(found, Path(settings.attributes), roots)
     choose_method(found, settings.split)  # refuses a split that these photos have no data for
     originals = found.paths
-    found, inspections = _inspect(found, folder, settings, workers, on_progress)
+    if listing.single_faces:
+        where = os.path.abspath(out.parent)
+        found.attributes[PHOTO] = [relative_path(path, where) for path in found.paths]
+    found, inspections = _inspect(
+        found, folder, settings, listing.single_faces, workers, on_progress
+    )
     good, samples, kept = inspections.good, found, inspections
     if len(good) < len(found):
         samples, kept = found.take(good), inspections.take(good)
@@ -118,7 +125,7 @@ def _prepare(
         without_attributes=missing,
         encodings=_encodings(settings, roots),
     )
-    kept = _resolve_conflicts(result, kept, settings)
+    kept = _resolve_conflicts(result, kept, settings, listing.single_faces)
     _write(result, originals, inspections, kept, settings)
     return result
 
@@ -136,6 +143,7 @@ def _inspect(
     found: Samples,
     folder: Path | None,
     settings: PrepareSettings,
+    single_faces: bool,
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[Samples, PhotoChecks]:
@@ -155,6 +163,7 @@ def _inspect(
             min_size=settings.min_size,
             workers=workers,
             on_progress=on_progress,
+            boxes=[parse_box(text) for text in found.attributes[BOX]] if single_faces else None,
         )
     return replace(found, paths=crops), inspections
 
@@ -186,6 +195,14 @@ def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
 
 
 def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
+    if settings.labels and is_reviewed(Path(settings.labels)):
+        if settings.crop is None:
+            raise UsageError(
+                f"{settings.labels} frames single faces, a photo may have several",
+                "Crop them: --crop DIR",
+            )
+        roots = [folder] if folder else []
+        return Listing(read_reviewed(Path(settings.labels), roots).samples, 0, single_faces=True)
     if settings.labels:
         roots = [folder] if folder else []
         return Listing(read_table(Path(settings.labels), roots, _names(settings)), 0)
@@ -204,11 +221,11 @@ def _names(settings: PrepareSettings) -> tuple[str, str] | None:
 
 
 def _resolve_conflicts(
-    result: Preparation, kept: PhotoChecks, settings: PrepareSettings
+    result: Preparation, kept: PhotoChecks, settings: PrepareSettings, single_faces: bool
 ) -> PhotoChecks:
     """Count copies and contradictions, drop what was asked for, and split the rest."""
     samples = result.samples
-    conflicts = _conflicts(samples, kept)
+    conflicts = _conflicts(samples, kept, single_faces)
     result.copies = len(conflicts.copies)
     result.content_conflicts = len(conflicts.content)
     result.person_conflicts = len(conflicts.person)
@@ -222,14 +239,15 @@ def _resolve_conflicts(
         result.dropped = Counter(drop.values())
         rows = np.delete(np.arange(len(samples)), list(drop))
         result.samples, kept = samples.take(rows), kept.take(rows)
-        conflicts = _conflicts(result.samples, kept)
+        conflicts = _conflicts(result.samples, kept, single_faces)
     result.method = choose_method(result.samples, settings.split)
     _split(result, conflicts, settings)
     return kept
 
 
-def _conflicts(samples: Samples, inspections: PhotoChecks) -> Conflicts:
-    return find_conflicts(samples, inspections.digests, precedence(samples))
+def _conflicts(samples: Samples, inspections: PhotoChecks, single_faces: bool) -> Conflicts:
+    together = samples.attributes[PHOTO] if single_faces else None
+    return find_conflicts(samples, inspections.digests, precedence(samples), together)
 
 
 def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings) -> None:

@@ -32,6 +32,12 @@ from facegender.evaluation.groups import estimate_all, estimate_robustness, grou
 from facegender.evaluation.intervals import Estimate
 from facegender.evaluation.leakage import Leakage, find_leakage
 from facegender.evaluation.metrics import Predictions, WeightedMetrics
+from facegender.evaluation.reviewed import (
+    describe_reviewed,
+    predict_reviewed,
+    read_framed,
+    warnings_of,
+)
 from facegender.labels import MALE
 from facegender.options import check_choice, check_number
 from facegender.prediction.predictor import Predictor
@@ -64,6 +70,8 @@ class Evaluation:
         cropped: whether the photos were cropped to the model's geometry before.
         seconds: of reading and predicting.
         warnings: what a reader must know before believing the numbers.
+        reviewed: where the rows are single faces of a labels.csv, what else people called them;
+            see `describe_reviewed`. The persons of the samples are then their photos.
     """
 
     csv: Path
@@ -86,6 +94,12 @@ class Evaluation:
     cropped: bool = False
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    reviewed: dict[str, Any] | None = None
+
+    @property
+    def persons(self) -> int | None:
+        """How many persons the rows name, None where they name none."""
+        return None if self.reviewed else len(set(self.samples.persons) - {""}) or None
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -102,9 +116,10 @@ class Evaluation:
                 "split": self.split,
                 "where": self.where,
                 "photos": len(self.samples),
-                "persons": len(set(self.samples.persons) - {""}) or None,
+                "persons": self.persons,
                 "no_face": self.no_face,
                 "unreadable": self.unreadable,
+                "reviewed": self.reviewed,
             },
             "metrics": {name: value.to_json() for name, value in self.metrics.items()},
             "of_faces_found": {n: value.to_json() for n, value in self.of_faces_found.items()},
@@ -143,7 +158,8 @@ def evaluate(
     """Judge a model on rows of faces.csv, doing exactly what `predict` does.
 
     Args:
-        csv: the table, or what `open_table` made of it.
+        csv: the table, or what `open_table` made of it; or a labels.csv: then the face that each
+            row frames is judged.
         predictor: the model.
         split: rows to judge; one of `choices.EvalSplit`.
         where: conditions that rows must satisfy; see `parse_condition`.
@@ -167,7 +183,9 @@ def evaluate(
     for condition in where or []:
         parse_condition(condition)
     trained = None if against is None or not leaks else read_table(Path(against))
-    opened = open_table(csv)
+    reviewed = read_framed(csv, split, stress)
+    opened = open_table(csv) if reviewed is None else reviewed.table
+    split = split if reviewed is None else EvalSplit.ALL
     csv, table = opened.csv, opened.samples
     cropped = opened.is_cropped_to(predictor.bundle.geometry)
     samples = _select(csv, table, split, where or [])
@@ -186,7 +204,14 @@ def evaluate(
     if leaks:
         leakage = _leakage(samples, split, table, trained, predictor.workers, on_progress)
     start = time.perf_counter()
-    p_male, no_face, unreadable = _predict(predictor, samples, cropped, on_progress)
+    judged = None
+    if reviewed is None:
+        p_male, no_face, unreadable = _predict(predictor, samples, cropped, on_progress)
+    else:
+        warnings += warnings_of(reviewed.labels)
+        faces = predict_reviewed(predictor, samples, reviewed.labels.not_faces, on_progress)
+        p_male, no_face, unreadable = faces.p_male, faces.no_face, faces.unreadable
+        judged = describe_reviewed(reviewed.labels, faces.false_faces, len(set(samples.paths)))
     seconds = time.perf_counter() - start
     if unreadable == len(samples):
         raise DataError(
@@ -196,7 +221,7 @@ def evaluate(
     answers = Predictions(samples.labels, p_male)
     metrics, of_faces_found = estimate_all(samples, answers, seed)
     certainty = describe_calibration(answers, predictor.threshold, target_accuracy, seed=seed)
-    judged = {name: group_by(samples, answers, v, seed) for name, v in columns.items()}
+    grouped = {name: group_by(samples, answers, v, seed) for name, v in columns.items()}
     warnings += _swapped(metrics, samples)
     result = Evaluation(
         csv=csv,
@@ -209,19 +234,20 @@ def evaluate(
         unreadable=unreadable,
         metrics=metrics,
         of_faces_found=of_faces_found,
-        groups={name: groups for name, (groups, _) in judged.items()},
+        groups={name: groups for name, (groups, _) in grouped.items()},
         group_values=columns,
-        extremes={name: extremes for name, (_, extremes) in judged.items()},
+        extremes={name: extremes for name, (_, extremes) in grouped.items()},
         calibration={"temperature": predictor.bundle.manifest["temperature"], **certainty},
         leakage=leakage,
         cropped=cropped,
         seconds=seconds,
         warnings=warnings,
+        reviewed=judged,
     )
     if stress:
         result.stress = estimate_robustness(predictor, samples, answers, cropped, seed, on_progress)
     if isinstance(other, Predictor):
-        other = _predictions_of(other, samples, cropped, on_progress)
+        other = _predictions_of(other, samples, cropped, reviewed is not None, on_progress)
     if other is not None:
         result.comparison = compare_predictions(answers, other, samples.persons, seed=seed)
         result.warnings += _not_compared(result.comparison, samples)
@@ -291,10 +317,14 @@ def _predictions_of(
     other: Predictor,
     samples: Samples,
     cropped: bool,
+    single_faces: bool,
     on_progress: Callable[[int, int], None] | None,
 ) -> OtherPredictions:
     """Run another model on the rows."""
-    p_male, _, _ = _predict(other, samples, cropped, on_progress)
+    if single_faces:
+        p_male = predict_reviewed(other, samples, [], on_progress).p_male
+    else:
+        p_male, _, _ = _predict(other, samples, cropped, on_progress)
     name = os.fspath(other.bundle.folder)
     return OtherPredictions(name, Predictions(samples.labels, p_male), np.ones(len(samples), bool))
 

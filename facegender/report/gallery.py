@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from facegender.dataset.review_labels import Box, parse_box
+from facegender.dataset.reviewed import BOX
 from facegender.errors import PhotoError
 from facegender.faces.detection import Detector, whole_photo
 from facegender.faces.extraction import find_faces
-from facegender.faces.geometry import cut_out
+from facegender.faces.geometry import Face, cut_out
 from facegender.images.decode import decode_photo, read_bytes
 from facegender.labels import LABELS
 from facegender.runtime.parallel import ordered_map
@@ -40,6 +42,7 @@ class Entry(NamedTuple):
     label: int
     p_male: float
     attributes: str
+    box: Box | None
 
 
 def gallery(
@@ -74,11 +77,12 @@ def gallery(
                 int(labels[row]),
                 float(p_male[row]),
                 _attributes(result.samples, row),
+                parse_box(result.samples.attributes[BOX][row]) if result.reviewed else None,
             )
             for row in rows
         ]
-        paths = [entry.path for entry in entries]
-        pictures = ordered_map(make, paths, workers=workers, chunk=8, on_death=lambda _path: "")
+        shown = [(entry.path, entry.box) for entry in entries]
+        pictures = ordered_map(make, shown, workers=workers, chunk=8, on_death=lambda _shown: "")
         items = [_item(e, picture) for e, picture in zip(entries, pictures, strict=True)]
         body = f'<ul class="gallery">{"".join(items)}</ul>' if items else "<p>None.</p>"
         parts.append(f"<h3>{heading}</h3>{body}")
@@ -107,14 +111,18 @@ def _attributes(samples: Samples, row: int) -> str:
     return ", ".join(cell for cell in cells if cell)
 
 
-def _thumbnail(path: str, geometry: Geometry, detector: Detector) -> str:
+def _thumbnail(shown: tuple[str, Box | None], geometry: Geometry, detector: Detector) -> str:
     """Return the face as a data URL, "" if the photo cannot be read any more."""
+    path, framed = shown
     try:
         photo = decode_photo(read_bytes(path)).pixels
     except PhotoError:
         return ""
-    found = find_faces(photo, geometry, detector)
-    (face,) = found.faces[:1] or whole_photo(photo)
+    if framed is not None:
+        face = Face(framed, score=1.0)
+    else:
+        found = find_faces(photo, geometry, detector)
+        (face,) = found.faces[:1] or whole_photo(photo)
     x, y, width, height = face.box
     side = max(width, height) * (1 + (MARGIN if face.score is not None else 0.0))
     box = (x + (width - side) / 2, y + (height - side) / 2, side, side)

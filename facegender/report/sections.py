@@ -102,16 +102,23 @@ def leaks(result: Evaluation) -> str:
 def data(result: Evaluation) -> str:
     """Return which rows were evaluated."""
     labels = result.answers.labels
-    persons = len(set(result.samples.persons) - {""})
+    persons, reviewed = result.persons, result.reviewed
+    independence = "unknown: photos count as independent"
+    if reviewed is not None:
+        independence = f"unknown: the faces of {reviewed['photos']:,} photos count together"
     rows = [
         ("table", str(result.csv)),
         ("rows", f"split {result.split}" + "".join(f", {text}" for text in result.where)),
-        ("photos", f"{len(labels):,}"),
+        ("photos" if reviewed is None else "faces", f"{len(labels):,}"),
         *((f"labelled {name}", f"{int((labels == i).sum()):,}") for i, name in enumerate(LABELS)),
-        ("persons", f"{persons:,}" if persons else "unknown: photos count as independent"),
+        ("persons", f"{persons:,}" if persons else independence),
         ("without a face (errors)", f"{result.no_face:,}"),
         ("unreadable (errors)", f"{result.unreadable:,}"),
     ]
+    if reviewed is not None:
+        taken = f"{reviewed['taken_for_faces']:,} of {reviewed['not_face']:,}"
+        rows.append(("things taken for faces", taken))
+        rows.append(("nobody could tell (not evaluated)", f"{reviewed['untellable']:,}"))
     return table("The rows evaluated", (), rows)
 
 
