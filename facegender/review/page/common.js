@@ -39,6 +39,7 @@ let busy = false;
 export async function alone(work) {
   if (busy) return;
   busy = true;
+  document.body.setAttribute("aria-busy", "true");
   try {
     await work();
     $("alarm").hidden = true;
@@ -46,6 +47,7 @@ export async function alone(work) {
     alarm(error);
   } finally {
     busy = false;
+    document.body.setAttribute("aria-busy", "false");
   }
 }
 
