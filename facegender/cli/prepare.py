@@ -177,10 +177,10 @@ def prepare_command(
     from facegender.dataset.reviewed import is_reviewed
     from facegender.dataset.settings import PrepareSettings
 
-    if labels is not None and crop is None and is_reviewed(labels):
-        crop = out.with_name(f"{out.stem}_crops")  # a photo may have several labelled faces
+    if labels is not None and crops is None and is_reviewed(labels):
+        crops = output.with_name(f"{output.stem}_crops")  # a photo may have several such faces
         if not quiet:
-            console.note(f"The labelled faces are cropped to {crop}; --crop chooses another place")
+            console.note(f"The framed faces are cropped to {crops}; --crops names another folder")
     settings = PrepareSettings(
         female=female,
         male=male,

@@ -19,11 +19,14 @@ DRAW = "What to look at"
 Source = Annotated[
     Path,
     typer.Argument(
+        exists=True,
         metavar="SOURCE",
         help="What predict wrote (.json, .jsonl, .csv), a folder of photos, or a faces.csv.",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the answers go.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Where what you say goes.")
+]
 Sample = Annotated[
     int | None,
     typer.Option(
@@ -70,6 +73,7 @@ By = Annotated[
 Attributes = Annotated[
     Path | None,
     typer.Option(
+        exists=True,
         metavar="FILE",
         help="CSV with path and further columns, to draw by.",
         rich_help_panel=DRAW,
@@ -99,7 +103,7 @@ Recursive = Annotated[
 
 def review_command(
     source: Source,
-    out: Out = Path("labels.csv"),
+    output: Output = Path("labels.csv"),
     sample: Sample = None,
     photos: Photos = None,
     uncertain: Uncertain = False,
@@ -123,7 +127,7 @@ def review_command(
 
     [cyan]facegender review answers.jsonl --sample 500 --by folder[/cyan]
 
-    [cyan]facegender review answers.jsonl --photos 100 --out photos.csv[/cyan]
+    [cyan]facegender review answers.jsonl --photos 100 --output photos.csv[/cyan]
 
     [cyan]facegender review answers.jsonl --annotator ben[/cyan]
 
@@ -149,15 +153,15 @@ def review_command(
         raise UsageError("--by says how to draw a random sample", "Leave it out.")
     if not annotator.strip() or annotator == SETTLED:
         raise UsageError(f"--annotator {annotator!r} is no name", "For example --annotator ada.")
-    _check_out(out, source)
+    _check_output(output, source)
     _need_extra()
     from facegender.review.server import PageSettings, serve
     from facegender.review.start import SETTLE, ReviewSettings, Table, open_session
 
     kind = PHOTOS if photos else CHOSEN if uncertain else SETTLE if settle else FACES
-    settings = ReviewSettings(out, annotator, kind, photos or sample or 200, by, seed)
-    read = _read_source(source, out, attributes, settings, model, workers, recursive, quiet)
-    with lock_target(out, "review"):
+    settings = ReviewSettings(output, annotator, kind, photos or sample or 200, by, seed)
+    read = _read_source(source, output, attributes, settings, model, workers, recursive, quiet)
+    with lock_target(output, "review"):
         with console.progress("Finding faces", quiet=quiet) as on_progress:
             if isinstance(read, Table):
                 read.on_progress = on_progress
@@ -169,16 +173,16 @@ def review_command(
             print_review(session)
 
 
-def _check_out(out: Path, source: Path) -> None:
+def _check_output(out: Path, source: Path) -> None:
     """Refuse a place for the answers that is none, before any work."""
     from facegender.errors import UsageError
 
     if out.suffix.lower() != ".csv" or out.is_dir():
-        raise UsageError(f"--out {out} names no CSV file", "For example --out labels.csv.")
+        raise UsageError(f"--output {out} names no CSV file", "For example --output labels.csv.")
     if not out.parent.is_dir():
         raise UsageError(f"no such folder to write {out.name} to: {out.parent}", "Make it first.")
     if out.exists() and source.exists() and out.samefile(source):
-        raise UsageError(f"{out} is what is to be reviewed", "Choose another --out.")
+        raise UsageError(f"{out} is what is to be reviewed", "Choose another --output.")
 
 
 def _need_extra() -> None:
@@ -220,13 +224,13 @@ def _read_source(
     folder = source if source.is_dir() else None
     if folder is not None:
         source = _predicted(folder, out, model, workers, recursive, quiet)
-    elif not source.exists():
-        raise DataError(f"no such file or folder: {source}", "")
     elif source.suffix.lower() == ".csv" and not is_predict_csv(source):
         return _table(source, attributes, model, workers, quiet)
     answers = read_answers(source)
     if folder is not None and not Path(answers.photos[0]).is_relative_to(folder.absolute()):
-        raise DataError(f"{source} is about another folder", "Delete it, or choose another --out.")
+        raise DataError(
+            f"{source} is about another folder", "Delete it, or choose another --output."
+        )
     if attributes is not None:
         join_columns(answers, attributes)
     if model is not None and not answers.model:
@@ -281,10 +285,11 @@ def _predicted(
         console.note(f"Predicting {folder}; the answers are kept in {file}")
     named = inputs.expand([str(folder)], how, failed)
     jobs = answering.jobs_of(named, predictor, how.listed.ready)
-    found = answering.reported((WrittenOutputs(job.prediction) for job in jobs), failed)
-    with writers.opened(file) as stream:
-        shown = answering.counted(found, [str(folder)], how, quiet)
-        writers.write_json(shown, predictor, stream)
+    written = answering.reported((WrittenOutputs(job.prediction) for job in jobs), failed)
+    again = answering.counted_ahead([str(folder)], how)
+    with writers.opened(file, "json", predictor, {}) as sink:
+        for result in answering.counted(written, again, 0, quiet):
+            sink.add(result.prediction)
     return file
 
 

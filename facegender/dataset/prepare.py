@@ -199,7 +199,7 @@ def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
         if settings.crop is None:
             raise UsageError(
                 f"{settings.labels} frames single faces, a photo may have several",
-                "Crop them: --crop DIR",
+                "Crop them: --crops DIR",
             )
         roots = [folder] if folder else []
         return Listing(read_reviewed(Path(settings.labels), roots).samples, 0, single_faces=True)

@@ -60,7 +60,10 @@ def read_framed(csv: str | os.PathLike[str] | Table, split: str, stress: bool) -
         UsageError: something was asked for that needs a table of photos.
         DataError: as `read_reviewed`.
     """
-    if isinstance(csv, Table) or not is_reviewed(csv := Path(csv)):
+    if isinstance(csv, Table):
+        return None
+    csv = Path(csv)
+    if not is_reviewed(csv):
         return None
     if split not in (EvalSplit.TEST, EvalSplit.ALL):
         raise UsageError(f"{csv} has no splits", "Leave --split out.")

@@ -99,7 +99,7 @@ def refuse_other_sample(rows: Iterable[ReviewLabel], queue: Iterable[FaceKey], s
                 f"the file of labels holds another sample than the one asked for: {row.path} is "
                 "not in it",
                 "Go on with the SOURCE, --sample or --photos, --seed and --by that it was begun "
-                "with, or choose another --out.",
+                "with, or choose another --output.",
             )
 
 

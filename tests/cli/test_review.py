@@ -20,9 +20,9 @@ from tests.review.conftest import answers, photos  # noqa: F401  # fixtures
         (["--uncertain", "--by", "folder"], "--by says how to draw"),
         (["--annotator", " "], "is no name"),
         (["--annotator", "settled"], "is no name"),
-        (["--out", "labels.txt"], "names no CSV file"),
-        (["--out", "nowhere/labels.csv"], "no such folder"),
-        (["--out", "answers.csv"], "is what is to be reviewed"),
+        (["--output", "labels.txt"], "names no CSV file"),
+        (["--output", "nowhere/labels.csv"], "no such folder"),
+        (["--output", "answers.csv"], "is what is to be reviewed"),
         (["--sample", "0"], "--sample"),
         (["--port", "70000"], "--port"),
     ],
@@ -34,15 +34,13 @@ def test_options_that_make_no_sense_are_refused(run, in_tmp, options, why):
 
 
 def test_a_missing_source_is_said(run):
-    assert "no such file or folder" in run("review", "nothing.jsonl", code=1)[1]
+    assert "nothing.jsonl" in run("review", "nothing.jsonl", code=2)[1]
 
 
 def test_without_the_extra_one_sentence_says_how_to_install_it(in_tmp):
+    (in_tmp / "answers.jsonl").touch()
     code = (
         "import sys\n"
-        "class Hide:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name in ('starlette', 'uvicorn'): raise ModuleNotFoundError(name)\n"
         "import importlib.util as util\n"
         "real = util.find_spec\n"
         "util.find_spec = lambda n, p=None: None if n in ('starlette', 'uvicorn') else real(n, p)\n"
