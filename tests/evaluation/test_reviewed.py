@@ -63,7 +63,7 @@ def test_each_box_is_judged_by_its_own_face(tmp_path, pair, predictor):
         "left_out": 0,
     }
     json.dumps(result.to_json(), allow_nan=False)
-    page = render_report(result, predictor, shown=3, cropped=False, command="")
+    page = render_report(result, predictor, shown=3, command="")
     assert "things taken for faces" in page
 
 
