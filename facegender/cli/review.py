@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,6 +152,8 @@ def review_command(
         raise UsageError("--sample is for faces drawn at random, or --uncertain", "Leave it out.")
     if by is not None and (uncertain or settle):
         raise UsageError("--by says how to draw a random sample", "Leave it out.")
+    if attributes is not None and by in (None, "folder"):
+        raise UsageError("--attributes holds columns to draw by", "Add --by COLUMN.")
     if not annotator.strip() or annotator == SETTLED:
         raise UsageError(f"--annotator {annotator!r} is no name", "For example --annotator ada.")
     _check_output(output, source)
@@ -219,38 +222,57 @@ def _read_source(
     from facegender.errors import DataError
     from facegender.models.bundle import load_bundle
     from facegender.models.default_model import choose_model
-    from facegender.review.sources import is_predict_csv, join_columns, read_answers
+    from facegender.review.sources import is_predict_csv, read_answers
 
     folder = source if source.is_dir() else None
     if folder is not None:
         source = _predicted(folder, out, model, workers, recursive, quiet)
     elif source.suffix.lower() == ".csv" and not is_predict_csv(source):
-        return _table(source, attributes, model, workers, quiet)
+        return _table(source, attributes, settings.by, model, workers, quiet)
     answers = read_answers(source)
     if folder is not None and not Path(answers.photos[0]).is_relative_to(folder.absolute()):
         raise DataError(
             f"{source} is about another folder", "Delete it, or choose another --output."
         )
-    if attributes is not None:
-        join_columns(answers, attributes)
+    if attributes is not None and settings.by is not None:
+        answers.columns[settings.by] = _column(attributes, settings.by, answers.photos)
     if model is not None and not answers.model:
         answers = replace(answers, model=load_bundle(choose_model(model)[0]).fingerprint)
     return answers
 
 
+def _column(file: Path, name: str, photos: Sequence[str]) -> list[str]:
+    """Return the values of photos in a column of a table of attributes."""
+    from facegender.dataset.attributes import ColumnByPath
+    from facegender.errors import DataError
+
+    column = ColumnByPath(file, name)
+    values = [column.value(photo) for photo in photos]
+    if not any(values):
+        raise DataError(
+            f"no path in {file} matches a photo; a photo is {photos[0]}",
+            "Write paths relative to the folder of the attributes.",
+        )
+    return values
+
+
 def _table(
-    csv: Path, attributes: Path | None, model: Path | None, workers: int | None, quiet: bool
+    csv: Path,
+    attributes: Path | None,
+    by: str | None,
+    model: Path | None,
+    workers: int | None,
+    quiet: bool,
 ) -> Table:
     from facegender.cli import _console as console
-    from facegender.dataset.attributes import join_attributes
     from facegender.dataset.sidecar import read_crop
     from facegender.dataset.table import read_table
     from facegender.prediction.predictor import Predictor
     from facegender.review.start import Table
 
     samples = read_table(csv)
-    if attributes is not None:
-        join_attributes(samples, attributes, [csv.parent])
+    if attributes is not None and by is not None:
+        samples.attributes[by] = _column(attributes, by, samples.paths)
     predictor = Predictor(model, workers=workers)
     if not quiet:
         console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")

@@ -9,7 +9,7 @@ from facegender.faces.geometry import Face
 
 Box = tuple[float, float, float, float]
 
-SAME: Final = 0.4
+SAME: Final = 0.5
 """Least overlap of a box and the face that it means. People frame faces more widely or tightly
 than detectors, and boxes in files are whole pixels; two faces side by side share less."""
 

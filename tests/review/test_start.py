@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from facegender.cli.review import _column
 from facegender.dataset.review_labels import CHOSEN, FACES, PHOTOS, read_review_labels
 from facegender.dataset.samples import Samples
 from facegender.errors import DataError, UsageError
 from facegender.prediction.predictor import Predictor
-from facegender.review.sources import join_columns, read_answers, strata_of
+from facegender.review.sources import read_answers, strata_of
 from facegender.review.start import SETTLE, ReviewSettings, Table, open_session
 from tests.review.conftest import face
 
@@ -93,7 +94,7 @@ def test_folders_and_columns_are_strata(answers, photos, tmp_path):
     assert set(strata_of(found, "folder")) == {"."}
     table = tmp_path / "attributes.csv"
     table.write_text("path,Decade\n" + "".join(f"photos/{n}.jpg,{n // 4}\n" for n in range(7)))
-    join_columns(found, table)
+    found.columns["Decade"] = _column(table, "decade", found.photos)
     assert strata_of(found, "decade") == ["0"] * 4 + ["1"] * 3 + [""]
     session = open_session(found, settings(tmp_path, count=8, by="Decade"))
     assert {item.stratum for item in session.items} == {"0", "1"}
@@ -102,7 +103,7 @@ def test_folders_and_columns_are_strata(answers, photos, tmp_path):
         strata_of(found, "race")
     table.write_text("path,Decade\nelsewhere.jpg,1\n")
     with pytest.raises(DataError, match="no path"):
-        join_columns(found, table)
+        _column(table, "decade", found.photos)
 
 
 def test_all_that_predict_writes_is_read_alike(answers, photos, tmp_path):
