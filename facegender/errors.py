@@ -90,3 +90,7 @@ class PhotoError(FaceGenderError):
 
     def __reduce__(self) -> tuple[type[PhotoError], tuple[str, str]]:
         return type(self), (self.reason, self.message)
+
+
+class VideoError(FaceGenderError):
+    """A video that cannot be used, or of which a part cannot be read."""

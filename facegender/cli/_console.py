@@ -28,6 +28,8 @@ def stdout() -> Console:
 
 _shown: list[Console] = []
 """The console of the bar that is on the terminal: what is printed through it goes above it."""
+_beside: list[Callable[[str], None]] = []
+"""Writes beside that bar."""
 
 
 def stderr() -> Console:
@@ -166,12 +168,25 @@ def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
             bar.update(task, completed=done, total=total, rate=rate)
             bar.refresh()
 
+    def tell(words: str) -> None:
+        if started.due():
+            bar.update(task, rate=words)
+            bar.refresh()
+
     _shown.append(console)
+    _beside.append(tell)
     try:
         with bar:
             yield update
     finally:
+        _beside.pop()
         _shown.pop()
+
+
+def beside_bar(words: str) -> None:
+    """Write beside the bar instead of its rate, where one is shown: how far a long step is."""
+    if _beside:
+        _beside[-1](words)
 
 
 class _Throttle:

@@ -16,6 +16,7 @@ from facegender.errors import PhotoError, UsageError
 from facegender.faces.extraction import Source
 from facegender.images.decode import MAX_BYTES, suffix_of
 from facegender.images.download import DownloadLimits, fetch, is_url
+from facegender.images.footage import is_video_name
 
 SUFFIXES = (
     ".jpg",
@@ -65,6 +66,8 @@ class Inputs:
         skip: folders that are written to, and hence not read.
         listed: the names on stdin.
         fetch: download addresses; False only names them, for another process to fetch.
+        videos: take videos from folders too.
+        on_video: told of a video in a folder that is not taken.
     """
 
     recursive: bool = False
@@ -74,6 +77,8 @@ class Inputs:
     skip: tuple[Path, ...] = ()
     listed: StdinNames = field(default_factory=StdinNames)
     fetch: bool = True
+    videos: bool = False
+    on_video: Callable[[], None] | None = None
 
 
 OnEmpty = Callable[[str, str], None]
@@ -195,9 +200,11 @@ def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
         inner = sorted(f for f in folders if not f.startswith(".")) if how.recursive else []
         folders[:] = [name for name in inner if enter(os.path.join(place, name))]
         for name in sorted(files):
-            if is_photo_name(name):
+            if is_photo_name(name) or (how.videos and is_video_name(name)):
                 found = True
                 yield os.path.join(place, name)
+            elif how.on_video is not None and is_video_name(name):
+                how.on_video()
     if not found:
         on_empty(folder, no_photos(how))
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facegender.prediction.answer_log import Answered
-    from facegender.prediction.predictor import Prediction, Predictor
+    from facegender.prediction.predictor import Predictor
+    from facegender.prediction.video import Answer
 
 COLUMNS: Final = (
     "path",
@@ -57,7 +59,7 @@ class Sink(Protocol):
 
     before: list[Answered]
 
-    def add(self, prediction: Prediction, *, shown: bool = True) -> None:
+    def add(self, prediction: Answer, *, shown: bool = True) -> None:
         """Write an answer; one that is not shown is only remembered as answered."""
 
     def is_answered(self, path: str) -> bool:
@@ -100,6 +102,7 @@ def opened(
     predictor: Predictor,
     facts: Mapping[str, Any],
     *,
+    videos: bool = False,
     resume: bool = False,
     force: bool = False,
 ) -> Iterator[Sink]:
@@ -109,29 +112,30 @@ def opened(
         output: the file, None for stdout.
         form: see `format_of`.
         predictor: the model that answers.
+        videos: a CSV has the columns of videos too.
         facts, resume, force: see `answer_log.open_answers`.
     """
     if output is not None and form in GROWING and not _is_special(output):
         from facegender.dataset.encodings import BOM
         from facegender.prediction.answer_log import open_answers
 
-        head, text_of = _growing(form)
+        head, text_of = _growing(form, videos)
         begin = BOM + head if form == "csv" else head
         with open_answers(output, facts, begin, resume=resume, force=force) as log:
             yield _LogSink(log, text_of)
         return
-    with _stream(output) as stream, _streamed(form, predictor, stream) as sink:
+    with _stream(output) as stream, _streamed(form, predictor, stream, videos) as sink:
         yield sink
 
 
 class _LogSink:
     """A file that grows."""
 
-    def __init__(self, log: Any, text_of: Callable[[Prediction], str]) -> None:
+    def __init__(self, log: Any, text_of: Callable[[Answer], str]) -> None:
         self.log, self._text_of = log, text_of
         self.before: list[Answered] = log.before
 
-    def add(self, prediction: Prediction, *, shown: bool = True) -> None:
+    def add(self, prediction: Answer, *, shown: bool = True) -> None:
         from facegender.prediction.tally import tally_of
 
         text = self._text_of(prediction) if shown else ""
@@ -145,11 +149,11 @@ class _LogSink:
 class _StreamSink:
     """A stream that is written from its beginning to its end."""
 
-    def __init__(self, write: Callable[[Prediction], None]) -> None:
+    def __init__(self, write: Callable[[Answer], None]) -> None:
         self._write = write
         self.before: list[Answered] = []
 
-    def add(self, prediction: Prediction, *, shown: bool = True) -> None:
+    def add(self, prediction: Answer, *, shown: bool = True) -> None:
         if shown:
             self._write(prediction)
 
@@ -158,7 +162,7 @@ class _StreamSink:
 
 
 @contextmanager
-def _streamed(form: str, predictor: Predictor, stream: TextIO) -> Iterator[Sink]:
+def _streamed(form: str, predictor: Predictor, stream: TextIO, videos: bool) -> Iterator[Sink]:
     if form == "json":
         with _json(predictor, stream) as write:
             yield _StreamSink(write)
@@ -166,10 +170,10 @@ def _streamed(form: str, predictor: Predictor, stream: TextIO) -> Iterator[Sink]
         with _table(stream) as write:
             yield _StreamSink(write)
     else:
-        head, text_of = _growing(form)
+        head, text_of = _growing(form, videos)
         stream.write(head)
 
-        def write_line(prediction: Prediction) -> None:
+        def write_line(prediction: Answer) -> None:
             stream.write(text_of(prediction))
             if form == "jsonl":
                 stream.flush()
@@ -193,24 +197,39 @@ def _stream(output: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def _growing(form: str) -> tuple[str, Callable[[Prediction], str]]:
+def _growing(form: str, videos: bool) -> tuple[str, Callable[[Answer], str]]:
     """How a file begins, and the text of an answer."""
-    return ("", jsonl_text) if form == "jsonl" else (csv_text([COLUMNS]), csv_rows)
+    if form == "jsonl":
+        return "", jsonl_text
+    from facegender.cli._video import CSV_COLUMNS
+
+    more = CSV_COLUMNS if videos else ()
+    return csv_text([(*COLUMNS, *more)]), partial(csv_rows, more=len(more))
 
 
-def jsonl_text(prediction: Prediction) -> str:
+def jsonl_text(prediction: Answer) -> str:
     """Return an element of ``photos`` as a line."""
     return _dumps(prediction.to_json()) + "\n"
 
 
-def csv_rows(prediction: Prediction) -> str:
-    """Return a row a face; a photo without one gets a row without one."""
+def csv_rows(prediction: Answer, *, more: int = 0) -> str:
+    """Return a row a face, of a video a row a track; one without gets a row without one.
+
+    Args:
+        prediction: of a photo or a video.
+        more: columns that only videos fill.
+    """
+    from facegender.cli import _video as video
+    from facegender.prediction.video import VideoPrediction
     from facegender.runtime.files import no_formula
 
+    if isinstance(prediction, VideoPrediction):
+        return csv_text(video.csv_rows(prediction))
     photo = prediction.to_json()
     start = [no_formula(photo["path"]), photo["error"] or ""]
     faces = enumerate(photo["faces"] or [None], start=1)
-    return csv_text([*start, *_face_cells(face, number)] for number, face in faces)
+    rest = [""] * more
+    return csv_text([*start, *_face_cells(face, number), *rest] for number, face in faces)
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
@@ -226,7 +245,7 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 @contextmanager
-def _json(predictor: Predictor, stream: TextIO) -> Iterator[Callable[[Prediction], None]]:
+def _json(predictor: Predictor, stream: TextIO) -> Iterator[Callable[[Answer], None]]:
     """Write the whole contract, a photo a line, without holding them all."""
     from facegender.labels import LABELS
 
@@ -240,7 +259,7 @@ def _json(predictor: Predictor, stream: TextIO) -> Iterator[Callable[[Prediction
     stream.write(_dumps(head)[:-1] + ', "photos": [')
     comma = ""
 
-    def write(prediction: Prediction) -> None:
+    def write(prediction: Answer) -> None:
         nonlocal comma
         stream.write(f"{comma}\n" + _dumps(prediction.to_json()))
         comma = ","
@@ -250,13 +269,13 @@ def _json(predictor: Predictor, stream: TextIO) -> Iterator[Callable[[Prediction
 
 
 @contextmanager
-def _table(stream: TextIO) -> Iterator[Callable[[Prediction], None]]:
+def _table(stream: TextIO) -> Iterator[Callable[[Answer], None]]:
     """Write a table for people; a long one in parts, each as wide as it needs."""
     from facegender.cli import _console as console
 
     table = _empty_table()
 
-    def write(prediction: Prediction) -> None:
+    def write(prediction: Answer) -> None:
         nonlocal table
         _add_rows(table, prediction)
         if table.row_count >= TABLE_ROWS:
@@ -268,9 +287,14 @@ def _table(stream: TextIO) -> Iterator[Callable[[Prediction], None]]:
         console.print_above_bar(table, stream)
 
 
-def _add_rows(table: Table, prediction: Prediction) -> None:
+def _add_rows(table: Table, prediction: Answer) -> None:
     from facegender.cli import _console as console
+    from facegender.cli import _video as video
+    from facegender.prediction.video import VideoPrediction
 
+    if isinstance(prediction, VideoPrediction):
+        video.add_rows(table, prediction)
+        return
     name = console.plain(prediction.path or "")
     if prediction.error is not None:
         return

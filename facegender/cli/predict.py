@@ -15,10 +15,11 @@ import typer
 from facegender import choices
 from facegender.cli._archive import Engine, ShardSize
 from facegender.cli._options import Debug, Force, Json, Model, Quiet, Workers, output_folder, share
+from facegender.cli._video import End, Fps, Frames, Keyframes, Start, Subtitles
 
 if TYPE_CHECKING:
     from facegender.cli._summary import Summary
-    from facegender.prediction.outputs import OutputSettings
+    from facegender.prediction.outputs import OutputSettings, WrittenOutputs
     from facegender.prediction.predictor import Predictor
 
 
@@ -28,7 +29,7 @@ Photos = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHOTO",
-        help="Photos, folders, patterns, addresses, or - for a list on stdin.",
+        help="Photos, videos, folders, patterns, addresses, or - for a list on stdin.",
         show_default=False,
     ),
 ]
@@ -168,6 +169,12 @@ def predict_command(
     crops: Crops = None,
     sort: Sort = None,
     copy: Copy = False,
+    fps: Fps = None,
+    keyframes: Keyframes = False,
+    start: Start = None,
+    end: End = None,
+    frames: Frames = None,
+    subtitles: Subtitles = None,
     only: Only = None,
     summary: SummaryBy = None,
     attributes: Attributes = None,
@@ -189,19 +196,24 @@ def predict_command(
 
     [cyan]facegender predict ./photos --recursive --sort ./sorted[/cyan]
 
+    [cyan]facegender predict film.mp4 --subtitles ./film --jsonl[/cyan]
+
     [cyan]facegender predict ./archive -r --engine ray --output ./answers[/cyan]
 
     Finds the faces in photos and says for each whether it is perceived as
-    female or male, and how sure that is. A broken photo is one line on
-    stderr and exit code 3; the others are still answered.
+    female or male, and how sure that is; in videos (extra video) it follows
+    them and says when they are seen. A broken photo is one line on stderr and
+    exit code 3; the others are still answered.
     """
     from facegender.cli import _answering as answering
     from facegender.cli import _archive as archive
     from facegender.cli import _console as console
     from facegender.cli import _inputs as inputs
+    from facegender.cli import _video as video
     from facegender.cli import _writers as writers
     from facegender.cli._summary import Summary
     from facegender.errors import DataError, UsageError
+    from facegender.images import video as video_files
     from facegender.images.download import DownloadLimits
     from facegender.prediction.outputs import ONLY, OutputSettings
     from facegender.prediction.tally import tally_of
@@ -225,10 +237,14 @@ def predict_command(
         refuse_foreign(file, force=force)
     if copy and sort is None:
         raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
-    others = json or jsonl or csv or stdin_image or annotate or crops or sort
+    films = video.options_of(
+        fps, keyframes, start, end, annotate, subtitles, crops, frames, sort, copy, only
+    )
+    others = json or jsonl or csv or stdin_image or annotate or crops or sort or films.given
     archive.check(engine, output, shard_size, bool(others))
     limits = DownloadLimits(private=allow_private_url) if allow_url or allow_private_url else None
-    written = [folder for folder in (annotate, crops, sort) if folder is not None]
+    kept_in = (annotate, crops, sort, frames, subtitles)
+    written = [folder for folder in kept_in if folder is not None]
     if engine == choices.Engine.RAY:
         written.append(Path(output or ""))
     how = inputs.Inputs(
@@ -238,6 +254,8 @@ def predict_command(
         limits=limits,
         skip=tuple(written),
         fetch=engine == choices.Engine.PLAIN,
+        videos=engine == choices.Engine.PLAIN and video_files.installed(),
+        on_video=None if video_files.installed() else video.warn_once(),
     )
     failed = answering.Failures()
 
@@ -260,20 +278,27 @@ def predict_command(
         raise DataError("there is no photo to predict", "")
     predictor = load()
     wanted = OutputSettings(predictor.bundle.geometry, annotate, crops, sort, copy, only)
-    facts = _facts(predictor, wanted, form, detect=not no_detect)
+    mixed = form == "csv" and films.any_in(first, photos or [], how)
+    facts = _facts(predictor, wanted, form, detect=not no_detect) | films.facts(mixed)
     # Lines that come one by one on the same terminal would tear the bar apart.
     no_bar = quiet or (file is None and sys.stdout.isatty() and form != "table")
     shown = 0
     with (
         _saying(file, form, totals),
-        writers.opened(file, form, predictor, facts, resume=resume, force=force) as sink,
+        writers.opened(
+            file, form, predictor, facts, videos=mixed, resume=resume, force=force
+        ) as sink,
     ):
         for earlier in sink.before:
             totals.add(earlier.path, earlier.tally)
         missing = (one for one in chain([first], named) if not sink.is_answered(one.name))
         ready = how.listed.ready
-        jobs = answering.jobs_of(missing, predictor, ready)
-        kept = answering.reported(answering.kept_of(jobs, wanted, workers, ready), failed)
+
+        def answered(some: Iterator[inputs.Named]) -> Iterator[WrittenOutputs]:
+            jobs = answering.jobs_of(some, predictor, ready)
+            return answering.kept_of(jobs, wanted, workers, ready)
+
+        kept = answering.reported(video.split(missing, films, answered, predictor), failed)
         again = answering.counted_ahead(photos or [], how)
         for result in answering.counted(kept, again, totals.all.photos, no_bar):
             totals.add(result.prediction.path or "", tally_of(result.prediction))
@@ -282,7 +307,7 @@ def predict_command(
     if summary is not None:
         console.print_table(totals.table())
     if not quiet:
-        files = [path for path in (file, annotate, crops, sort) if path is not None]
+        files = [path for path in (file, *kept_in) if path is not None]
         console.note(totals.closing_line(files, shown=shown, only=only))
     if failed.count or totals.all.failed:
         raise typer.Exit(3)

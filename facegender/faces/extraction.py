@@ -23,7 +23,7 @@ from facegender.images.decode import (
     read_bytes,
     refuse_small,
 )
-from facegender.runtime.parallel import Key, Ready, keyed_map
+from facegender.runtime.parallel import CHUNK, Key, Ready, keyed_map
 
 Source = str | os.PathLike[str] | bytes | Photo | PhotoError
 """A photo: a path, a file's bytes, an upright RGB array, or why there is none."""
@@ -99,14 +99,21 @@ def find_keyed_faces(
     detector: Detector = whole_photo,
     workers: int | None = None,
     ready: Ready | None = None,
+    chunk: int = CHUNK,
 ) -> Iterator[tuple[Key, Found]]:
-    """Yield (key, `find_faces` of the source) for every (key, source); see `find_faces_in`."""
+    """Yield (key, `find_faces` of the source) for every (key, source); see `find_faces_in`.
+
+    Args:
+        photos: keys and sources.
+        geometry, detector: as for `find_faces`.
+        workers, ready, chunk: as for `parallel.ordered_map`.
+    """
 
     def died(_source: Source) -> Found:
         return _without_faces(geometry, PhotoError("unreadable", KILLED))
 
     find = partial(find_faces, geometry=geometry, detector=detector)
-    return keyed_map(find, photos, workers=workers, ready=ready, on_death=died)
+    return keyed_map(find, photos, workers=workers, chunk=chunk, ready=ready, on_death=died)
 
 
 def cache_crops(

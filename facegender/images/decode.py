@@ -161,6 +161,28 @@ def check_photo(data: bytes, *, min_size: int = MIN_SIDE) -> PhotoFacts:
     return PhotoFacts(width, height)
 
 
+def decode_frames(data: bytes) -> Iterator[tuple[float, Photo]]:
+    """Yield the frames of an animated picture, each with the seconds for which it stands.
+
+    Args:
+        data: the file's bytes; of a still photo its one frame is yielded.
+
+    Raises:
+        PhotoError: as `decode_photo`; it may come after some frames.
+    """
+    with _opened(data) as image:
+        refuse_small(image.size)
+        number = 0
+        while True:
+            image.load()
+            yield max(float(image.info.get("duration") or 0) / 1000, 0.01), _to_rgb(image)
+            number += 1
+            try:
+                image.seek(number)
+            except EOFError:
+                return
+
+
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp"}
 
 

@@ -17,12 +17,15 @@ MIN_SIDE: Final = 480
 """Smaller photos are enlarged, in pixels of the longer side, so that the words can be read."""
 
 
-def draw_faces(photo: Photo, faces: tuple[FacePrediction, ...]) -> Image.Image:
+def draw_faces(
+    photo: Photo, faces: tuple[FacePrediction, ...], numbers: tuple[int, ...] | None = None
+) -> Image.Image:
     """Return a copy of a photo with a box and a word for each face.
 
     Args:
         photo: upright uint8 RGB (height, width, 3).
         faces: in pixels of that photo.
+        numbers: written before the words; None numbers several faces from 1, and a single one not.
 
     Returns:
         an RGB image, of the photo's size or, for a small one, a whole number of times that.
@@ -32,7 +35,9 @@ def draw_faces(photo: Photo, faces: tuple[FacePrediction, ...]) -> Image.Image:
     image = Image.fromarray(photo).resize((width * times, height * times))
     pen = ImageDraw.Draw(image)
     side = max(image.size)
-    for number, face in enumerate(faces, start=1):
+    if numbers is None:
+        numbers = tuple(range(1, len(faces) + 1)) if len(faces) > 1 else (0,)
+    for number, face in zip(numbers, faces, strict=False):
         x, y, across, down = (value * times for value in face.face.box)
         stroke = max(2, round(min(side / 300, max(across, down) / 20)))
         size = max(12.0, min(side / 32, across / 5))
@@ -41,12 +46,12 @@ def draw_faces(photo: Photo, faces: tuple[FacePrediction, ...]) -> Image.Image:
         rim = max(1, stroke // 3)  # a dark rim, so that the box is seen on any ground
         pen.rectangle(_grown(frame, rim), outline=INK, width=stroke + 2 * rim)
         pen.rectangle(frame, outline=colour, width=stroke)
-        _write(pen, image.size, frame, _words(face, number, len(faces)), colour, size)
+        _write(pen, image.size, frame, _words(face, number), colour, size)
     return image
 
 
-def _words(face: FacePrediction, number: int, count: int) -> str:
-    which = f"{number}: " if count > 1 else ""
+def _words(face: FacePrediction, number: int) -> str:
+    which = f"{number}: " if number else ""
     return f"{which}{face.name} {100 * max(face.probabilities):.0f} %" + (
         "?" if face.uncertain else ""
     )

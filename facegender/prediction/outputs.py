@@ -21,6 +21,7 @@ from facegender.images.decode import decode_photo, read_bytes
 from facegender.images.encode import JPEG, carries_mark, mark_of, save_picture
 from facegender.prediction.annotate import draw_faces
 from facegender.prediction.predictor import Prediction
+from facegender.prediction.video import Answer
 from facegender.runtime.files import atomic_path, write_bytes
 
 FOLDERS: Final = ("female", "male", "uncertain", "several", "none")
@@ -75,7 +76,7 @@ class WrittenOutputs:
         shown: whether it is among the photos asked for by `OutputSettings.only`.
     """
 
-    prediction: Prediction
+    prediction: Answer
     copied: bool = False
     elsewhere: bool = False
     error: str = ""
@@ -103,7 +104,7 @@ def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs
     return WrittenOutputs(prediction, copied, elsewhere)
 
 
-def is_shown(prediction: Prediction, only: str | None) -> bool:
+def is_shown(prediction: Answer, only: str | None) -> bool:
     """Tell whether a photo is among those asked for.
 
     ``female`` and ``male``: a face with that sure answer; ``uncertain``: a face without a sure one;

@@ -284,10 +284,11 @@ class Predictor:
         crops = [found.crops for _, found in waiting if len(found.crops)]
         answers = iter(run_network(self._network, np.concatenate(crops)) if crops else ())
         for (key, path), found in waiting:
-            faces = tuple(self._face(face, next(answers)) for face in found.faces)
+            faces = tuple(self.answer_for(face, next(answers)) for face in found.faces)
             yield key, Prediction(path, faces, found.error)
 
-    def _face(self, face: Face, probabilities: Any) -> FacePrediction:
+    def answer_for(self, face: Face, probabilities: Any) -> FacePrediction:
+        """Return the answer for a face, of a row of what `classify` returned."""
         pair = float(probabilities[0]), float(probabilities[1])
         return FacePrediction(face, pair, face.orientation_unclear or max(pair) < self.threshold)
 

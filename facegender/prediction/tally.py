@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from facegender.images.clock import clock
 from facegender.labels import LABELS
-from facegender.prediction.predictor import Prediction
+from facegender.prediction.screen_time import ScreenTime
+from facegender.prediction.video import Answer, VideoPrediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Tally:
         uncertain: faces without one.
         no_face: photos in which no face was found.
         failed: photos that could not be used.
+        seconds_women, seconds_men, seconds_uncertain: screen time in videos, whose tracks count as
+            faces.
     """
 
     photos: int = 0
@@ -27,6 +31,14 @@ class Tally:
     uncertain: int = 0
     no_face: int = 0
     failed: int = 0
+    seconds_women: float = 0.0
+    seconds_men: float = 0.0
+    seconds_uncertain: float = 0.0
+
+    @property
+    def screen_time(self) -> ScreenTime:
+        """Screen time in videos."""
+        return ScreenTime(self.seconds_women, self.seconds_men, self.seconds_uncertain)
 
     @property
     def faces(self) -> int:
@@ -41,6 +53,9 @@ class Tally:
             self.uncertain + other.uncertain,
             self.no_face + other.no_face,
             self.failed + other.failed,
+            self.seconds_women + other.seconds_women,
+            self.seconds_men + other.seconds_men,
+            self.seconds_uncertain + other.seconds_uncertain,
         )
 
     def sentence(self) -> str:
@@ -53,10 +68,21 @@ class Tally:
             f"{self.no_face:,} without a face",
             f"{self.failed:,} failed",
         ]
-        return ", ".join(parts)
+        return ", ".join(parts) + self._screen_sentence()
+
+    def _screen_sentence(self) -> str:
+        screen = self.screen_time
+        if not screen.seconds:
+            return ""
+        share = screen.share_female
+        women = "" if share is None else f" ({100 * share:.1f} % of the sure)"
+        return (
+            f"; screen time: women {clock(screen.female)}{women}, men {clock(screen.male)}, "
+            f"uncertain {clock(screen.uncertain)}"
+        )
 
 
-def tally_of(prediction: Prediction) -> Tally:
+def tally_of(prediction: Answer) -> Tally:
     """Count one photo's answer."""
     if prediction.error is not None:
         return Tally(photos=1, failed=1)
@@ -65,7 +91,11 @@ def tally_of(prediction: Prediction) -> Tally:
         sum(face.name == name and not face.uncertain for face in prediction.faces)
         for name in LABELS
     )
-    return Tally(1, women, men, uncertain, int(not prediction.faces))
+    screen = prediction.screen_time if isinstance(prediction, VideoPrediction) else ScreenTime()
+    return Tally(
+        *(1, women, men, uncertain, int(not prediction.faces), 0),
+        *(screen.female, screen.male, screen.uncertain),
+    )
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

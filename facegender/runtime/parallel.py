@@ -95,6 +95,7 @@ def keyed_map(
     items: Iterable[tuple[Key, Item]],
     *,
     workers: int | None = None,
+    chunk: int = CHUNK,
     ready: Ready | None = None,
     on_death: Callable[[Item], Result] | None = None,
 ) -> Iterator[tuple[Key, Result]]:
@@ -109,7 +110,9 @@ def keyed_map(
             keys.append(key)
             yield item
 
-    results = ordered_map(function, unkeyed(), workers=workers, ready=ready, on_death=on_death)
+    results = ordered_map(
+        function, unkeyed(), workers=workers, chunk=chunk, ready=ready, on_death=on_death
+    )
     for result in results:
         yield keys.popleft(), result
 

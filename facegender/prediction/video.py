@@ -1,0 +1,311 @@
+"""Videos -> who is seen, from when to when, in memory that grows with the tracks only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from facegender.errors import VideoError
+from facegender.faces.crop_cache import Crops
+from facegender.faces.detection import MIN_FACE, Detector, FaceDetector
+from facegender.faces.extraction import Found, find_keyed_faces
+from facegender.faces.geometry import Face
+from facegender.images.decode import Photo
+from facegender.images.footage import Footage, open_footage
+from facegender.images.video import Sampling
+from facegender.labels import LABELS
+from facegender.models.inference import BATCH
+from facegender.prediction.predictor import FacePrediction, Prediction, Predictor
+from facegender.prediction.screen_time import ScreenTime
+from facegender.prediction.tracks import Box, Track, Tracker, thumbnail, track_probability
+
+CHUNK: Final = 2
+"""Frames sent to a process at once: large arrays, of which several chunks are in flight."""
+LEAST_SHARE: Final = 32
+"""Unless a least face is asked for, it is this part of the frame's longer side: smaller ones cost
+most of the time and are rarely judged right."""
+
+OnProgress = Callable[[float, float | None], None]
+"""Told the seconds of video done, and in all if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPrediction:
+    """The answer for one face over time.
+
+    Attributes:
+        start: seconds at which it is first seen.
+        end: seconds at which it is last seen.
+        seconds: in which it was seen, at most end - start.
+        box: mean (x, y, width, height), pixels of the upright video.
+        score: mean score of its faces, or None where nothing was looked for.
+        probabilities: of female and of male; they sum to 1.
+        uncertain: whether the larger one is below the threshold.
+        best_time: seconds of its best frame: large, sharp, surely found.
+        best_box: its box there.
+        faces: in how many frames it was found.
+    """
+
+    start: float
+    end: float
+    seconds: float
+    box: Box
+    score: float | None
+    probabilities: tuple[float, float]
+    uncertain: bool
+    best_time: float
+    best_box: Box
+    faces: int
+
+    @property
+    def name(self) -> str:
+        """The label's name, ``female`` or ``male``: male from a probability of one half on."""
+        return LABELS[int(self.probabilities[1] >= 0.5)]
+
+    def as_face(self) -> FacePrediction:
+        """Return the answer as that of a face in the best frame."""
+        return FacePrediction(
+            Face(self.best_box, None, self.score), self.probabilities, self.uncertain
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form of the JSON contract: an element of ``tracks``."""
+        pair = zip(LABELS, self.probabilities, strict=True)
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "seconds": round(self.seconds, 3),
+            "box": [round(side) for side in self.box],
+            "score": None if self.score is None else round(self.score, 4),
+            "label": self.name,
+            "probabilities": {name: round(p, 6) for name, p in pair},
+            "uncertain": self.uncertain,
+            "best": {
+                "time": round(self.best_time, 3),
+                "box": [round(side) for side in self.best_box],
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPrediction:
+    """The answer for one video.
+
+    Attributes:
+        path: the video's path.
+        seconds: how much of it was looked at.
+        fps: frames looked at per second.
+        tracks: in the order in which they begin.
+        error: why it, or a part of it, could not be read; what was read is kept.
+    """
+
+    path: str | None
+    seconds: float
+    fps: float
+    tracks: tuple[TrackPrediction, ...]
+    error: VideoError | None = None
+
+    @property
+    def screen_time(self) -> ScreenTime:
+        """Seconds in which women, men and uncertain faces are seen."""
+        return ScreenTime.of((t.name, t.uncertain, t.seconds) for t in self.tracks)
+
+    @property
+    def faces(self) -> tuple[FacePrediction, ...]:
+        """Its tracks, each as the face of its best frame: a video counts as a photo of these."""
+        return tuple(track.as_face() for track in self.tracks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form of the JSON contract: an element of ``photos``."""
+        path = self.path
+        if path is not None:
+            path = path.encode("utf-8", "backslashreplace").decode("utf-8")
+        return {
+            "path": path,
+            "error": None if self.error is None else self.error.message,
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.fps, 3),
+            "tracks": [track.to_json() for track in self.tracks],
+            "screen_time": self.screen_time.to_json(),
+        }
+
+
+Answer = Prediction | VideoPrediction
+"""The answer for a photo or a video: an element of ``photos`` in the JSON contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFaces:
+    """The faces of one frame.
+
+    Attributes:
+        time: seconds from the beginning of the video.
+        faces: largest first, in pixels of the upright video.
+        tracks: number of each face's track, from 1: its place in `VideoPrediction.tracks`.
+        crops: uint8 (faces, height, width, 3).
+        best: whether each face is the best of its track so far.
+    """
+
+    time: float
+    faces: tuple[FacePrediction, ...]
+    tracks: tuple[int, ...]
+    crops: Crops
+    best: tuple[bool, ...]
+
+
+OnFrame = Callable[[FrameFaces], None]
+
+
+def predict_video(
+    predictor: Predictor,
+    path: str | os.PathLike[str],
+    sampling: Sampling | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+    on_frame: OnFrame | None = None,
+) -> VideoPrediction:
+    """Follow the faces of a video, and tell the perceived gender of each.
+
+    A video that cannot be read does not raise: the answer says why, and keeps what was read.
+
+    Args:
+        predictor: a loaded model.
+        path: a video, or an animated GIF, WebP or AVIF.
+        sampling: the frames to look at; None means five a second.
+        on_progress: see `OnProgress`.
+        on_frame: told of every frame's faces, in order.
+    """
+    sampling = sampling or Sampling()
+    name = os.fspath(path)
+    try:
+        with open_footage(path, sampling) as video:
+            return _Run(predictor, video, sampling, on_progress, on_frame).answer(name)
+    except VideoError as error:
+        return VideoPrediction(name, 0.0, 0.0, (), error)
+
+
+class _Run:
+    """One video on its way from frames to tracks."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        video: Footage,
+        sampling: Sampling,
+        on_progress: OnProgress | None,
+        on_frame: OnFrame | None,
+    ) -> None:
+        self._predictor, self._video, self._sampling = predictor, video, sampling
+        self._on_progress, self._on_frame = on_progress, on_frame
+        self._tracker = Tracker()
+        self._ended: list[TrackPrediction] = []
+        self._numbers: list[int] = []
+        self._frames = 0
+        self._error: VideoError | None = None
+
+    def answer(self, name: str) -> VideoPrediction:
+        """Read the video to its end."""
+        predictor = self._predictor
+        frames = find_keyed_faces(
+            self._frames_read(),
+            predictor.bundle.geometry,
+            detector=_frame_detector(predictor.detector, self._video),
+            workers=predictor.workers,
+            chunk=CHUNK,
+        )
+        waiting: list[tuple[tuple[float, Photo], Found]] = []
+        for frame in frames:
+            waiting.append(frame)
+            if sum(len(f.faces) for _, f in waiting) >= BATCH or len(waiting) >= BATCH:
+                self._follow(waiting)
+                waiting = []
+        self._follow(waiting)
+        last = self._tracker.time
+        start = self._sampling.start
+        until = start if last is None else self._end(last)
+        self._keep(self._tracker.finish(until))
+        order = np.argsort(self._numbers)
+        seconds = max(0.0, until - start)
+        return VideoPrediction(
+            name,
+            seconds,
+            self._frames / seconds if seconds else 0.0,
+            tuple(self._ended[i] for i in order),
+            self._error or self._video.error,
+        )
+
+    def _frames_read(self) -> Iterator[tuple[tuple[float, Photo], Photo]]:
+        """Each frame's time and thumbnail, as the key of its pixels."""
+        try:
+            for frame in self._video.frames():
+                yield (frame.time, thumbnail(frame.pixels)), frame.pixels
+        except VideoError as error:
+            self._error = error
+
+    def _follow(self, waiting: list[tuple[tuple[float, Photo], Found]]) -> None:
+        """Judge the faces of some frames together and join them to tracks."""
+        crops = [found.crops for _, found in waiting if len(found.crops)]
+        answers = iter(self._predictor.classify(np.concatenate(crops)) if crops else ())
+        for (time, small), found in waiting:
+            self._frames += 1
+            larger = 1 / self._video.scale
+            faces = tuple(
+                self._predictor.answer_for(face.scaled(larger, larger), next(answers))
+                for face in found.faces
+            )
+            tracks, best, ended = self._tracker.update(time, small, faces, found.crops)
+            self._keep(ended)
+            if self._on_frame is not None:
+                numbers = tuple(track.number for track in tracks)
+                self._on_frame(FrameFaces(time, faces, numbers, found.crops, tuple(best)))
+        if self._on_progress is not None and waiting:
+            self._on_progress(self._tracker.time or 0.0, self._video.seconds)
+
+    def _keep(self, ended: list[Track]) -> None:
+        for track in ended:
+            self._numbers.append(track.number)
+            self._ended.append(_answer(track, self._predictor.threshold))
+
+    def _end(self, last: float) -> float:
+        """Until when the last frame stands."""
+        start, known = self._sampling.start, self._video.seconds
+        step = 1 / self._sampling.fps
+        if self._sampling.keyframes or self._video.rate is None:
+            step = (last - start) / max(1, self._frames - 1) or step
+        until = last + step
+        if known is not None and last < known:
+            until = min(until, known)
+        return until if self._sampling.end is None else min(until, self._sampling.end)
+
+
+def _frame_detector(detector: Detector, video: Footage) -> Detector:
+    """The detector for a video's frames, which may be smaller than the video's own."""
+    if not isinstance(detector, FaceDetector):
+        return detector
+    longer = max(video.size) * video.scale
+    if detector.min_face is not None:
+        return replace(detector, min_face=max(1, round(detector.min_face * video.scale)))
+    return replace(detector, min_face=max(MIN_FACE, round(longer / LEAST_SHARE)))
+
+
+def _answer(track: Track, threshold: float) -> TrackPrediction:
+    male = track_probability(track)
+    pair = (1 - male, male)
+    _, time, box = track.best
+    x, y, width, height = (float(side) for side in track.boxes / track.faces)
+    return TrackPrediction(
+        start=track.start,
+        end=track.end,
+        seconds=track.seconds,
+        box=(x, y, width, height),
+        score=None if track.score is None else track.score / track.faces,
+        probabilities=pair,
+        uncertain=max(pair) < threshold,
+        best_time=time,
+        best_box=box,
+        faces=track.faces,
+    )
