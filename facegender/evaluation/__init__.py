@@ -1,1 +1,1 @@
-"""Metrics, intervals and the judgement of a model."""
+"""Metrics, intervals and the evaluation of a model."""

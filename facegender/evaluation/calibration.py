@@ -1,4 +1,4 @@
-"""What the probabilities are worth: reliability, the error of chance alone, thresholds."""
+"""Calibration of probabilities: reliability, expected error by chance, thresholds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegender.labels import MALE
 
 CHANCE_DRAWS = 1000
 _CHUNK = 4_000_000
-"""Random numbers drawn at once, 32 MB."""
+"""Random numbers drawn at a time, 32 MB."""
 LEVELS = tuple(round(0.5 + 0.01 * i, 2) for i in range(50))
 
 
@@ -23,10 +23,10 @@ class ReliabilityBin:
     """The photos whose larger probability lies in (low, high].
 
     Attributes:
-        low, high: borders.
-        photos: how many.
+        low, high: edges of the bin.
+        photos: number of photos.
         confidence: their mean larger probability, None without photos.
-        accuracy: share of right answers among them, None without photos.
+        accuracy: share of correct answers, None without photos.
     """
 
     low: float
@@ -42,13 +42,13 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What remains when faces below a threshold are not answered.
+    """Accuracy and coverage if faces below a threshold get no answer.
 
     Attributes:
-        threshold: least larger probability.
+        threshold: minimum of the larger probability.
         answered: photos that reach it.
-        coverage: their share of all photos, those without a face included.
-        accuracy: share of right answers among them, None without any.
+        coverage: their share of all photos, including those without a face.
+        accuracy: share of correct answers among them, None without any.
     """
 
     threshold: float
@@ -62,31 +62,31 @@ class Level:
 
 
 def describe_calibration(
-    answers: Predictions, threshold: float, target: float | None = None, *, seed: int = 0
+    predictions: Predictions, threshold: float, target: float | None = None, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Return all that this module says of some answers, in plain JSON types.
+    """Return reliability, expected error by chance, coverage and threshold, in plain JSON types.
 
     Args:
-        answers: the photos.
-        threshold: below which a face is called uncertain.
-        target: accuracy to look for a threshold for, or None.
-        seed: of the draws by chance.
+        predictions: the photos.
+        threshold: below it a face is called uncertain.
+        target: accuracy to find a threshold for, or None.
+        seed: of the simulation.
     """
-    wanted = None if target is None else threshold_for(answers, target)
+    wanted = None if target is None else threshold_for(predictions, target)
     return {
-        "chance_ece": chance_ece(answers, seed=seed),
-        "reliability": [row.to_json() for row in reliability(answers)],
-        "coverage": [level.to_json() for level in coverage_curve(answers)],
-        "uncertain": coverage_curve(answers, (threshold,))[0].to_json(),
+        "chance_ece": chance_ece(predictions, seed=seed),
+        "reliability": [row.to_json() for row in reliability(predictions)],
+        "coverage": [level.to_json() for level in coverage_curve(predictions)],
+        "uncertain": coverage_curve(predictions, (threshold,))[0].to_json(),
         "target": None
         if target is None
         else {"accuracy": target, "level": None if wanted is None else wanted.to_json()},
     }
 
 
-def reliability(answers: Predictions) -> list[ReliabilityBin]:
+def reliability(predictions: Predictions) -> list[ReliabilityBin]:
     """Return `BINS` equal bins of the larger probability; those below one half are empty."""
-    sure, right = _sure_and_right(answers)
+    sure, right = _sure_and_right(predictions)
     bins = bins_of(sure)
     photos = np.bincount(bins, minlength=BINS)
     sums = np.bincount(bins, sure, minlength=BINS), np.bincount(bins, right, minlength=BINS)
@@ -102,11 +102,13 @@ def reliability(answers: Predictions) -> list[ReliabilityBin]:
     ]
 
 
-def chance_ece(answers: Predictions, *, draws: int = CHANCE_DRAWS, seed: int = 0) -> float | None:
+def chance_ece(
+    predictions: Predictions, *, draws: int = CHANCE_DRAWS, seed: int = 0
+) -> float | None:
     """Return the calibration error that a perfectly calibrated model would exceed one time in 20.
 
-    With few photos even perfect probabilities give an error above zero. Each draw makes every
-    answer right with just the probability that it claims.
+    With few photos even perfect probabilities give an error above zero. In each draw, every answer
+    is correct with its predicted probability.
 
     Source: the consistency resampling of Bröcker and Smith, "Increasing the reliability of
     reliability diagrams", 2007.
@@ -114,7 +116,7 @@ def chance_ece(answers: Predictions, *, draws: int = CHANCE_DRAWS, seed: int = 0
     Returns:
         the 95th percentile over draws; None without answers.
     """
-    sure, _ = _sure_and_right(answers)
+    sure, _ = _sure_and_right(predictions)
     if not len(sure):
         return None
     order = np.argsort(bins_of(sure), kind="stable")
@@ -131,10 +133,10 @@ def chance_ece(answers: Predictions, *, draws: int = CHANCE_DRAWS, seed: int = 0
     return float(np.percentile(np.concatenate(errors), 95))
 
 
-def coverage_curve(answers: Predictions, levels: tuple[float, ...] = LEVELS) -> list[Level]:
+def coverage_curve(predictions: Predictions, levels: tuple[float, ...] = LEVELS) -> list[Level]:
     """Return accuracy and coverage for each threshold."""
-    sure, right = _sure_and_right(answers)
-    return [_level(sure, right, len(answers.labels), threshold) for threshold in levels]
+    sure, right = _sure_and_right(predictions)
+    return [_level(sure, right, len(predictions.labels), threshold) for threshold in levels]
 
 
 def check_target(accuracy: float | None) -> None:
@@ -147,32 +149,32 @@ def check_target(accuracy: float | None) -> None:
         raise UsageError(f"--target-accuracy is {accuracy}", "It must be above 0, to 1.")
 
 
-def threshold_for(answers: Predictions, accuracy: float) -> Level | None:
-    """Return the least threshold from which on the answers reach an accuracy.
+def threshold_for(predictions: Predictions, accuracy: float) -> Level | None:
+    """Return the lowest threshold at which the answers reach an accuracy.
 
-    It is chosen on the photos given: use others to judge what it is worth.
+    It is chosen on the photos given: evaluate it on others.
 
     Args:
-        answers: the photos.
-        accuracy: wanted, above 0 to 1.
+        predictions: the photos.
+        accuracy: the accuracy to reach, above 0 and at most 1.
 
     Returns:
-        the level; None where no threshold reaches it.
+        the level; None if no threshold reaches it.
 
     Raises:
         UsageError: an accuracy out of range.
     """
     check_target(accuracy)
-    sure, right = _sure_and_right(answers)
+    sure, right = _sure_and_right(predictions)
     order = np.argsort(-sure, kind="stable")
     ranked = sure[order]
     reached = np.cumsum(right[order]) / np.arange(1, len(sure) + 1) >= accuracy
-    # A threshold takes all photos that are equally sure.
+    # Photos with equal probability are all above the threshold or all below it.
     last = np.r_[ranked[1:] != ranked[:-1], True] if len(ranked) else np.zeros(0, bool)
     rows = np.flatnonzero(reached & last)
     if not len(rows):
         return None
-    return _level(sure, right, len(answers.labels), float(ranked[rows[-1]]))
+    return _level(sure, right, len(predictions.labels), float(ranked[rows[-1]]))
 
 
 def _level(sure: Floats, right: NDArray[np.bool_], photos: int, threshold: float) -> Level:
@@ -186,8 +188,8 @@ def _level(sure: Floats, right: NDArray[np.bool_], photos: int, threshold: float
     )
 
 
-def _sure_and_right(answers: Predictions) -> tuple[Floats, NDArray[np.bool_]]:
-    """The larger probability of each photo with an answer, and whether the answer is right."""
-    found = answers.take(answers.answered)
+def _sure_and_right(predictions: Predictions) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the larger probability of each photo with an answer, and whether it is correct."""
+    found = predictions.take(predictions.answered)
     male = found.p_male >= 0.5
     return np.where(male, found.p_male, 1 - found.p_male), male == (found.labels == MALE)

@@ -1,4 +1,4 @@
-"""Two models on the same photos: which is better, and is the difference more than chance?"""
+"""Paired comparison of two models on the same photos."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class OtherPredictions:
-    """Another model's answers to the same photos.
+    """Another model's predictions for the same photos.
 
     Attributes:
         name: the model folder, or the file with another tool's answers.
-        predictions: of every row; NaN where there is none.
-        listed: bool (n,), rows that the other was asked about. The rest are not compared.
+        predictions: of every row; NaN without an answer.
+        listed: bool (n,), rows that the other model was run on. The others are not compared.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Comparison:
         other: name of the second model.
         first, second: accuracy of each on the photos compared.
         coverage: share of the photos compared to which the second has an answer, 0 to 1.
-        missing: rows that the second was not asked about, left out of the comparison.
+        missing: rows that the second was not run on, left out of the comparison.
         difference: accuracy of the first minus that of the second, every compared row counted.
-        only_first: photos that only the first has right.
-        only_second: photos that only the second has right.
-        p_value: of McNemar's exact test that both err equally often.
-        differing: rows on which one is right and the other is not.
+        only_first: photos that only the first classifies correctly.
+        only_second: photos that only the second classifies correctly.
+        p_value: of McNemar's exact test that both have the same error rate.
+        differing: rows that exactly one of them classifies correctly.
     """
 
     other: str
@@ -94,14 +94,14 @@ def compare_predictions(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two models' answers to the same photos.
+    """Compare the predictions of two models for the same photos.
 
-    Where persons repeat, the interval of the difference comes from a bootstrap over them.
+    If persons have several photos, the interval of the difference is a bootstrap over persons.
 
     Args:
-        first: answers of the model that is judged; a missing one counts as an error.
-        other: those of the other. Rows that are not listed are left out for both.
-        persons: a name a photo, "" where unknown; None means all unknown.
+        first: predictions of the evaluated model; a missing one counts as an error.
+        other: those of the other model. Rows that are not listed are left out for both.
+        persons: a name per photo, "" if unknown; None means all unknown.
         resamples: of the bootstrap.
         seed: of the bootstrap.
     """
@@ -139,9 +139,9 @@ def matched_interval(
     proportions", 2005: half a photo is added to each of the four cells.
 
     Args:
-        only_first, only_second: shares of the photos that only one has right.
-        total: photos.
-        z: standard errors on either side.
+        only_first, only_second: shares of the photos that only one classifies correctly.
+        total: number of photos.
+        z: half-width in standard errors.
     """
     wide = total + 2
     difference = (only_first - only_second) * total / wide
@@ -153,7 +153,7 @@ def matched_interval(
 def _photos_and_z(
     right: NDArray[np.int_], units: NDArray[np.intp], resamples: int, seed: int
 ) -> tuple[float, float]:
-    """Return how many independent photos these would be, and the standard errors to take."""
+    """Return the effective number of independent photos, and the half-width in standard errors."""
     sums, counts = np.bincount(units, right), np.bincount(units).astype(np.float64)
     if len(sums) == len(right):
         return float(len(right)), Z
@@ -182,7 +182,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def read_predictions(file: Path, samples: Samples) -> OtherPredictions:
     """Read another tool's answers from a CSV with the columns ``path`` and ``p_male``.
 
-    Paths are those of the table that is judged, absolute or relative to the CSV's folder or to the
+    Paths are those of the evaluated table, absolute or relative to the CSV's folder or to the
     current one. A photo whose ``p_male`` is empty has no answer, which counts as an error; one
     that the file does not list is not compared.
 
@@ -193,7 +193,7 @@ def read_predictions(file: Path, samples: Samples) -> OtherPredictions:
     header, rows = read_rows(file)
     words = [name.casefold() for name in header or ()]
     if not {"path", "p_male"} <= set(words):
-        raise DataError(f"{file} has the columns {header}", "It needs path and p_male.")
+        raise DataError(f"{file} has the columns {header}", "It needs the columns path and p_male.")
     path_at, value_at = words.index("path"), words.index("p_male")
     finder = PhotoFinder(samples.paths, [file.parent, Path()], os.path.realpath)
     p_male = np.full(len(samples), np.nan)
@@ -206,7 +206,10 @@ def read_predictions(file: Path, samples: Samples) -> OtherPredictions:
             p_male[found], listed[found] = value, True
     p_male, listed = p_male[finder.index.first], listed[finder.index.first]
     if not listed.any() or np.isnan(p_male).all():
-        raise DataError(f"{file} answers none of the photos judged", "Its paths must be theirs.")
+        raise DataError(
+            f"{file} has an answer for none of the evaluated photos",
+            "Its paths must be those of the table.",
+        )
     return OtherPredictions(os.fspath(file), Predictions(samples.labels, p_male), listed)
 
 
@@ -222,7 +225,9 @@ def _probability(file: Path, text: str | None) -> float:
     return value
 
 
-def _right(answers: Predictions) -> NDArray[np.bool_]:
-    p_male: Floats = answers.p_male
-    right: NDArray[np.bool_] = answers.answered & ((p_male >= 0.5) == (answers.labels == MALE))
+def _right(predictions: Predictions) -> NDArray[np.bool_]:
+    p_male: Floats = predictions.p_male
+    right: NDArray[np.bool_] = predictions.answered & (
+        (p_male >= 0.5) == (predictions.labels == MALE)
+    )
     return right

@@ -1,4 +1,4 @@
-"""Predictor x samples -> Evaluation: how good, for whom, and where it fails."""
+"""Evaluating a model on labelled photos: metrics, groups, robustness, leakage, comparison."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ from facegender.options import check_choice, check_number
 from facegender.prediction.predictor import Predictor
 
 NAMED = 3
-"""Photos that a warning names."""
+"""Maximum number of photos that a warning names."""
 SWAPPED_AUC = 0.25
-"""A lower ROC AUC is that of labels the wrong way round: a useless model has one of .5."""
+"""A ROC AUC below this suggests swapped labels: a useless model has 0.5."""
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """What `evaluate` found; `to_json` gives the contract.
+    """The result of `evaluate`; `to_json` gives the JSON contract.
 
     Attributes:
-        csv: the table, and `split` and `where` the rows of it that were judged.
+        csv: the table; `split` and `where` select the evaluated rows.
         model: path and fingerprint of the model, None for other tools' answers.
-        samples: the rows judged.
+        samples: the evaluated rows.
         answers: their labels and probabilities.
         no_face, unreadable: photos without an answer, counted as errors.
         metrics: name -> estimate, every row counted.
@@ -63,15 +63,15 @@ class Evaluation:
         groups: column or columns -> value -> group; see `groups.group_by`.
         group_values: column or columns -> the group of each row.
         extremes: column or columns -> the worst group and the largest gaps.
-        calibration: reliability, the error of chance, coverage; see `describe_calibration`.
-        stress: condition -> what it is, accuracy under it, and how many answers it changed.
-        leakage: what the rows share with training rows, None where it was not looked for.
+        calibration: reliability, expected error by chance, coverage; see `describe_calibration`.
+        stress: condition -> description, accuracy, and number of changed labels.
+        leakage: what the rows share with training rows, None if it was not searched for.
         comparison: with another model's answers, or None.
-        cropped: whether the photos were cropped to the model's geometry before.
-        seconds: of reading and predicting.
-        warnings: what a reader must know before believing the numbers.
-        reviewed: where the rows are single faces of a labels.csv, what else people called them;
-            see `describe_reviewed`. The persons of the samples are then their photos.
+        cropped: whether the photos were already cropped to the model's geometry.
+        seconds: time of reading and predicting.
+        warnings: what a reader must know to interpret the numbers.
+        reviewed: if the rows are single faces of a labels.csv, their other labels; see
+            `describe_reviewed`. The persons of the samples are then their photos.
     """
 
     csv: Path
@@ -103,11 +103,11 @@ class Evaluation:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Photos with an answer (2, 2): rows are labels, columns answers."""
+        """Counts of photos with an answer (2, 2): rows are labels, columns predictions."""
         return WeightedMetrics(self.answers).confusion()[:, :2].astype(np.int64)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON contract, native numbers only."""
+        """Return the JSON contract, with native numbers only."""
         return {
             "schema": 1,
             "model": self.model,
@@ -155,21 +155,20 @@ def evaluate(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Judge a model on rows of faces.csv, doing exactly what `predict` does.
+    """Evaluate a model on rows of faces.csv, with the same predictions as `predict`.
 
     Args:
-        csv: the table, or what `open_table` made of it; or a labels.csv: then the face that each
-            row frames is judged.
+        csv: the table, or what `open_table` made of it; or a labels.csv, whose rows are single faces.
         predictor: the model.
-        split: rows to judge; one of `choices.EvalSplit`.
+        split: rows to evaluate; one of `choices.EvalSplit`.
         where: conditions that rows must satisfy; see `parse_condition`.
         by: columns to break the result down by; ``race,gender`` crosses two.
-        stress: repeat it under the conditions of `robustness.CONDITIONS`.
-        target_accuracy: also look for the least threshold that reaches it.
-        leaks: look for photos and persons of the rows among the training rows.
+        stress: repeat the evaluation under the conditions of `robustness.CONDITIONS`.
+        target_accuracy: also find the lowest threshold that reaches it.
+        leaks: search for photos and persons of the rows among the training rows.
         against: the table with the training rows; None means `csv`.
         compare: a model folder, or a CSV ``path,p_male`` of another tool's answers.
-        seed: of the bootstrap and of the draws by chance.
+        seed: of the bootstrap and of simulations.
         on_progress: called with (photos done, photos in all), once for each pass over them.
 
     Raises:
@@ -265,16 +264,16 @@ def _predict(
     cropped: bool,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.float64], int, int]:
-    """Return p(male) of each row's largest face, and how many rows have no face or no photo."""
+    """Return p(male) of each row's largest face, and the counts without a face or photo."""
     p_male = np.full(len(samples), np.nan)
     no_face = unreadable = 0
     for row, prediction in enumerate(predictor.stream(samples.paths, cropped=cropped)):
         if prediction.faces:
             p_male[row] = prediction.faces[0].probabilities[MALE]
-            if np.isnan(p_male[row]):  # Else it would pass for a photo without an answer.
+            if np.isnan(p_male[row]):  # It would be taken for a photo without an answer.
                 raise BundleError(
                     f"the model's answer to {prediction.path} is not a number",
-                    "Is it whole? Look with `facegender info`.",
+                    "Check the model's files with: facegender info",
                 )
         elif prediction.error is None:
             no_face += 1
@@ -282,7 +281,7 @@ def _predict(
             unreadable += 1
         if on_progress is not None:
             on_progress(row + 1, len(samples))
-    # A probability in single precision may be a rounding above one.
+    # In single precision a probability may exceed 1 by rounding.
     return np.clip(p_male, 0, 1), no_face, unreadable
 
 
@@ -294,7 +293,7 @@ def _leakage(
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> Leakage | None:
-    """Look among the training rows of a table, `against` where given; None without such rows."""
+    """Search the training rows of a table, `against` if given; None without such rows."""
     other = table if against is None else against
     trained = other.take(other.rows_of(Split.TRAIN))
     if not len(trained) or (against is None and split in (EvalSplit.TRAIN, EvalSplit.ALL)):
@@ -305,7 +304,7 @@ def _leakage(
 def _other(
     compare: str | os.PathLike[str], samples: Samples, table: Table, workers: int | None
 ) -> Predictor | OtherPredictions:
-    """Load another model, or read the answers in a CSV: before any work that could be in vain."""
+    """Load another model, or read predictions from a CSV, before any long work."""
     if not Path(compare).is_dir():
         return read_predictions(Path(compare), samples)
     predictor = Predictor(compare, workers=workers)
@@ -320,7 +319,7 @@ def _predictions_of(
     single_faces: bool,
     on_progress: Callable[[int, int], None] | None,
 ) -> OtherPredictions:
-    """Run another model on the rows."""
+    """Run the other model on the rows."""
     if single_faces:
         p_male = predict_reviewed(other, samples, [], on_progress).p_male
     else:
@@ -351,16 +350,14 @@ def _warnings(predictor: Predictor, split: str, fingerprint: str) -> list[str]:
     same = manifest.get("data", {}).get("fingerprint") == fingerprint
     found = []
     if same and split in (EvalSplit.TRAIN, EvalSplit.ALL):
-        found.append("the model was trained on these rows: the numbers say nothing about others")
+        found.append("the model was trained on these rows: the numbers do not generalise to others")
     if same and split == manifest.get("metrics", {}).get("validated_on"):
-        found.append(
-            "these rows chose the model's best epoch: the numbers flatter it, nobody knows how much"
-        )
+        found.append("these rows chose the model's best epoch: the numbers overestimate the model")
     return found
 
 
 def _not_compared(found: Comparison, samples: Samples) -> list[str]:
-    """Name the rows that the other does not list."""
+    """Return a warning that names the rows the other model does not list."""
     if not len(found.missing):
         return []
     shown = ", ".join(os.fspath(samples.paths[row]) for row in found.missing[:NAMED])
@@ -372,12 +369,12 @@ def _not_compared(found: Comparison, samples: Samples) -> list[str]:
 
 
 def _swapped(metrics: dict[str, Estimate], samples: Samples) -> list[str]:
-    """Say so where the answers are the labels the wrong way round."""
+    """Return a warning if the labels are probably swapped."""
     auc = metrics["roc_auc"].value
     if auc is None or auc > SWAPPED_AUC or np.bincount(samples.labels).min() < SMALL:
         return []
     return [
-        f"ROC AUC is {auc:.2f}, far below one half: the labels are probably the wrong way round "
+        f"ROC AUC is {auc:.2f}, far below one half: the labels are probably swapped "
         "(0 is female and 1 is male here; UTKFace, for one, has 0 = male). Tell prepare what the "
         "labels mean: --female 1 --male 0"
     ]

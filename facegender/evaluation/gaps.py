@@ -1,7 +1,8 @@
-"""The worst group and the gaps between groups, with intervals that allow for having picked them.
+"""The worst group and the largest gaps between groups, with simultaneous intervals.
 
-The largest of many differences is large by chance too. Its interval is therefore simultaneous: of
-all pairwise differences together 95 % hold the truth, so the one that was picked does at least.
+The largest of many differences is partly large by chance. Its interval is therefore simultaneous:
+with 95 % confidence the intervals of all pairwise differences contain their true values, so the
+one that was picked does too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from facegender.evaluation.metrics import Predictions
 from facegender.labels import FEMALE, LABELS
 
 SMALL = 30
-"""A cell of fewer photos is too small to be compared."""
+"""Minimum number of photos of a cell that is compared."""
 GROUP_METRICS = ("accuracy", "balanced_accuracy", "recall_female", "recall_male")
 
 
@@ -31,7 +32,7 @@ class Gap:
     Attributes:
         low, high: the groups with the lowest and the highest value.
         difference: high minus low, 0 to 1, with its simultaneous interval.
-        groups: how many groups were compared; the extreme two of them were picked.
+        groups: number of groups compared, of which the two extremes were picked.
     """
 
     low: str
@@ -56,9 +57,9 @@ class Extremes:
     """The worst group and the largest gaps of one grouping.
 
     Attributes:
-        worst: the group with the lowest accuracy, None where no group is large enough.
-        worst_accuracy: its accuracy, with an interval that holds for all groups together.
-        gaps: metric of `GROUP_METRICS` -> the largest gap, where two groups can be compared.
+        worst: the group with the lowest accuracy, None if no group is large enough.
+        worst_accuracy: its accuracy, with a simultaneous interval.
+        gaps: metric of `GROUP_METRICS` -> the largest gap, if two groups can be compared.
         demographic_parity: the largest difference of the share that is called female, or None.
     """
 
@@ -69,7 +70,7 @@ class Extremes:
 
     @property
     def equal_opportunity(self) -> dict[str, float | None]:
-        """Largest difference of the recall of each gender between groups.
+        """Largest difference between groups in the recall of each gender.
 
         Source: Hardt, Price and Srebro, "Equality of opportunity in supervised learning", 2016,
         with each gender in turn as the positive class.
@@ -79,7 +80,7 @@ class Extremes:
 
     @property
     def equalized_odds(self) -> float | None:
-        """The larger of both: of two classes, one's false positive rate is 1 - the other's recall.
+        """The larger one: with two classes, a false positive rate is 1 - the other class's recall.
 
         Source: as `equal_opportunity`.
         """
@@ -103,17 +104,17 @@ class Extremes:
 def find_extremes(
     groups: Mapping[str, Mapping[str, Any]],
     rows: Mapping[str, NDArray[np.intp]],
-    answers: Predictions,
+    predictions: Predictions,
     persons: list[str],
     seed: int,
 ) -> Extremes:
-    """Find the worst group and the largest gaps among the groups whose cells are large enough.
+    """Return the worst group and the largest gaps among groups with large enough cells.
 
     Args:
         groups: value -> group, see `groups.group_by`.
-        rows: value -> the rows of `answers` in it.
-        answers: of all rows.
-        persons: a name a row, "" where unknown.
+        rows: value -> the rows of `predictions` in it.
+        predictions: of all rows.
+        persons: a name per row, "" if unknown.
         seed: of the bootstrap.
     """
     large = [value for value in groups if is_large(groups[value], "accuracy")]
@@ -123,15 +124,15 @@ def find_extremes(
     gaps = {
         metric: gap
         for metric in GROUP_METRICS
-        if (gap := _gap(metric, groups, rows, answers, persons, seed)) is not None
+        if (gap := _gap(metric, groups, rows, predictions, persons, seed)) is not None
     }
     level = CONFIDENCE ** (1 / len(large))  # Šidák's: the groups are independent
-    accuracy = _estimated("accuracy", rows[worst], answers, persons, seed, level)
-    return Extremes(worst, accuracy, gaps, _demographic_parity(large, rows, answers))
+    accuracy = _estimated("accuracy", rows[worst], predictions, persons, seed, level)
+    return Extremes(worst, accuracy, gaps, _demographic_parity(large, rows, predictions))
 
 
 def is_large(group: Mapping[str, Any], metric: str) -> bool:
-    """Whether the cell of a group that a metric rests on has enough photos to be compared."""
+    """Return whether the cell of a group that a metric is computed on has enough photos."""
     counts = group["labels"]
     if metric == "balanced_accuracy":
         return all(count >= SMALL for count in counts.values())
@@ -142,11 +143,11 @@ def is_large(group: Mapping[str, Any], metric: str) -> bool:
 
 @cache
 def pairwise_confidence(groups: int) -> float:
-    """Return the confidence of each group's interval from which simultaneous differences follow.
+    """Return the confidence of each group's interval that makes differences simultaneous.
 
-    Tukey's studentized range stands in for the normal distribution, so that all pairwise
-    differences together hold with `CONFIDENCE`. Source: Agresti, Bini, Bertaccini and Ryu,
-    "Simultaneous confidence intervals for comparing binomial parameters", 2008.
+    Tukey's studentized range replaces the normal distribution, so that the intervals of all
+    pairwise differences contain the true values with `CONFIDENCE`. Source: Agresti, Bini,
+    Bertaccini and Ryu, "Simultaneous confidence intervals for comparing binomial parameters", 2008.
 
     Args:
         groups: number of groups, 2 or more.
@@ -158,7 +159,7 @@ def pairwise_confidence(groups: int) -> float:
 
 
 def difference_of(high: Estimate, low: Estimate) -> Estimate:
-    """Return the difference of two independent estimates with the interval that theirs imply.
+    """Return the difference of two independent estimates, with an interval from theirs.
 
     Source: Zou and Donner, "Construction of confidence limits about effect measures: a general
     approach", 2008 (MOVER); for Wilson's intervals this is Newcombe's hybrid score interval, 1998.
@@ -177,7 +178,7 @@ def _gap(
     metric: str,
     groups: Mapping[str, Mapping[str, Any]],
     rows: Mapping[str, NDArray[np.intp]],
-    answers: Predictions,
+    predictions: Predictions,
     persons: list[str],
     seed: int,
 ) -> Gap | None:
@@ -190,30 +191,32 @@ def _gap(
         return None
     low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     level = pairwise_confidence(len(values))
-    ends = [_estimated(metric, rows[v], answers, persons, seed, level) for v in (high, low)]
+    ends = [_estimated(metric, rows[v], predictions, persons, seed, level) for v in (high, low)]
     return Gap(low, high, difference_of(*ends), len(values))
 
 
 def _estimated(
     metric: str,
     rows: NDArray[np.intp],
-    answers: Predictions,
+    predictions: Predictions,
     persons: list[str],
     seed: int,
     confidence: float,
 ) -> Estimate:
     chosen = [persons[row] for row in rows]
-    found = estimate(answers.take(rows), chosen, seed=seed, names=(metric,), confidence=confidence)
+    found = estimate(
+        predictions.take(rows), chosen, seed=seed, names=(metric,), confidence=confidence
+    )
     return found[metric]
 
 
 def _demographic_parity(
-    values: list[str], rows: Mapping[str, NDArray[np.intp]], answers: Predictions
+    values: list[str], rows: Mapping[str, NDArray[np.intp]], predictions: Predictions
 ) -> float | None:
-    """Largest difference of the share of answers that are female."""
+    """Return the largest difference between groups in the share of answers that are female."""
     shares = []
     for value in values:
-        found = answers.take(rows[value])
+        found = predictions.take(rows[value])
         if found.answered.any():
             called = (found.p_male[found.answered] >= 0.5).astype(int)
             shares.append(float((called == FEMALE).mean()))

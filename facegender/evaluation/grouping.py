@@ -1,4 +1,4 @@
-"""Which group each row belongs to: columns crossed, spellings merged, numbers binned."""
+"""Grouping rows by columns: crossing columns, merging spellings, binning numbers."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from facegender.evaluation.gaps import SMALL
 
 QUARTILES = "quartiles"
 _MANY = 30
-"""A column of numbers with more values than this is binned, or refused with the way to bin it."""
+"""Maximum number of distinct numbers of a column that is not binned."""
 
 
 def group_values(samples: Samples, names: str) -> tuple[str, list[str]]:
-    """Return what a grouping is called, and the group of each row.
+    """Return the name of a grouping, and the group of each row.
 
     Args:
         samples: the rows.
-        names: a column or several, such as ``race,gender``; ``age:10`` bins numbers by tens and
+        names: one or more columns, such as ``race,gender``; ``age:10`` bins numbers by tens and
             ``score:quartiles`` into four groups of about equal size.
 
     Returns:
-        the columns as the table writes them, and a value a row such as ``Black, female``; ""
-        stands for a missing value. Spellings that differ in case and blanks alone are one value,
-        written as most rows write it.
+        the columns as spelled in the table, and a value per row such as ``Black, female``; ""
+        is a missing value. Spellings that differ only in case and blanks are one value, in the
+        most frequent spelling.
 
     Raises:
-        UsageError: no such column, a bin that cannot be read, or numbers with so many values that
-            hardly a group would have enough photos.
+        UsageError: no such column, an invalid bin, or so many different numbers that few groups
+            would have enough photos.
     """
     titles, columns = [], []
     for name in names.split(","):
         title, values = _column(samples, name.strip())
         titles.append(title)
         columns.append(values)
-    shared: dict[str, str] = {}  # one string object a distinct value, as in the table
+    shared: dict[str, str] = {}  # one string object per distinct value, as in the table
     crossed = (", ".join(row) for row in zip(*columns, strict=True))
     return ",".join(titles), [shared.setdefault(value, value) for value in crossed]
 
@@ -68,7 +68,7 @@ def _exists(samples: Samples, name: str) -> bool:
 def _binned(title: str, cells: list[str], binning: str) -> list[str]:
     numbers = np.array([_number(cell) for cell in cells])
     if np.isnan(numbers).all():
-        raise UsageError(f"the column {title} holds no numbers to bin", f"Write --by {title}.")
+        raise UsageError(f"the column {title} has no numbers to bin", f"Write --by {title}.")
     name_of = _quartile_names(numbers) if binning == QUARTILES else _bin_names(title, binning)
     return ["" if np.isnan(number) else name_of(float(number)) for number in numbers]
 
@@ -84,7 +84,7 @@ def _bin_names(title: str, binning: str) -> Callable[[float], str]:
 
     def name_of(number: float) -> str:
         low = np.floor(number / width) * width
-        # Of whole numbers 20-29 is clearer than "20 to 30".
+        # For integers, 20-29 is clearer than "20 to 30".
         return f"{low:g}-{low + width - 1:g}" if whole else f"{low:g} to {low + width:g}"
 
     return name_of
@@ -106,7 +106,7 @@ def _refuse_many_numbers(title: str, cells: list[str]) -> None:
         return
     if title != "person" and all(not np.isnan(_number(cell)) for cell in counts):
         raise UsageError(
-            f"the column {title} holds {len(counts):,} different numbers, most of them on fewer "
+            f"the column {title} has {len(counts):,} different numbers, most of them on fewer "
             f"than {SMALL} photos",
             f"Bin them: --by {title}:10 (any width), or --by {title}:{QUARTILES}.",
         )

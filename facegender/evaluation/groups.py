@@ -1,4 +1,4 @@
-"""Predictions under conditions and by groups."""
+"""Metrics by group, and under the conditions of `eval --stress`."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from facegender.runtime.parallel import ordered_map
 
 
 def estimate_all(
-    samples: Samples, answers: Predictions, seed: int
+    samples: Samples, predictions: Predictions, seed: int
 ) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
-    """Return every metric twice: every row counted, and over photos with an answer."""
-    every = estimate(answers, samples.persons, seed=seed)
-    if answers.answered.all():
+    """Return every metric twice: over all rows, and over photos with an answer."""
+    every = estimate(predictions, samples.persons, seed=seed)
+    if predictions.answered.all():
         return every, every
-    rows = np.flatnonzero(answers.answered)
+    rows = np.flatnonzero(predictions.answered)
     persons = [samples.persons[row] for row in rows]
-    return every, estimate(answers.take(rows), persons, seed=seed)
+    return every, estimate(predictions.take(rows), persons, seed=seed)
 
 
 def estimate_robustness(
     predictor: Predictor,
     samples: Samples,
-    answers: Predictions,
+    predictions: Predictions,
     cropped: bool,
     seed: int,
     on_progress: Callable[[int, int], None] | None,
@@ -44,7 +44,7 @@ def estimate_robustness(
 
     Returns:
         condition -> what it is, ``accuracy`` (an `Estimate`; every row counts), and ``flips``: the
-        photos whose answer differs from the one without it.
+        number of photos whose label differs from the original one.
     """
     geometry = predictor.bundle.geometry
     detector = predictor.detector_of(cropped=cropped)
@@ -58,11 +58,11 @@ def estimate_robustness(
             p_male[:, row] = np.clip(predictor.classify(crops)[:, MALE], 0, 1)
         if on_progress is not None:
             on_progress(row + 1, len(samples))
-    plain = answers.p_male >= 0.5
+    plain = predictions.p_male >= 0.5
     found: dict[str, dict[str, Any]] = {}
     for condition, changed in zip(CONDITIONS, p_male, strict=True):
         under = Predictions(samples.labels, changed)
-        flips = under.answered & answers.answered & ((changed >= 0.5) != plain)
+        flips = under.answered & predictions.answered & ((changed >= 0.5) != plain)
         found[condition.name.value] = {
             "what": condition.what,
             "flips": int(flips.sum()),
@@ -72,24 +72,24 @@ def estimate_robustness(
 
 
 def group_by(
-    samples: Samples, answers: Predictions, values: list[str], seed: int
+    samples: Samples, predictions: Predictions, values: list[str], seed: int
 ) -> tuple[dict[str, dict[str, Any]], Extremes]:
-    """Judge each group of rows that share a value, in the values' order, and the gaps between them.
+    """Evaluate each group of rows with the same value, in order of the values, and their gaps.
 
     Returns:
-        value -> ``photos``, ``labels`` (photos of each gender), whether it is ``too_small`` to
-        say anything, and an `Estimate` of each of `GROUP_METRICS`; and the extremes of these.
+        value -> ``photos``, ``labels`` (photos of each gender), whether it is ``too_small``
+        to report, and an `Estimate` of each of `GROUP_METRICS`; and the extremes of these.
     """
     rows_of: dict[str, list[int]] = {}
     for row, value in enumerate(values):
         rows_of.setdefault(value, []).append(row)
     rows = {value: np.array(rows_of[value]) for value in sorted(rows_of, key=natural_key)}
-    groups = {value: _judged(samples, answers, found, seed) for value, found in rows.items()}
-    return groups, find_extremes(groups, rows, answers, samples.persons, seed)
+    groups = {value: _evaluated(samples, predictions, found, seed) for value, found in rows.items()}
+    return groups, find_extremes(groups, rows, predictions, samples.persons, seed)
 
 
-def _judged(
-    samples: Samples, answers: Predictions, rows: NDArray[np.intp], seed: int
+def _evaluated(
+    samples: Samples, predictions: Predictions, rows: NDArray[np.intp], seed: int
 ) -> dict[str, Any]:
     persons = [samples.persons[row] for row in rows]
     counts = np.bincount(samples.labels[rows], minlength=len(LABELS))
@@ -97,11 +97,11 @@ def _judged(
         "photos": len(rows),
         "labels": {name: int(count) for name, count in zip(LABELS, counts, strict=True)},
         "too_small": len(rows) < SMALL,
-        **estimate(answers.take(rows), persons, seed=seed, names=GROUP_METRICS),
+        **estimate(predictions.take(rows), persons, seed=seed, names=GROUP_METRICS),
     }
 
 
 def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
-    """Sort key that puts 3-9 before 10-19 and words after numbers."""
+    """Return a sort key that puts 3-9 before 10-19, and words after numbers."""
     parts = re.findall(r"\d+|\D+", text)
     return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)

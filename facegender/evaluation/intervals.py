@@ -1,4 +1,4 @@
-"""Intervals of 95 % around metrics, for independent photos and for persons with several."""
+"""95 % intervals of metrics, for independent photos and for persons with several photos."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PROPORTIONS = (
     "precision_female",
     "precision_male",
 )
-"""Metrics that are a share of photos: they get Wilson's interval."""
+"""Metrics that are proportions of photos: they get Wilson's interval."""
 Z = 1.959963984540054
 """97.5th percentile of the normal distribution."""
 CONFIDENCE = 0.95
-"""Confidence of every interval unless another is asked for."""
+"""Default confidence of intervals."""
 _CHUNK = 1_000_000
-"""Weights of resamples held at once, 8 MB."""
+"""Number of resampling weights held at a time, 8 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval; None where it is undefined."""
+    """A value with its 95 % interval; None if undefined."""
 
     value: float | None
     low: float | None = None
@@ -43,7 +43,7 @@ class Estimate:
 
 
 def estimate(
-    answers: Predictions,
+    predictions: Predictions,
     persons: list[str] | None = None,
     *,
     resamples: int = 1000,
@@ -53,29 +53,30 @@ def estimate(
 ) -> dict[str, Estimate]:
     """Return metrics with their intervals.
 
-    Proportions of independent photos get Wilson's interval. All else is resampled: photos, or
-    persons where one has several photos, since these are not independent. How far the resamples
-    spread makes the interval: of a proportion, Wilson's for as many independent photos as would
-    spread so; of other metrics, values within t standard errors on a scale without ends. t has the
-    degrees of freedom of so many persons, fewer where some have most photos (`effective_units`).
+    Proportions of independent photos get Wilson's interval. Everything else is bootstrapped: over
+    photos, or over persons if any has several photos, because these are not independent. The
+    interval follows from the standard deviation over resamples. For a proportion it is Wilson's,
+    with the effective number of independent photos. For other metrics it is a t interval on an
+    unbounded scale, with degrees of freedom from the number of persons, reduced if some have many
+    more photos than others (`effective_units`).
 
-    The calibration error gets no interval: a resample's is larger than the truth by construction.
-    Nor does a metric, other than a proportion, that is at the end of its range: where all is
-    right, every resample is too, and shows nothing.
+    The calibration error gets no interval, because that of a resample is biased upwards. A metric
+    other than a proportion gets none at the end of its range: if all answers are correct, every
+    resample is too.
 
     Args:
-        answers: the photos.
-        persons: a name a photo, "" where unknown; None means all unknown.
+        predictions: the photos.
+        persons: a name per photo, "" if unknown; None means all unknown.
         resamples: of the bootstrap; 0 for none.
         seed: of the bootstrap.
-        names: metrics wanted.
+        names: the metrics to return.
         confidence: of the intervals, between 0 and 1.
     """
     from scipy.special import ndtri
 
     quantile = (1 + confidence) / 2
-    units = number_units(persons, len(answers.labels))
-    weighted = WeightedMetrics(answers, units)
+    units = number_units(persons, len(predictions.labels))
+    weighted = WeightedMetrics(predictions, units)
     alone = weighted.units == len(units)
     values, tables = weighted.metrics(), weighted.tables()
     drawn = [name for name in names if name != "ece" and not (alone and name in PROPORTIONS)]
@@ -101,9 +102,9 @@ def wilson(share: float, total: float, z: float = Z) -> tuple[float, float]:
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
 
     Args:
-        share: of successes, 0 to 1.
-        total: trials, above 0.
-        z: standard errors on either side.
+        share: proportion of successes, 0 to 1.
+        total: number of trials, above 0.
+        z: half-width in standard errors.
     """
     middle = share + z**2 / (2 * total)
     spread = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
@@ -114,7 +115,7 @@ def wilson(share: float, total: float, z: float = Z) -> tuple[float, float]:
 
 
 def number_units(persons: list[str] | None, count: int) -> NDArray[np.intp]:
-    """Number the unit that each photo is resampled with: its person, else itself."""
+    """Return the number of the resampling unit of each photo: its person, else the photo itself."""
     if persons is None or not any(persons):
         return np.arange(count)
     known: dict[str, int] = {}
@@ -131,14 +132,14 @@ def number_units(persons: list[str] | None, count: int) -> NDArray[np.intp]:
 def resampled_weights(
     units: int, resamples: int, seed: int, *, photos: int = 0
 ) -> Iterator[Floats]:
-    """Yield how often each unit is drawn in each resample, float64 (some, units) at a time.
+    """Yield how often each unit is drawn in each resample, as float64 (resamples, units) chunks.
 
     Args:
-        units: how many there are.
-        resamples: how many are wanted in all.
-        seed: of the draws.
-        photos: how many values the caller makes of a resample, where they are more than units;
-            fewer resamples then come at a time, and the same ones.
+        units: number of units.
+        resamples: total number of resamples.
+        seed: of the random numbers.
+        photos: number of values that the caller computes per resample, if larger than `units`;
+            it makes chunks smaller, not different.
     """
     random = np.random.default_rng(seed)
     step = max(1, _CHUNK // max(units, photos))
@@ -151,28 +152,29 @@ def resampled_weights(
 
 
 def effective_units(photos: NDArray[Any]) -> float:
-    """Return how many units with equally many photos would tell as much as these do.
+    """Return the effective number of units: that of equally large units with the same variance.
 
     Source: the degrees of freedom of a sum of unequal variances, Satterthwaite, "An approximate
-    distribution of estimates of variance components", 1946, for units that vary as a whole.
+    distribution of estimates of variance components", 1946, for fully correlated photos
+    of a unit.
 
     Args:
-        photos: (units,), how many each has.
+        photos: (units,), number of photos of each unit.
     """
     squares = np.square(photos, dtype=np.float64)
     return float(squares.sum() ** 2 / np.square(squares).sum()) if squares.any() else 0.0
 
 
 def error_of(spread: float, units: float, quantile: float = 0.975) -> tuple[float, float]:
-    """Return the standard error behind a spread over resamples, and how many of it to take.
+    """Return the standard error of a metric, and the half-width of its interval in standard errors.
 
-    With few units resamples spread too little, by the factor undone here, and the normal
-    distribution is too narrow. Source: Hesterberg, "What teachers should know about the
-    bootstrap", 2015.
+    With few units the standard deviation over resamples is too small by a factor that is corrected
+    here, and the t distribution replaces the normal one. Source: Hesterberg, "What teachers should
+    know about the bootstrap", 2015.
 
     Args:
         spread: standard deviation over resamples.
-        units: how many were resampled, above 1.
+        units: number of units resampled, above 1.
         quantile: of the t distribution; .975 makes an interval of 95 %.
     """
     from scipy.special import stdtrit
@@ -183,7 +185,7 @@ def error_of(spread: float, units: float, quantile: float = 0.975) -> tuple[floa
 def _spreads(
     weighted: WeightedMetrics, names: list[str], resamples: int, seed: int
 ) -> dict[str, float]:
-    """Return each metric's standard deviation over resamples, NaN where it is often undefined."""
+    """Return each metric's standard deviation over resamples, NaN if it is often undefined."""
     if not names or not resamples or weighted.units < 2:
         return {}
     ranking = any(name in RANKING for name in names)
@@ -197,13 +199,13 @@ def _spreads(
         drawn = drawn[~np.isnan(drawn)]
         if len(drawn) < 0.95 * resamples:
             spreads[name] = math.nan
-        else:  # What differs by rounding alone does not spread.
+        else:  # Differences by rounding alone count as no variation.
             spreads[name] = float(drawn.std()) if np.ptp(drawn) > 1e-12 else 0.0
     return spreads
 
 
 def _photos_behind(name: str, tables: Floats) -> list[Floats]:
-    """Photos of each unit that a metric rests on; two lists where it needs both genders.
+    """Return the photos of each unit that a metric uses; two arrays if it needs both genders.
 
     Args:
         name: of the metric.
@@ -221,11 +223,11 @@ def _photos_behind(name: str, tables: Floats) -> list[Floats]:
 def _ends(
     name: str, value: float, spread: float, photos: list[Floats], quantile: float
 ) -> tuple[float, float] | None:
-    """Return the interval of a value that spreads so over resamples; None where it cannot be told.
+    """Return the interval of a value from its variation over resamples; None if undefined.
 
     Proportions get Wilson's interval for the effective number of photos. Source: Franco, Little,
     Louis and Slud, "Comparative study of confidence intervals for proportions in complex sample
-    surveys", 2019. For the others the standard error is carried to the scale by the delta method.
+    surveys", 2019. For other metrics the standard error is transformed by the delta method.
     """
     from scipy.special import expit, logit
 
@@ -238,12 +240,12 @@ def _ends(
         if error:
             total = min(total, value * (1 - value) / error**2)
         elif value in (0, 1):
-            total = units  # Nothing to learn from: a person's photos may be no more than one.
+            total = units  # the effective number of photos is unknown: assume one per person
         return wilson(value, total, t)
     if name == "log_loss":
         factor = math.exp(t * error / value) if value else 1.0
         return (value / factor, value * factor) if error else None
-    # Shares by their log odds; the correlation, from -1 to 1, as a share: this is Fisher's z.
+    # Log odds for proportions; for the correlation, mapped from (-1, 1), this is Fisher's z.
     low, wide = (-1.0, 2.0) if name == "mcc" else (0.0, 1.0)
     share, error = (value - low) / wide, error / wide
     if not error or not 0 < share < 1:

@@ -1,4 +1,4 @@
-"""Photos and persons that a model is judged on and was trained on as well."""
+"""Finding photos and persons that are in both the evaluated and the training rows."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from facegender.runtime.parallel import ordered_map
 
 NEAR_PHASH: Final = 4
 NEAR_DHASH: Final = 5
-"""Photos are near copies up to so many of 64 bits. Of the 13 pairs that this finds between 5,000
-and 20,000 FairFace photos, all are the same picture to the eye; the next pairs are other people."""
+"""Maximum number of differing bits, of 64, between near copies. All of the 13 pairs that this finds
+between 5,000 and 20,000 FairFace photos look identical; pairs beyond it are different people."""
 _SIDE: Final = 256
 _AT_ONCE: Final = 1 << 17
-"""Pairs of photos compared at once: more would only take more memory."""
+"""Pairs of photos compared at a time, to bound memory."""
 _HASHES: Final = np.dtype([("read", "?"), ("digest", "u8", 2), ("phash", "u8"), ("dhash", "u8")])
 
 
 class Hashes(NamedTuple):
-    """What two copies of a photo share: the file's digest, and two perceptual hashes of 64 bits."""
+    """Hashes of a photo: the file's digest, and two perceptual hashes of 64 bits."""
 
     digest: str
     phash: int
@@ -38,12 +38,12 @@ class Hashes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Leakage:
-    """What the photos judged share with the training photos.
+    """What the evaluated photos share with the training photos.
 
     Attributes:
-        trained: number of training photos looked at.
-        exact: paths (judged, trained) of files with the same bytes.
-        near: paths (judged, trained) of photos that look the same.
+        trained: number of training photos searched.
+        exact: paths (evaluated, training) of files with the same bytes.
+        near: paths (evaluated, training) of photos that look the same.
         persons: names in both.
     """
 
@@ -69,11 +69,11 @@ def find_leakage(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Leakage:
-    """Look for copies and persons that two sets of rows share.
+    """Find copies and persons that two sets of rows share.
 
     Args:
         judged, trained: rows; photos that cannot be read are left out.
-        workers: processes; None means one a core.
+        workers: processes; None means one per core.
         on_progress: called with (photos done, photos in all).
     """
     total = len(judged) + len(trained)
@@ -98,7 +98,7 @@ def find_leakage(
 
 
 def hash_photo(path: str) -> Hashes | None:
-    """Return a photo's hashes, None where it cannot be read."""
+    """Return a photo's hashes, None if it cannot be read."""
     import imagehash
 
     try:
@@ -115,7 +115,7 @@ def hash_photo(path: str) -> Hashes | None:
 
 
 def _exact(ours: NDArray[np.void], theirs: NDArray[np.void]) -> dict[int, int]:
-    """Return the first training row with the same bytes, of each row that has one."""
+    """Return the first training row with the same bytes, for each row that has one."""
     numbers = Digests(np.concatenate([ours["digest"], theirs["digest"]])).numbers()
     mine, other = numbers[: len(ours)], numbers[len(ours) :]
     known, first = np.unique(other, return_index=True)
@@ -125,10 +125,10 @@ def _exact(ours: NDArray[np.void], theirs: NDArray[np.void]) -> dict[int, int]:
 
 
 def _near(ours: NDArray[np.void], theirs: NDArray[np.void]) -> dict[int, int]:
-    """Return the first training row that looks the same, of each row that has one.
+    """Return the first training row that looks the same, for each row that has one.
 
-    Hashes that differ in at most `NEAR_PHASH` bits agree in one of so many bands and one more, so
-    only photos that share a band are compared, and those of equal hashes once.
+    Hashes that differ in at most `NEAR_PHASH` bits agree in at least one of `NEAR_PHASH` + 1 bands,
+    so only photos that share a band are compared, and equal hashes only once.
     """
     rows, others = np.flatnonzero(ours["read"]), np.flatnonzero(theirs["read"])
     mine, number, _ = _distinct(ours[rows])
@@ -153,7 +153,7 @@ def _near(ours: NDArray[np.void], theirs: NDArray[np.void]) -> dict[int, int]:
 def _distinct(
     hashes: NDArray[np.void],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.intp]]:
-    """Return the different pairs of hashes (k, 2), each row's, and where each comes first."""
+    """Return the distinct pairs of hashes (k, 2), the pair of each row, and its first row."""
     pairs = np.stack([hashes["phash"], hashes["dhash"]], axis=1)
     number = numbered(pairs)
     _, first = np.unique(number, return_index=True)
@@ -161,13 +161,13 @@ def _distinct(
 
 
 def _band(hashes: NDArray[np.uint64], band: int) -> NDArray[np.uint64]:
-    """Return some of the 64 bits; all bands together hold each bit once."""
+    """Return one band of the 64 bits; the bands together contain each bit once."""
     width = np.uint64(-(-64 // (NEAR_PHASH + 1)))
     return (hashes >> (width * np.uint64(band))) & ((np.uint64(1) << width) - np.uint64(1))
 
 
 def _parts(count: NDArray[np.intp]) -> Iterator[slice]:
-    """Divide rows so that those of a part have about `_AT_ONCE` pairs together."""
+    """Divide rows into parts of about `_AT_ONCE` pairs each."""
     full = np.cumsum(count) // _AT_ONCE
     edges = [0, *(np.flatnonzero(np.diff(full)) + 1).tolist(), len(count)]
     return (slice(*edge) for edge in pairwise(edges))
@@ -176,7 +176,7 @@ def _parts(count: NDArray[np.intp]) -> Iterator[slice]:
 def _pairs(
     begin: NDArray[np.intp], count: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return each row as often as it counts, and beside it ``begin``, ``begin + 1``, …"""
+    """Repeat each row by its count, paired with ``begin``, ``begin + 1``, …"""
     at = np.repeat(np.arange(len(count)), count)
     within = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
     return at, begin[at] + within

@@ -1,8 +1,7 @@
-"""Numbers that judge a classifier, for whole data sets and for many resamples of them at once.
+"""Metrics of a classifier, for a data set and for many resamples of it at once.
 
-One formula serves the point value and every bootstrap resample: each metric takes weights.
-scikit-learn's metrics give the same values (the tests hold them to 1e-9) but take one resample at
-a time.
+Each metric takes weights, so that the same formula gives the value and its bootstrap resamples.
+The values equal scikit-learn's (tests check this to 1e-9), which computes one resample at a time.
 """
 
 from __future__ import annotations
@@ -40,21 +39,21 @@ BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Labels and answers of photos.
+    """Labels and predicted probabilities of photos.
 
     Attributes:
         labels: int8 (n,), 0 = female, 1 = male.
-        p_male: float64 (n,), probability of male; NaN where there was no answer.
+        p_male: float64 (n,), probability of male; NaN without an answer.
     """
 
     labels: NDArray[np.int8]
     p_male: Floats
 
     def __post_init__(self) -> None:
-        """Refuse what no metric could be believed of.
+        """Check labels and probabilities.
 
         Raises:
-            DataError: another label than 0 and 1, a probability out of range, or unequal lengths.
+            DataError: labels other than 0 and 1, probabilities out of range, or unequal lengths.
         """
         if self.labels.shape != self.p_male.shape or self.labels.ndim != 1:
             raise DataError(
@@ -69,37 +68,37 @@ class Predictions:
 
     @property
     def answered(self) -> NDArray[np.bool_]:
-        """Which photos have an answer."""
+        """Return which photos have an answer."""
         return ~np.isnan(self.p_male)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Predictions:
-        """Return some of the photos."""
+        """Return a subset of the photos."""
         return Predictions(self.labels[rows], self.p_male[rows])
 
 
 class WeightedMetrics:
-    """Computes every metric of some answers under any weights of their units.
+    """Computes metrics of predictions for any weights of their resampling units.
 
     A photo without an answer counts as an error in accuracy, recall and F1. Precision, MCC and
     the metrics of probabilities are over photos with one.
 
     Args:
-        answers: the photos.
-        units: int (n,), the unit (0, 1, …) whose weight each photo takes, such as its person;
-            None means that each photo is a unit.
+        predictions: labels and probabilities.
+        units: int (n,), the unit (0, 1, …) of each photo, such as its person; None means that
+            each photo is a unit.
     """
 
-    def __init__(self, answers: Predictions, units: NDArray[np.intp] | None = None) -> None:
-        labels, p_male, found = answers.labels, answers.p_male, answers.answered
+    def __init__(self, predictions: Predictions, units: NDArray[np.intp] | None = None) -> None:
+        labels, p_male, found = predictions.labels, predictions.p_male, predictions.answered
         self._of = np.arange(len(labels)) if units is None else units
         self.units = int(self._of.max(initial=-1)) + 1
         male = p_male >= 0.5
-        # 0..5: (label, answer), where an answer is female, male or none.
+        # 0..5: (label, answer), where the answer is female, male or missing.
         cell = np.where(found, 3 * labels + male, 3 * labels + 2)
         right = np.where(labels == MALE, p_male, 1 - p_male)
         loss = np.where(found, -np.log(np.clip(right, 1e-15, 1.0)), 0.0)
         brier = np.where(found, (p_male - (labels == MALE)) ** 2, 0.0)
-        # float64 (units, 8): photos of each cell, and the sums of both losses.
+        # float64 (units, 8): photos per cell, and the sums of both losses.
         self._sums = np.empty((self.units, 8))
         for column, values in enumerate((*(cell == i for i in range(6)), loss, brier)):
             self._sums[:, column] = np.bincount(self._of, values, self.units)
@@ -107,7 +106,7 @@ class WeightedMetrics:
         scores = p_male[ranked]
         self._ranked = self._of[ranked]
         self._male = labels[ranked] == MALE
-        # The last photo of each run of equal probabilities.
+        # The last photo of each group of tied probabilities.
         self._ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], len(scores) > 0))
         sure = np.nan_to_num(np.where(male, p_male, 1 - p_male))
         self._bin = bins_of(sure)
@@ -129,7 +128,7 @@ class WeightedMetrics:
         """Return every metric of `NAMES`; NaN where it is undefined.
 
         Args:
-            weights: float64 (units,), how often each unit counts; None means once.
+            weights: float64 (units,), weight of each unit; None means 1.
         """
         rows = self._rows(weights)
         values = {name: float(value[0]) for name, value in self.resampled(rows).items()}
@@ -137,11 +136,11 @@ class WeightedMetrics:
         return {name: values[name] for name in NAMES}
 
     def resampled(self, weights: Floats, *, ranking: bool = True) -> dict[str, Floats]:
-        """Return metrics under many weights at once, all but the calibration error.
+        """Return all metrics except the calibration error, for many weights at once.
 
         Args:
-            weights: float64 (r, units), a resample a row.
-            ranking: whether `RANKING` is wanted too, which costs far more than the rest.
+            weights: float64 (r, units), one resample per row.
+            ranking: whether to include `RANKING`, which costs far more than the rest.
 
         Returns:
             name -> float64 (r,), NaN where it is undefined.
@@ -163,7 +162,7 @@ class WeightedMetrics:
         return (weights @ self._sums[:, :6]).reshape(-1, 2, 3)
 
     def _ranking(self, weights: Floats) -> tuple[Floats, Floats]:
-        """ROC AUC (ties count half) and average precision, male as the positive class."""
+        """Return ROC AUC (ties count half) and average precision, male being the positive class."""
         if not len(self._ends):
             return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
         ranked = weights[:, self._ranked]
@@ -188,13 +187,13 @@ class WeightedMetrics:
 
 
 def bins_of(sure: Floats) -> NDArray[np.intp]:
-    """Return the bin of each larger probability: `BINS` equal ones, closed above."""
+    """Return the bin of each larger probability: `BINS` equal bins, closed on the right."""
     bins: NDArray[np.intp] = np.clip(np.ceil(sure * BINS) - 1, 0, BINS - 1).astype(np.intp)
     return bins
 
 
 def _from_counts(table: Floats) -> dict[str, Floats]:
-    """Metrics of confusion tables (r, 2, 3) of labels by female, male, no answer."""
+    """Return metrics of confusion tables (r, 2, 3): label by female, male, no answer."""
     totals, called = table.sum(axis=2), table[:, :, :2].sum(axis=1)
     values = {"accuracy": _ratio(table[:, 0, 0] + table[:, 1, 1], totals.sum(axis=1))}
     for label, name in enumerate(LABELS):

@@ -1,4 +1,4 @@
-"""The same faces, cut by another tool or seen under worse conditions."""
+"""The same faces, cropped differently or degraded, for `eval --stress`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from facegender.faces.geometry import Face, Geometry, crop_face
 from facegender.images.decode import Photo, decode_photo, read_bytes
 
 WIDE: Final = 1.6
-"""How much wider than the crop the picture is that other crops are cut from."""
+"""Size of the picture that other crops are cut from, relative to the crop."""
 FINE: Final = 2
-"""How much finer it is."""
+"""Resolution of that picture, relative to the crop."""
 
 Change = Callable[[Image.Image, Image.Image], Image.Image]
 """(the crop, the wide and fine picture around it) -> the crop under a condition."""
@@ -41,7 +41,7 @@ class DegradedCondition:
 
 
 def _recut(*, zoom: float = 1.0, shift: float = 0.0, turn: float = 0.0) -> Change:
-    """Cut the wide picture: `zoom` times as wide, moved right and down, turned by degrees."""
+    """Crop the wide picture: `zoom` times as wide, shifted right and down, rotated in degrees."""
 
     def change(crop: Image.Image, wide: Image.Image) -> Image.Image:
         width, height = crop.width * FINE, crop.height * FINE
@@ -108,11 +108,11 @@ CONDITIONS: Final = tuple(
         Condition.EYES: _covered(0.32, 0.5, (0, 0, 0)),
     }.items()
 )
-"""Mask and bar lie where `box` crops have the mouth and the eyes."""
+"""Mask and bar cover the mouth and the eyes of `box` crops."""
 
 
 def degraded_crops(source: Source, geometry: Geometry, detector: Detector) -> Photo | None:
-    """Return the largest face under every condition.
+    """Return the crop of the largest face under every condition.
 
     Args:
         source: a path, a file's bytes or an upright RGB array.
@@ -134,7 +134,7 @@ def degraded_crops(source: Source, geometry: Geometry, detector: Detector) -> Ph
 
 
 def wide_crop(photo: Photo, face: Face, geometry: Geometry) -> Photo:
-    """Return the crop `WIDE` times as wide and high around the same middle, `FINE` times finer."""
+    """Return the crop extended to `WIDE` times its sides, at `FINE` times the resolution."""
     wide = replace(
         geometry,
         width=round(geometry.width * WIDE * FINE),
@@ -150,5 +150,5 @@ def wide_crop(photo: Photo, face: Face, geometry: Geometry) -> Photo:
 
 
 def _nearer(place: tuple[float, float]) -> tuple[float, float]:
-    """A place in the crop, as shares, seen in the wide picture."""
+    """Map a position in the crop, in shares of its sides, to the wide picture."""
     return 0.5 + (place[0] - 0.5) / WIDE, 0.5 + (place[1] - 0.5) / WIDE

@@ -61,9 +61,9 @@ def test_labels_the_wrong_way_round_are_named(toy_csv, toy_model, in_tmp):
     samples.labels = (1 - samples.labels).astype(np.int8)
     write_table(Path("swapped.csv"), samples)
     found = evaluate("swapped.csv", Predictor(toy_model), split="all", leaks=False)
-    assert any("labels are probably the wrong way round" in text for text in found.warnings)
+    assert any("labels are probably swapped" in text for text in found.warnings)
     right = evaluate(toy_csv, Predictor(toy_model), split="all", leaks=False)
-    assert not any("wrong way round" in text for text in right.warnings)
+    assert not any("probably swapped" in text for text in right.warnings)
 
 
 def test_rows_that_another_tool_does_not_list_are_named(toy_csv, toy_model, in_tmp):
