@@ -158,7 +158,8 @@ def evaluate(
     """Evaluate a model on rows of faces.csv, with the same predictions as `predict`.
 
     Args:
-        csv: the table, or what `open_table` made of it; or a labels.csv, whose rows are single faces.
+        csv: the table, or the result of `open_table`; or a labels.csv, whose rows are single
+            faces.
         predictor: the model.
         split: rows to evaluate; one of `choices.EvalSplit`.
         where: conditions that rows must satisfy; see `parse_condition`.

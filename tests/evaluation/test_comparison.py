@@ -133,7 +133,7 @@ def test_rows_that_the_other_does_not_list_are_left_out():
         ("path,p_male\na.jpg,1.5\n", "p_male '1.5'"),
         ("path,p_male\na.jpg,high\n", "p_male 'high'"),
         ("path,p_male\na.jpg,nan\n", "p_male 'nan'"),
-        ("path,p_male\nz.jpg,0.5\n", "none of the photos"),
+        ("path,p_male\nz.jpg,0.5\n", "none of the evaluated photos"),
         ("", "columns"),
     ],
 )
