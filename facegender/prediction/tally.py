@@ -62,8 +62,8 @@ class Tally:
         """Return the counts as one line for people."""
         parts = [
             f"{_count(self.photos, 'photo')}: {_count(self.faces, 'face')}",
-            f"{self.women:,} women",
-            f"{self.men:,} men",
+            _count(self.women, "woman", "women"),
+            _count(self.men, "man", "men"),
             f"{self.uncertain:,} uncertain",
             f"{self.no_face:,} without a face",
             f"{self.failed:,} failed",
@@ -103,5 +103,5 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return sum(tallies, Tally())
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"

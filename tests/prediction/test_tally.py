@@ -24,6 +24,6 @@ def test_tallies_add_up_to_one_line():
     found = total([Tally(1, women=1), Tally(1, men=1, uncertain=1), Tally(1, failed=1)])
     assert found == Tally(3, 1, 1, 1, 0, 1)
     assert found.sentence() == (
-        "3 photos: 3 faces, 1 women, 1 men, 1 uncertain, 0 without a face, 1 failed"
+        "3 photos: 3 faces, 1 woman, 1 man, 1 uncertain, 0 without a face, 1 failed"
     )
     assert Tally(1, women=1).sentence().startswith("1 photo: 1 face, ")
