@@ -175,7 +175,10 @@ def _groups(result: Shares, by: str) -> str:
         low, high = share.female.estimate.low, share.female.estimate.high
         if share.female.method == UNCORRECTED and share.allowed is not None:
             low, high = share.allowed
-        marks.append(Interval(value, share.female.estimate.value, low, high))
+        middle = share.female.estimate.value
+        if share.female.method == POOLED:
+            middle = None  # a mark without an interval would look sure
+        marks.append(Interval(value, middle, low, high))
     corrected = result.whole.female.method != UNCORRECTED
     bars = "intervals of 95 %" if corrected else "the ranges that the card's recalls allow"
     caption = f"Share of women by {by}, with {bars}"
@@ -202,7 +205,7 @@ def _groups(result: Shares, by: str) -> str:
 def _methods(result: Shares) -> str:
     shares = [result.whole, *(s for groups in result.groups.values() for s in groups.values())]
     used = {share.female.method for share in shares}
-    parts = [f"{name}: {what}." for name, what in METHODS.items() if name in used]
+    parts = [f"{name}: {METHODS[name]}." for name in (UNCORRECTED, CORRECTED) if name in used]
     if CORRECTED in used:
         parts.append(
             "Sources: Angelopoulos, Duchi and Zrnic, PPI++: Efficient prediction-powered "
@@ -219,9 +222,8 @@ def _methods(result: Shares) -> str:
 
 def _made(result: Shares, command: str) -> str:
     rows = [
-        ("command", command or "facegender.report.shares.render_shares"),
         ("answers", str(result.file)),
         ("model fingerprint", result.model or "not in the answers"),
         ("facegender", __version__),
     ]
-    return table("Versions and settings", (), rows)
+    return paragraph(command) + table("Versions and settings", (), rows)
