@@ -1,1 +1,1 @@
-"""Folders or label files of photos -> samples -> faces.csv and back."""
+"""Reading labelled photos from folders or files, and writing faces.csv."""

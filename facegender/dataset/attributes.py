@@ -1,4 +1,4 @@
-"""Joining further columns, such as age and race, to samples by path."""
+"""Joining attribute columns, such as age and race, to samples by path."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from facegender.labels import LABELS, parse_label
 
 
 def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
-    """Add the columns of `file` to `samples`, matched by path; return how many rows had none.
+    """Add the columns of `file` to `samples`, by path; return the number of rows without any.
 
     Paths in the file are relative to its own folder or to one of `roots`. A column `gender` or
-    `label` is checked against the label and not kept; `person` and `split` fill empty cells.
+    `label` is checked against the label and not stored; `person` and `split` fill empty cells.
 
     Raises:
-        DataError: no header or no path column, no path that matches, or another gender.
+        DataError: no header or path column, no matching path, or a gender that contradicts a label.
     """
     header, rows = read_rows(file, roots)
     if header is None:
@@ -61,12 +61,12 @@ def join_attributes(samples: Samples, file: Path, roots: list[Path]) -> int:
 
 
 class ColumnByPath:
-    """One column of a table of attributes, found by a photo's path.
+    """One column of an attribute table, looked up by a photo's path.
 
     Args:
         file: a CSV with a column ``path``; its paths are relative to its own folder or the
             current one, or absolute.
-        column: the column wanted, in any case.
+        column: name of the column, in any case.
 
     Raises:
         DataError: the file cannot be read or has no header with a path.
@@ -92,12 +92,12 @@ class ColumnByPath:
                     self._values.setdefault(place, shared.setdefault(value, value))
 
     def _places(self, path: str) -> list[str]:
-        """Where a path may lie, in one Unicode form."""
+        """Return the possible locations of a path, in one Unicode form."""
         places = (os.path.abspath(folder / path) for folder in self._folders)
         return list(dict.fromkeys(unicodedata.normalize("NFC", place) for place in places))
 
     def value(self, path: str) -> str:
-        """Return the value of a photo, "" where the table does not have it."""
+        """Return the value of a photo, "" if the table does not list it."""
         return self._values.get(unicodedata.normalize("NFC", os.path.abspath(path)), "")
 
 

@@ -1,4 +1,4 @@
-"""Decoding every photo, and finding copies and contradictions among the good ones."""
+"""Decoding every photo, and finding duplicates and contradictory labels."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from facegender.images.decode import KILLED, MIN_SIDE, check_photo, read_bytes
 from facegender.runtime.parallel import ordered_map
 
 CHUNK = 128
-"""Photos sent to a process at once; a check takes a tenth of a millisecond."""
+"""Photos sent to a process at a time; checking one takes a tenth of a millisecond."""
 
 
 class PhotoCheck(NamedTuple):
-    """What one photo turned out to be; a tuple, since many cross from process to process.
+    """The result of checking a photo; a tuple, because many are sent between processes.
 
     Attributes:
-        reason: "" for a good photo, else one of `PhotoError.REASONS`, or where faces are
-            cropped "no face" or "several faces".
-        message: the sentence for people, "" for a good photo.
-        width, height: upright size in pixels, 0 where rejected.
+        reason: "" for a usable photo, else one of `PhotoError.REASONS`, or "no face" or "several
+            faces" if faces are cropped.
+        message: the reason as a sentence, "" for a usable photo.
+        width, height: upright size in pixels, 0 if rejected.
         size: file size in bytes.
-        digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; "" where it was not read.
+        digest: BLAKE2b of the file's bytes, 32 hexadecimal digits; "" if it was not read.
     """
 
     reason: str = ""
@@ -43,7 +43,7 @@ class PhotoCheck(NamedTuple):
 
 
 def inspect_photo(path: str, min_size: int = MIN_SIDE) -> PhotoCheck:
-    """Read and decode one photo; never raises for what is wrong with it."""
+    """Read and decode a photo; problems with it are returned, not raised."""
     try:
         data = read_bytes(path)
         facts = check_photo(data, min_size=min_size)
@@ -54,7 +54,7 @@ def inspect_photo(path: str, min_size: int = MIN_SIDE) -> PhotoCheck:
 
 
 def inspection_of_killed(_item: object) -> PhotoCheck:
-    """What is said of a photo that killed the process that read it."""
+    """Return the result for a photo that crashed the process that read it."""
     return PhotoCheck("unreadable", KILLED)
 
 
@@ -64,16 +64,16 @@ _ROW = np.dtype(
 
 
 class PhotoChecks(Sequence[PhotoCheck]):
-    """What many photos turned out to be, in 36 bytes each.
+    """The results of checking many photos, in 36 bytes each.
 
     Args:
-        inspections: of the photos, in order.
-        count: how many they are.
+        inspections: results in the order of the photos.
+        count: number of photos.
     """
 
     def __init__(self, inspections: Iterable[PhotoCheck], count: int) -> None:
         self._rows = np.zeros(count, _ROW)
-        self._reasons = [("", "")]  # the first is that of good photos
+        self._reasons = [("", "")]  # the first is that of usable photos
         known = {("", ""): 0}
         for row, (reason, message, width, height, size, digest) in enumerate(inspections):
             why = known.setdefault((reason, message), len(self._reasons))
@@ -84,12 +84,12 @@ class PhotoChecks(Sequence[PhotoCheck]):
 
     @property
     def good(self) -> NDArray[np.intp]:
-        """Rows of the photos that can be used."""
+        """Rows of the usable photos."""
         return np.flatnonzero(self._rows["why"] == 0)
 
     @property
     def rejected(self) -> NDArray[np.intp]:
-        """Rows of the photos that cannot."""
+        """Rows of the rejected photos."""
         return np.flatnonzero(self._rows["why"])
 
     @property
@@ -99,7 +99,7 @@ class PhotoChecks(Sequence[PhotoCheck]):
 
     @property
     def digests(self) -> Digests:
-        """Content digests; "" where the file was not read."""
+        """Content digests; "" if the file was not read."""
         return Digests(self._rows["digest"])
 
     def take(self, rows: Sequence[int] | NDArray[np.intp]) -> PhotoChecks:
@@ -130,7 +130,7 @@ def inspect_all(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PhotoChecks:
-    """Inspect photos on all cores, in order; `on_progress` gets (done, total)."""
+    """Check photos on all cores, in order; `on_progress` gets (done, total)."""
     inspect = partial(inspect_photo, min_size=min_size)
     found = ordered_map(inspect, paths, workers=workers, chunk=CHUNK, on_death=inspection_of_killed)
     return PhotoChecks(counted(found, len(paths), on_progress), len(paths))
@@ -139,7 +139,7 @@ def inspect_all(
 def counted(
     found: Iterable[PhotoCheck], total: int, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[PhotoCheck]:
-    """Tell `on_progress` of everything that passes."""
+    """Yield the items, and report each to `on_progress`."""
     for done, inspection in enumerate(found, start=1):
         yield inspection
         if on_progress is not None:
@@ -148,14 +148,14 @@ def counted(
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """Copies and contradictions, as rows.
+    """Duplicates and contradictory labels, as rows.
 
     Attributes:
-        copies: rows whose content an earlier row has.
-        content: rows whose content lies under both genders.
-        person: rows of persons that lie under both genders.
-        groups: one number a row; rows that share a person or content share it.
-        content_groups: the same for content alone.
+        copies: rows with the same content as an earlier row.
+        content: rows whose content is under both genders.
+        person: rows of persons who are under both genders.
+        groups: one number per row; rows with a common person or content have the same number.
+        content_groups: the same for content only.
     """
 
     copies: NDArray[np.intp]
@@ -174,10 +174,10 @@ def find_conflicts(
     """Find exact copies, and content or persons under both genders.
 
     Args:
-        samples: the good photos.
+        samples: the usable photos.
         digests: content digest of each row.
-        order: rows by precedence: of copies, the first in this order is no copy. Default: as is.
-        together: rows of one name here must not be torn apart, such as the faces of one photo.
+        order: rows by precedence: the first of several copies is the original. Default: as is.
+        together: rows with the same name must stay together, such as the faces of a photo.
     """
     order = np.arange(len(samples)) if order is None else order
     content = _Shared.of(Digests.of(digests).numbers(), order)
@@ -193,11 +193,11 @@ def find_conflicts(
 
 
 class _Shared(NamedTuple):
-    """Rows that share something with another row.
+    """Rows with the same value as another row.
 
     Attributes:
-        rows: these rows, those that share the same thing side by side.
-        first: for each of them, the first in the order of precedence that shares it.
+        rows: these rows, sorted so that equal values are adjacent.
+        first: for each of them, the first row by precedence with this value.
     """
 
     rows: NDArray[np.intp]
@@ -205,7 +205,7 @@ class _Shared(NamedTuple):
 
     @classmethod
     def of(cls, numbers: NDArray[np.int64], order: NDArray[np.intp]) -> _Shared:
-        """Gather the rows of equal numbers; a number below zero is none."""
+        """Return the rows with equal numbers; negative numbers are ignored."""
         several = np.bincount(numbers[numbers >= 0], minlength=1) > 1
         rows = order[numbers[order] >= 0]
         rows = rows[several[numbers[rows]]]
@@ -214,14 +214,14 @@ class _Shared(NamedTuple):
         return cls(rows, rows[begins][np.cumsum(begins) - 1])
 
     def mixed(self, labels: NDArray[np.int8]) -> NDArray[np.intp]:
-        """Return the rows, sorted, whose sharers have both labels."""
+        """Return the sorted rows whose value occurs with both labels."""
         other = labels[self.rows] != labels[self.first]
         both = np.isin(self.first, self.first[other])
         return np.sort(self.rows[both])
 
 
 def _numbered(words: Iterable[str]) -> NDArray[np.int64]:
-    """Give equal words equal numbers from 0 on, and -1 to empty ones."""
+    """Number distinct words from 0, and empty ones -1."""
     known: dict[str, int] = {}
     return np.fromiter(
         (known.setdefault(word, len(known)) if word else -1 for word in words), np.int64
@@ -229,7 +229,7 @@ def _numbered(words: Iterable[str]) -> NDArray[np.int64]:
 
 
 def _components(count: int, links: list[_Shared]) -> NDArray[np.int64]:
-    """Number the connected components of rows that the given sharings link."""
+    """Number the connected components of rows linked by shared values."""
     parent = array("q", range(count))
 
     def root(row: int) -> int:

@@ -1,4 +1,4 @@
-"""Photos -> files with one cropped face each, in the same folders."""
+"""Writing the cropped face of each photo, in the same folder structure."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ from facegender.runtime.parallel import ordered_map
 
 @dataclass(frozen=True, slots=True)
 class CropSettings:
-    """How `prepare` crops.
+    """Settings for cropping in `prepare`.
 
     Attributes:
-        folder: where the crops go.
+        folder: folder of the crops.
         geometry: of the crops.
         faces: one of `choices.FaceSelection`.
         format: one of `choices.CropFormat`.
         min_face, min_score: see `faces.detection.FaceDetector`.
 
     Raises:
-        UsageError: an unknown word, a number out of range, or no place for a folder.
+        UsageError: an unknown value, a number out of range, or an unusable folder.
     """
 
     folder: str
@@ -78,15 +78,16 @@ class CropSettings:
 
 
 def outside(paths: Sequence[str], root: Path | None, settings: CropSettings) -> NDArray[np.intp]:
-    """Return the rows of photos that do not lie in the folder of the crops.
+    """Return the rows of photos outside the folder of the crops.
 
     Raises:
-        UsageError: the crops would go where the photos are.
+        UsageError: the crops would be written to the folder of the photos.
     """
     out = os.path.realpath(settings.folder)
     if root is not None and Path(os.path.realpath(root)).is_relative_to(out):
         raise UsageError(
-            f"--crops {settings.folder} is where the photos are", "Choose another folder for crops."
+            f"--crops {settings.folder} is the folder of the photos",
+            "Choose another folder for crops.",
         )
 
     @cache
@@ -106,20 +107,20 @@ def crop_all(
     on_progress: Callable[[int, int], None] | None = None,
     boxes: Sequence[Box | None] | None = None,
 ) -> tuple[PhotoChecks, Paths]:
-    """Find, crop and write the face of every photo, on all cores.
+    """Detect, crop and write the face of every photo, on all cores.
 
     Args:
         paths: the photos.
-        root: the folder whose tree is mirrored; photos elsewhere keep their whole path.
+        root: the folder whose structure is mirrored; photos elsewhere keep their full path.
         settings: see `CropSettings`.
-        min_size: least length of a photo's shorter side, in pixels.
-        workers: processes; None means one a core.
+        min_size: minimum length of a photo's shorter side, in pixels.
+        workers: processes; None means one per core.
         on_progress: called with (photos done, photos in all).
         boxes: the face of each photo that is meant; None means what `settings.faces` says.
 
     Returns:
-        what became of each photo (size in pixels is the photo's, size in bytes and digest are the
-        crop's), and the crops' paths.
+        the result for each photo (size in pixels of the photo, size in bytes and digest of the
+        crop), and the paths of the crops.
     """
     targets = _targets(paths, root, settings)
     crop = partial(_crop_one, settings=settings, min_size=min_size)
@@ -129,7 +130,7 @@ def crop_all(
 
 
 def mirrored(name: str) -> PurePath:
-    """Return a photo's place in a mirrored tree: its name without root, drive and ``..``.
+    """Return a photo's path in the mirrored tree: without root, drive and ``..``.
 
     >>> mirrored("/home/me/../a.jpg").as_posix()
     'home/me/_up/a.jpg'
@@ -141,7 +142,7 @@ def mirrored(name: str) -> PurePath:
 
 
 def _targets(paths: Sequence[str], root: Path | None, settings: CropSettings) -> Paths:
-    """A path for each crop; photos that differ in nothing but the suffix keep it in the name."""
+    """Return a path for each crop; photos that differ only in the suffix keep it in the name."""
     suffix = ".png" if settings.format == CropFormat.PNG else ".jpg"
     places = _places(paths, None if root is None else os.path.abspath(root))
     first = PathIndex(Paths(os.path.splitext(place)[0] for place in places), str).first
@@ -160,7 +161,7 @@ def _targets(paths: Sequence[str], root: Path | None, settings: CropSettings) ->
 
 
 def _places(paths: Sequence[str], base: str | None) -> Paths:
-    """The photos' places in a mirrored tree."""
+    """Return the paths of the photos in the mirrored tree."""
     places = Paths()
     for path in paths:
         whole = os.path.abspath(path)

@@ -1,4 +1,4 @@
-"""Content digests by the million."""
+"""A compact list of content digests, for millions of photos."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HEX = 32
 
 
 class Digests(Sequence[str]):
-    """A list of digests of 32 hexadecimal digits, or "" where there is none, in 16 bytes each.
+    """A list of digests of 32 hexadecimal digits, or "" for none, in 16 bytes each.
 
     Args:
-        halves: uint64 (n, 2); both zero mean none.
+        halves: uint64 (n, 2); two zeros mean no digest.
     """
 
     __slots__ = ("halves",)
@@ -33,19 +33,19 @@ class Digests(Sequence[str]):
 
     @classmethod
     def from_hex(cls, text: str) -> Digests:
-        """Read digests that follow each other without a gap.
+        """Parse concatenated digests.
 
         Raises:
-            ValueError: it is not that.
+            ValueError: invalid digits or length.
         """
         return cls(np.frombuffer(bytes.fromhex(text), ">u8").astype(np.uint64).reshape(-1, 2))
 
     def to_hex(self, first: int, last: int) -> str:
-        """Write some of the digests as `from_hex` reads them."""
+        """Return a range of the digests in the form that `from_hex` parses."""
         return self.halves[first:last].astype(">u8").tobytes().hex()
 
     def numbers(self) -> NDArray[np.int64]:
-        """Give equal digests equal numbers from 0 on, and -1 where there is none."""
+        """Number distinct digests from 0, and missing ones -1."""
         numbers = numbered(self.halves)
         numbers[~self.halves.any(axis=1)] = -1
         return numbers
@@ -72,7 +72,7 @@ class Digests(Sequence[str]):
 
 
 def numbered(pairs: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Give equal pairs (n, 2) equal numbers from 0 on."""
+    """Number distinct pairs (n, 2) from 0."""
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     ranked = pairs[order]
     begins = np.ones(len(order), bool)

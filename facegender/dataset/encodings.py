@@ -1,4 +1,4 @@
-"""Which text encoding a table of other making is in."""
+"""Detecting the text encoding of a table."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Final
 
 BOM: Final = "\ufeff"
-"""Begins a UTF-8 text that Excel reads rightly; without one it takes Windows' own encoding."""
+"""Byte order mark, by which Excel recognises UTF-8 instead of assuming Windows' encoding."""
 UTF8: Final = "utf-8-sig"
-"""With or without a byte order mark; bytes that are no UTF-8 are kept as surrogates."""
+"""With or without a byte order mark; invalid bytes are kept as surrogates."""
 WINDOWS: Final = "cp1252"
-"""What Excel saves as CSV in Western Europe and the Americas."""
+"""The encoding of Excel's CSV in Western Europe and the Americas."""
 UTF16: Final = "utf-16"
-"""What Excel saves as Unicode text."""
+"""The encoding of Excel's Unicode text."""
 _BLOCK: Final = 1 << 20
 _LINES: Final = 200
-"""Lines with other than ASCII bytes that are tried."""
+"""Maximum number of lines with non-ASCII bytes that are examined."""
 
 
 def encoding_of(file: Path, exists: Callable[[str], bool]) -> str:
-    """Return the encoding of a table: `UTF8`, `UTF16`, or `WINDOWS` where it finds more files.
+    """Return the encoding of a table: `UTF8`, `UTF16`, or `WINDOWS` if it finds more files.
 
-    Text that is no UTF-8 is either of Windows or holds file names of odd bytes; which of the two,
-    only the files themselves can tell.
+    Text that is not UTF-8 is either in a Windows encoding or contains file names with arbitrary
+    bytes. Which of the two is decided by the files that exist.
 
     Args:
         file: the table.
-        exists: tells whether a cell is the path of a file.
+        exists: returns whether a cell is the path of a file.
 
     Raises:
         OSError: it cannot be read.
@@ -58,7 +58,7 @@ def _is_utf8(file: Path) -> bool:
 
 
 def _found(file: Path, encoding: str, exists: Callable[[str], bool]) -> int:
-    """Count the odd lines in which a cell is the path of a file."""
+    """Count the non-ASCII lines in which a cell is the path of a file."""
     count = 0
     for line in _odd_lines(file):
         try:
@@ -79,7 +79,7 @@ def _odd_lines(file: Path) -> Iterator[bytes]:
 
 
 def exists_below(folders: Sequence[Path]) -> Callable[[str], bool]:
-    """Return a function that tells whether a path exists in one of some folders."""
+    """Return a function that returns whether a path exists in one of the folders."""
     bases = [str(folder) for folder in folders]
 
     def exists(text: str) -> bool:

@@ -22,12 +22,12 @@ IGNORED = ("thumbs.db", "desktop.ini", "__macosx")
 
 
 Trail = tuple[tuple[int, int], ...]
-"""The folders above, by device and number: a link back to one of them is a loop."""
+"""The parent folders by device and inode: a link to one of them is a loop."""
 
 
 @dataclass(slots=True)
 class _Walk:
-    """What a walk through the tree gathers."""
+    """The results of walking through the tree."""
 
     female: str | None
     male: str | None
@@ -98,7 +98,7 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
     given = set(walk.splits)
     if "" in given and len(given) > 1:
         raise DataError(
-            f"some gender folders in {root} lie below {'/, '.join(sorted(given - {''}))}/ and "
+            f"some gender folders in {root} are below {'/, '.join(sorted(given - {''}))}/ and "
             "some do not",
             "Put every gender folder below train/, val/ or test/, or none.",
         )
@@ -156,7 +156,7 @@ def _entries(folder: str, trail: Trail) -> tuple[list[str], Trail]:
             names = [e.name + os.sep if _is_folder(e) else e.name for e in found if _shown(e.name)]
     except OSError as error:
         raise DataError(
-            f"cannot read the folder {folder}: {error.strerror}", "Mend its permissions."
+            f"cannot read the folder {folder}: {error.strerror}", "Check its permissions."
         ) from error
     return sorted(names), (*trail, here)
 
@@ -166,7 +166,7 @@ def _shown(name: str) -> bool:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one; a link to itself is neither."""
+    """Return whether an entry is a folder or a link to one; False for a link to itself."""
     try:
         return entry.is_dir()
     except OSError:
@@ -174,7 +174,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _contents(root: str) -> str:
-    """Say in a few words what a folder holds."""
+    """Describe the contents of a folder in a few words."""
     with os.scandir(root) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     folders = [f"{entry.name}/" for entry in entries if _is_folder(entry)]

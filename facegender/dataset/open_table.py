@@ -1,4 +1,4 @@
-"""A table and all that belongs to it, read once: its rows, its sidecar and its fingerprint."""
+"""Reading a table once, with its sidecar and fingerprint."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from facegender.faces.geometry import Geometry
 
 @dataclass(frozen=True)
 class Table:
-    """A faces.csv that was read.
+    """A faces.csv in memory.
 
     Attributes:
-        csv: where it lies.
+        csv: its path.
         samples: its rows.
-        sidecar: what `prepare` wrote beside it; None where there is none, or where the table was
-            edited since.
+        sidecar: what `prepare` wrote beside it; None if there is none or the table was edited
+            since.
         crop: the geometry that its photos were cropped to, None for photos as they came. It holds
             for an edited table, too.
     """
@@ -36,7 +36,7 @@ class Table:
 
     @property
     def folder(self) -> Path:
-        """The folder that its paths are relative to."""
+        """The folder to which its paths are relative."""
         return self.csv.parent
 
     @cached_property

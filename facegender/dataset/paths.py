@@ -1,4 +1,4 @@
-"""Paths by the million: a folder's name once, and photos' names in one block of bytes."""
+"""A compact list of paths, for millions of photos: each folder is stored once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 class Paths(MutableSequence[str]):
     """A list of paths in about 16 bytes each and the length of the photo's name.
 
-    A list of strings takes 60 bytes and the length of the whole path. Folders and names are only
-    ever added to, so lists made by `take` share them.
+    A list of strings takes 60 bytes and the length of the whole path each. Folders and names are
+    only appended to, so lists made by `take` share them.
     """
 
     __slots__ = ("_ends", "_folder", "_folders", "_known", "_names", "_starts")
@@ -34,7 +34,7 @@ class Paths(MutableSequence[str]):
         taken._folders, taken._known, taken._names = self._folders, self._known, self._names
         for name in ("_folder", "_starts", "_ends"):
             column = getattr(self, name)
-            # frombuffer of nothing is an error, and a list may be empty
+            # frombuffer raises for an empty buffer
             kept = np.frombuffer(column, column.typecode)[chosen].tobytes() if len(chosen) else b""
             setattr(taken, name, array(column.typecode, kept))
         return taken
@@ -82,7 +82,7 @@ class Paths(MutableSequence[str]):
         return f"Paths([{shown}{', …' if len(self) > 3 else ''}])"
 
     def _kept(self, path: str) -> tuple[int, int, int]:
-        """Keep a path: the number of its folder, and where its name begins and ends."""
+        """Store a path: the number of its folder, and start and end of its name."""
         cut = max(path.rfind("/"), path.rfind(os.sep)) + 1
         folder = self._known.setdefault(path[:cut], len(self._folders))
         if folder == len(self._folders):
@@ -97,7 +97,7 @@ class PathIndex:
 
     Args:
         paths: the rows' paths.
-        key: what makes two ways to write a path alike, such as `os.path.abspath`.
+        key: normalises paths, such as `os.path.abspath`.
 
     Attributes:
         first: int64 (n,), for each row the first row of the same path.
@@ -114,10 +114,10 @@ class PathIndex:
             self.first[row] = self._find(key(paths[row]))
 
     def find(self, path: str) -> int | None:
-        """Return the first row of a path, None where there is none.
+        """Return the first row of a path, None if there is none.
 
         Args:
-            path: as the key gives it.
+            path: a normalised path.
         """
         row = self._find(path)
         return None if row < 0 else row

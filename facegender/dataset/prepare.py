@@ -1,4 +1,4 @@
-"""From a tree of photos to faces.csv, faces.json and faces.rejected.csv."""
+"""Preparing a folder of photos: writing faces.csv, faces.json and faces.rejected.csv."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ def prepare(
 ) -> Preparation:
     """Read labels from folders or a file, check every photo, split, and write faces.csv.
 
-    No photo is changed. Beside `out` are written its sidecar (``faces.json``) and the list of
-    rejects (``faces.rejected.csv``). Killed at any moment, it leaves the older table with its
-    sidecar, or the new one with its own. A second `prepare` of the same table, or into the same
-    folder of crops, is refused meanwhile.
+    No photo is changed. The sidecar (``faces.json``) and the list of rejected photos
+    (``faces.rejected.csv``) are written beside `out`. If it is killed, either the old table and
+    sidecar or the new ones remain. A second `prepare` of the same table, or into the same folder of
+    crops, is refused while the first one runs.
 
     Args:
         folder: the tree of photos; with `settings.labels`, the folder its paths are relative to.
         out: the CSV to write.
         settings: see `PrepareSettings`.
-        force: write over a table that was edited since `prepare` wrote it, or is not its own.
-        workers: processes that decode; None means one a core.
+        force: overwrite a table that was edited or that `prepare` did not write.
+        workers: processes that decode; None means one per core.
         on_progress: called with (photos done, photos in all).
 
     Raises:
-        DataError: a tree or file that cannot be read as labelled photos, or no good photo.
+        DataError: a folder or file that cannot be read as labelled photos, or no usable photo.
         UsageError: options that contradict each other.
-        FaceGenderError: another `prepare` is at it, or the place cannot be written.
+        FaceGenderError: another `prepare` runs on it, or the files cannot be written.
     """
     folder, out = None if folder is None else Path(folder), Path(out)
     settings = settings or PrepareSettings()
@@ -94,9 +94,7 @@ def _prepare(
     if settings.crop is not None:
         found = found.take(outside(found.paths, folder, settings.crop))
         if not len(found):
-            raise DataError(
-                "every photo lies in the folder of the crops", "Choose another --crops."
-            )
+            raise DataError("every photo is in the folder of the crops", "Choose another --crops.")
     roots = [folder] if folder else []
     missing = 0
     if settings.attributes:
@@ -131,7 +129,7 @@ def _prepare(
 
 
 def _encodings(settings: PrepareSettings, roots: list[Path]) -> dict[str, str]:
-    """Name the encoding of each table that is not in UTF-8."""
+    """Return the encoding of each table that is not in UTF-8."""
     tables = [name for name in (settings.labels, settings.attributes) if name]
     found = {
         name: encoding_of(Path(name), exists_below([Path(name).parent, *roots])) for name in tables
@@ -147,7 +145,7 @@ def _inspect(
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[Samples, PhotoChecks]:
-    """Decode or crop every photo; return the rows, now of the crops, and what became of each."""
+    """Decode or crop every photo; return the rows (those of crops) and the result for each."""
     if settings.crop is None:
         least = settings.min_size
         return found, inspect_all(
@@ -169,14 +167,16 @@ def _inspect(
 
 
 def _check_place(out: Path) -> None:
-    """Refuse, before any work, what is no place for a table."""
+    """Refuse a path that cannot be a table, before any work."""
     if not out.name or out.is_dir() or out.suffix in ("", ".json"):
-        raise UsageError(f"--output {out} names no table", "For example --output faces.csv.")
+        raise UsageError(
+            f"--output {out} is not the name of a table", "For example --output faces.csv."
+        )
     check_output_file("--output", out)
 
 
 def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
-    """Refuse, before any work, a place that holds somebody's work."""
+    """Refuse to overwrite files that `prepare` did not write, before any work."""
     inputs = [Path(name) for name in (settings.labels, settings.attributes) if name]
     if out.exists() and any(name.exists() and out.samefile(name) for name in inputs):
         raise UsageError(f"--output {out} is one of the inputs", "Choose another --output.")
@@ -184,7 +184,7 @@ def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
         return
     if sidecar_path(out).exists() and not is_sidecar(sidecar_path(out)):
         raise DataError(
-            f"{sidecar_path(out)} is in the way: it was not written by prepare",
+            f"{sidecar_path(out)} exists and was not written by prepare",
             "Choose another --output, or --force to replace it.",
         )
     if out.exists() and not is_as_written(out):
@@ -212,7 +212,7 @@ def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
 
 
 def _names(settings: PrepareSettings) -> tuple[str, str] | None:
-    """What stands for female and for male in a table of labels, None for the usual words."""
+    """Return the labels that mean female and male in a label file, None for the defaults."""
     if settings.female is None and settings.male is None:
         return None
     if settings.female is None or settings.male is None or settings.female == settings.male:
@@ -223,7 +223,7 @@ def _names(settings: PrepareSettings) -> tuple[str, str] | None:
 def _resolve_conflicts(
     result: Preparation, kept: PhotoChecks, settings: PrepareSettings, single_faces: bool
 ) -> PhotoChecks:
-    """Count copies and contradictions, drop what was asked for, and split the rest."""
+    """Count duplicates and contradictions, drop them if requested, and split the rest."""
     samples = result.samples
     conflicts = _conflicts(samples, kept, single_faces)
     result.copies = len(conflicts.copies)
@@ -257,7 +257,7 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
     elif result.method == SplitMethod.FOLDERS:
         samples.splits, result.moved = unite_groups(samples.splits, conflicts.groups)
     else:
-        # "photo" ignores persons, as asked, but copies of one photo still stay together.
+        # "photo" ignores persons, but copies of a photo still stay together.
         groups = conflicts.groups
         if result.method == SplitMethod.PHOTO and any(samples.persons):
             groups = conflicts.content_groups

@@ -1,4 +1,4 @@
-"""Labelled photos as columns: light enough for a million rows."""
+"""Labelled photos stored by column, compact enough for a million rows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Samples:
     """Rows of faces.csv, by column; every column has the same length.
 
     Attributes:
-        paths: photo paths; absolute, or relative to the current folder. A list, or `Paths` where
-            they are many.
+        paths: photo paths; absolute, or relative to the current folder. A list, or `Paths` for
+            many.
         labels: int8 array (n,), 0 = female, 1 = male.
-        persons: person names, "" where unknown.
-        splits: one of `SPLITS` or "" where none was given.
+        persons: person names, "" if unknown.
+        splits: one of `SPLITS`, or "" if not given.
         attributes: further columns by name, such as age or race, as they were read.
     """
 

@@ -1,4 +1,4 @@
-"""What `prepare` is asked to do, and what it reports."""
+"""The settings of `prepare`, and its result."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from facegender.options import check_choice, check_number
 
 @dataclass(frozen=True, slots=True)
 class PrepareSettings:
-    """What `prepare` was asked to do; stored in faces.json.
+    """Settings of `prepare`; stored in faces.json.
 
     Attributes:
-        female, male: names of the gender folders, or the labels in `labels`, where they are not
-            the usual words.
-        labels: a label file used in place of folders.
-        attributes: a file of further columns.
-        min_size: least length of a photo's shorter side, in pixels.
+        female, male: names of the gender folders, or the labels in `labels`, if they are not the
+            defaults.
+        labels: a label file to use instead of folders.
+        attributes: a file with attribute columns.
+        min_size: minimum length of a photo's shorter side, in pixels.
         split: one of `choices.SplitMethod`.
-        val, test: fractions of the photos held out.
+        val, test: fractions of the photos for validation and test.
         seed: of the split.
         drop_duplicates: leave out all but one of photos with the same content.
-        drop_conflicts: leave out content and persons that lie under both genders.
-        crop: find, crop and write the faces, and list the crops; None lists the photos.
+        drop_conflicts: leave out content and persons under both genders.
+        crop: detect, crop and write the faces, and list the crops; None lists the photos.
 
     Raises:
-        UsageError: an unknown word or a number out of range.
+        UsageError: an unknown value or a number out of range.
     """
 
     female: str | None = None
@@ -69,24 +69,24 @@ class PrepareSettings:
 
 @dataclass(slots=True)
 class Preparation:
-    """What `prepare` found and wrote.
+    """The result of `prepare`.
 
     Attributes:
         csv: the faces.csv written.
-        rejected_csv: the list of rejects written.
+        rejected_csv: the list of rejected photos written.
         samples: the rows of faces.csv.
         rejected: reason -> number of photos left out.
         sizes: (width, height) -> number of photos.
         method: how the photos were split, one of `choices.SplitMethod` but `auto`.
-        outside: files outside the gender folders, which were not looked at.
-        copies: photos whose content an earlier photo has.
-        content_conflicts: photos whose content lies under both genders.
-        person_conflicts: photos of persons that lie under both genders.
+        outside: files outside the gender folders, which were ignored.
+        copies: photos with the same content as an earlier one.
+        content_conflicts: photos whose content is under both genders.
+        person_conflicts: photos of persons who are under both genders.
         dropped: reason -> photos left out by `drop_duplicates` and `drop_conflicts`.
-        moved: photos moved to the split that holds their copy or person.
+        moved: photos moved to the split of their copy or person.
         persons_in_two_splits: persons in both train and held-out rows (the article's split only).
-        without_attributes: photos that the attribute file did not name.
-        encodings: table that was read -> its encoding, where that is not UTF-8.
+        without_attributes: photos that the attribute file does not list.
+        encodings: table -> its encoding, for those that are not UTF-8.
     """
 
     csv: Path

@@ -1,4 +1,4 @@
-"""faces.json: what the rows of faces.csv cannot say."""
+"""faces.json: settings and digests that belong to a faces.csv."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CHUNK = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Settings of `prepare`, and what is needed to notice a photo that changed since.
+    """Settings of `prepare`, and sizes and digests to detect changed photos.
 
     Attributes:
-        settings: the options that `prepare` ran with.
-        crop: None for photos as they came, else the geometry that they were cropped to.
+        settings: the settings of `prepare`.
+        crop: the geometry of the crops, None for uncropped photos.
         sizes: int64 (n,), file size of each row's photo, in bytes.
         digests: BLAKE2b of each row's file, 32 hexadecimal digits.
     """
@@ -38,7 +38,7 @@ class Sidecar:
 
 
 def sidecar_path(table: Path) -> Path:
-    """Return the place of a table's sidecar: faces.csv -> faces.json."""
+    """Return the path of a table's sidecar: faces.csv -> faces.json."""
     return table.with_suffix(".json")
 
 
@@ -75,7 +75,7 @@ def _text_file(path: Path) -> TextIO:
 
 
 def _write_content(stream: TextIO, head: dict[str, Any], sidecar: Sidecar) -> None:
-    """Write a sidecar's JSON piece by piece: a million rows would take much memory at once."""
+    """Write a sidecar's JSON in chunks, to bound memory for a million rows."""
     stream.write(json.dumps(head, ensure_ascii=True)[:-1] + ', "photos": {"bytes": [')
     for first in range(0, len(sidecar.sizes), _CHUNK):
         sizes = sidecar.sizes[first : first + _CHUNK].tolist()
@@ -125,9 +125,9 @@ def read_sidecar(table: Path) -> Sidecar | None:
 
 
 def read_crop(table: Path) -> dict[str, Any] | None:
-    """Return the geometry that a table's photos were cropped to, None for photos as they came.
+    """Return the geometry that a table's photos were cropped to, None for uncropped photos.
 
-    It holds for a table that was edited since, too: an edit does not undo the cropping.
+    It is valid for an edited table too: an edit does not undo the cropping.
 
     Raises:
         DataError: as `read_sidecar`.
@@ -145,7 +145,7 @@ def _of(table: Path) -> dict[str, Any] | None:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """Return a sidecar's content, None where there is none."""
+    """Return a sidecar's content, None if there is none."""
     try:
         content = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Dividing samples into train, val and test without letting anyone into two of them."""
+"""Dividing samples into train, val and test, with nobody in two of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def choose_method(samples: Samples, wanted: str) -> str:
 
 
 def precedence(samples: Samples) -> NDArray[np.intp]:
-    """Rows with held-out ones first: of copies in two splits, the held-out one counts."""
+    """Return the rows, held-out ones first: of copies in two splits the held-out one is kept."""
     return np.argsort(_ranks(samples.splits), kind="stable")
 
 
@@ -54,13 +54,13 @@ def split_by_group(
 ) -> list[str]:
     """Split rows so that a group is never divided, stratified by label.
 
-    Groups are shuffled within the label that most of their rows have; each then goes to the split
-    that is furthest below its share, so that the shares hold for photos, not for persons.
+    Groups are shuffled within the majority label of their rows. Each is then assigned to the split
+    that is furthest below its share, so that the shares refer to photos, not persons.
 
     Args:
-        labels: 0 or 1 a row.
-        groups: a number a row; equal numbers stay together.
-        val, test: fractions of the rows wanted, 0 to 1.
+        labels: 0 or 1 per row.
+        groups: a number per row; equal numbers stay together.
+        val, test: fractions of the rows, 0 to 1.
         seed: of the shuffle.
 
     Returns:
@@ -68,7 +68,7 @@ def split_by_group(
 
     Raises:
         UsageError: fractions that leave nothing to train on.
-        DataError: too few groups of a label to fill the splits asked for.
+        DataError: too few groups of a label to fill the splits.
     """
     if not (val >= 0 and test >= 0 and val + test < 1):  # false for NaN too
         raise UsageError(f"--val {val:g} and --test {test:g} leave nothing to train on", "")
@@ -95,7 +95,7 @@ def split_by_group(
 def _numbered(
     groups: Sequence[int] | NDArray[np.int64],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Number groups from 0 on as they first appear.
+    """Number groups from 0 in order of appearance.
 
     Returns:
         the number of each row, and of each group its first row and how many rows it has.
@@ -112,7 +112,7 @@ def _numbered(
 def _majority(
     labels: NDArray[np.int8], group_of: NDArray[np.intp], first: NDArray[np.intp]
 ) -> NDArray[np.int8]:
-    """Return the label that most rows of each group have; in a tie, that of the first."""
+    """Return the majority label of each group; in a tie, that of its first row."""
     males = np.bincount(group_of, labels == MALE)
     females = np.bincount(group_of, labels != MALE)
     return np.where(males == females, labels[first], np.where(males > females, MALE, FEMALE))
@@ -125,7 +125,7 @@ def _deal(
     shares: dict[str, float],
     wanted: list[str],
 ) -> None:
-    """Give each group to the split furthest below its share; every split gets one."""
+    """Assign each group to the split furthest below its share; every split gets one."""
     total = int(sizes[groups].sum())
     filled = dict.fromkeys(wanted, 0)
     for left, group in zip(range(len(groups), 0, -1), groups, strict=True):
@@ -156,10 +156,10 @@ def split_like_article(count: int) -> list[str]:
 def unite_groups(
     splits: Sequence[str], groups: Sequence[int] | NDArray[np.int64]
 ) -> tuple[list[str], int]:
-    """Move rows of a group that lies in several splits to the most held-out of them.
+    """Move the rows of a group in several splits to the most held-out one (test, then val).
 
     Returns:
-        the new splits, and how many rows moved.
+        the new splits, and the number of moved rows.
     """
     ranks = _ranks(splits)
     group_of, first, _ = _numbered(groups)
@@ -170,5 +170,5 @@ def unite_groups(
 
 
 def _ranks(splits: Sequence[str]) -> NDArray[np.int8]:
-    """How early each row's split comes among the held-out ones."""
+    """Return the rank of each row's split, the most held-out one first."""
     return np.fromiter((_HELD_OUT_FIRST[split] for split in splits), np.int8, len(splits))

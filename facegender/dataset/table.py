@@ -1,4 +1,4 @@
-"""faces.csv and other label files -> Samples, and back."""
+"""Reading faces.csv and other label files, and writing faces.csv."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _EXPECTED = (
 def read_table(
     file: Path, roots: Sequence[Path] = (), names: tuple[str, str] | None = None
 ) -> Samples:
-    """Read faces.csv, or a label file of other making, the article's headerless list included.
+    """Read faces.csv or another label file, including the article's headerless list.
 
-    Paths are taken relative to the file's folder, then to `roots`. A path of another machine
-    (``F:\\gender_pic\\female\\1.jpg``, ``/home/someone/…``) is matched by its longest tail that
-    exists below one of them. Paths that exist nowhere are kept, for the caller to report.
+    Paths are relative to the file's folder, then to `roots`. A path of another machine
+    (``F:\\gender_pic\\female\\1.jpg``, ``/home/someone/…``) is matched by its longest suffix that
+    exists below one of them. Paths that do not exist are kept, for the caller to report.
 
     Args:
         file: a CSV file, comma, semicolon or tab separated, in an encoding that
@@ -47,7 +47,7 @@ def read_table(
         names: the labels that mean female and male, where they are not the usual ones.
 
     Raises:
-        DataError: the file is missing, empty, no such table, or a row has no valid label.
+        DataError: the file is missing, empty, not such a table, or has a row without a valid label.
     """
     header, rows = read_rows(file, roots)
     first = next(rows, None)
@@ -60,7 +60,7 @@ def read_table(
     empty = np.zeros(0, dtype=np.int8)
     samples = Samples(Paths(), empty, [], [], {name: [] for name in others})
     labels = array("b")
-    shared: dict[str, str] = {}  # one string object a distinct value keeps a million rows small
+    shared: dict[str, str] = {}  # one string object per distinct value, to save memory
     for number, row in _numbered(first, rows):
         if not any(cell.strip() for cell in row):
             continue
@@ -102,7 +102,7 @@ def write_rows(text: TextIO, folder: str, samples: Samples) -> None:
 
 
 def relative_path(path: str, folder: str) -> str:
-    """Return `path` relative to `folder` where it lies below it, else absolute; always ``/``.
+    """Return `path` relative to `folder` if it is below it, else absolute; always with ``/``.
 
     A name that a spreadsheet would take for a formula (``=1.jpg``) begins with ``./``.
     """
@@ -116,10 +116,10 @@ def relative_path(path: str, folder: str) -> str:
 def read_rows(
     file: Path, roots: Sequence[Path] = ()
 ) -> tuple[list[str] | None, Iterator[list[str]]]:
-    """Open a table and return its header, None where its first row is data, and its rows.
+    """Open a table and return its header, None if its first row is data, and its rows.
 
-    The one reader of every table: faces.csv, labels, attributes, other tools' answers. Text is
-    UTF-8, UTF-16, or that of Windows where this finds the files; see `encodings.encoding_of`.
+    Reads all tables: faces.csv, labels, attributes, other tools' answers. Text is UTF-8, UTF-16,
+    or in the Windows encoding if that finds the files; see `encodings.encoding_of`.
 
     Args:
         file: comma, semicolon or tab separated.
@@ -137,7 +137,7 @@ def read_rows(
         raise _cannot_read(file, error) from error
     if encoding != UTF16 and b"\0" in head:
         stream.close()
-        raise DataError(f"{file} is not a CSV file: it holds NUL bytes", _EXPECTED)
+        raise DataError(f"{file} is not a CSV file: it contains NUL bytes", _EXPECTED)
     errors = "surrogateescape" if encoding == UTF8 else "replace"
     rows = _parsed(file, TextIOWrapper(stream, encoding, errors, newline=""))
     first = next(rows, None)
@@ -150,13 +150,13 @@ def read_rows(
 
 
 def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
-    """Return a function that finds the file meant by a path written on this or another machine.
+    """Return a function that finds the file of a path written on this or another machine.
 
-    Names that differ in their Unicode form alone (a Mac's NFD, everybody else's NFC) or in blanks
-    around them are the same file where only one is there.
+    Names that differ only in their Unicode form (NFD on a Mac, NFC elsewhere) or in surrounding
+    blanks refer to the same file if only one of them exists.
     """
     bases = [str(root) for root in roots]
-    dropped = 0  # leading parts that did not exist here, the same for all rows of a list
+    dropped = 0  # leading parts that do not exist here, equal for all rows of a list
 
     def resolve(text: str) -> str:
         for form in spellings(text):
@@ -187,7 +187,7 @@ def path_resolver(roots: Sequence[Path]) -> Callable[[str], str]:
 
 
 def spellings(path: str) -> Iterator[str]:
-    """Yield the ways in which a path may be spelled on disk, as it stands first."""
+    """Yield the possible spellings of a path on disk, starting with the given one."""
     yield path
     seen = {path}
     for text in (path, path.strip()):
@@ -198,15 +198,15 @@ def spellings(path: str) -> Iterator[str]:
 
 
 class PhotoFinder:
-    """Finds the photo of a table that a path in another table means.
+    """Finds the photo of a table for a path in another table.
 
-    Paths are understood as `path_resolver` does, but looked up among the photos, not on disk: with
-    backslashes and drive letters, in any Unicode form, relative to any of some folders.
+    Paths are resolved like in `path_resolver`, but among the photos instead of on disk: with
+    backslashes and drive letters, in any Unicode form, relative to any of the folders.
 
     Args:
         photos: paths of the photos.
-        folders: that a path may be relative to.
-        key: what makes two ways to write a path alike, `os.path.abspath` or `os.path.realpath`.
+        folders: folders that paths may be relative to.
+        key: normalises paths, `os.path.abspath` or `os.path.realpath`.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class PhotoFinder:
         self._dropped = 0
 
     def find(self, path: str) -> int | None:
-        """Return the row of the first photo of that path, None where there is none."""
+        """Return the row of the first photo with that path, None if there is none."""
         if not path.strip():
             return None
         parts = [part for part in PureWindowsPath(path.strip()).parts if part != "."]
@@ -309,17 +309,17 @@ def _split(file: Path, number: int, row: list[str], columns: dict[str, int]) -> 
 
 
 def _cell(row: list[str], column: int | None) -> str:
-    """A cell as it stands; "" where the row is short. File names may end in spaces: no strip."""
+    """Return a cell unchanged, because file names may end in spaces; "" if the row is short."""
     return row[column] if column is not None and column < len(row) else ""
 
 
 def _shielded(person: str) -> str:
-    """A person's name as it is written: an apostrophe keeps a spreadsheet from computing it."""
+    """Return a name with an apostrophe if a spreadsheet would evaluate it as a formula."""
     return f"'{person}" if person.lstrip("'").startswith(FORMULA) else person
 
 
 def _bare(cell: str) -> str:
-    """A person's name as it was before `_shielded`."""
+    """Undo `_shielded`."""
     shielded = cell.startswith("'") and cell.lstrip("'").startswith(FORMULA)
     return cell[1:] if shielded else cell
 
@@ -329,7 +329,7 @@ def _share(shared: dict[str, str], text: str) -> str:
 
 
 def _parsed(file: Path, stream: TextIO) -> Iterator[list[str]]:
-    """Parse a table as it is read, so that a million rows need no memory here; closes it."""
+    """Parse a table incrementally, because it may have a million rows; close it at the end."""
     with stream:
         try:
             line = stream.readline()
@@ -343,10 +343,10 @@ def _parsed(file: Path, stream: TextIO) -> Iterator[list[str]]:
 
 
 def _without_nul(file: Path, lines: Iterable[str]) -> Iterator[str]:
-    """Pass lines on, but refuse NUL characters, which no text has and no path can have."""
+    """Yield lines; refuse NUL characters, which neither text nor paths contain."""
     for line in lines:
         if "\0" in line:
-            raise DataError(f"{file} is not a CSV file: it holds NUL bytes", _EXPECTED)
+            raise DataError(f"{file} is not a CSV file: it contains NUL bytes", _EXPECTED)
         yield line
 
 

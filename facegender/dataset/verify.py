@@ -1,4 +1,4 @@
-"""Checking that faces.csv still describes the photos on disk, before hours are spent on them."""
+"""Checking before a training that faces.csv still describes the photos on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facegender.labels import LABELS
 from facegender.runtime.parallel import ordered_map
 
 CHUNK = 128
-"""Photos sent to a process at once."""
+"""Photos sent to a process at a time."""
 
 MISSING: Final = "no longer there"
 UNREADABLE: Final = "no longer readable"
@@ -30,11 +30,11 @@ CHANGED: Final = "changed since prepare"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Rows whose photo is not what it was when `prepare` read it.
+    """Rows whose photo differs from what `prepare` read.
 
     Attributes:
-        found: `MISSING`, `UNREADABLE` or `CHANGED` -> rows; kinds without rows are not in it.
-        total: rows looked at.
+        found: `MISSING`, `UNREADABLE` or `CHANGED` -> rows; kinds without rows are omitted.
+        total: number of rows checked.
     """
 
     found: dict[str, list[int]]
@@ -46,7 +46,7 @@ class Changes:
         return sorted(row for rows in self.found.values() for row in rows)
 
     def sentence(self, samples: Samples) -> str:
-        """Say of each kind how many there are, and which is the first."""
+        """Return a sentence with the count and the first photo of each kind."""
         return "; ".join(
             f"{len(rows):,} of {self.total:,} photos are {what}, the first is "
             f"{samples.paths[rows[0]]}"
@@ -66,9 +66,9 @@ def find_changes(
 
     Args:
         samples: the rows.
-        sidecar: of the table; without one only missing photos are found.
-        table: all rows of the table, where `samples` are some of them.
-        workers: processes that read; None means one a core.
+        sidecar: sidecar of the table; without one, only missing photos are found.
+        table: all rows of the table, if `samples` are a subset.
+        workers: processes that read; None means one per core.
         on_progress: called with (photos done, photos in all).
     """
     jobs = _jobs(samples, sidecar, samples if table is None else table)
@@ -84,7 +84,7 @@ def find_changes(
 def _jobs(
     samples: Samples, sidecar: Sidecar | None, table: Samples
 ) -> Iterator[tuple[str, tuple[int, str] | None]]:
-    """Yield each row's path, and the size and digest that the sidecar of the table has of it."""
+    """Yield each row's path, with its size and digest from the sidecar of the table."""
     if sidecar is None:
         yield from ((path, None) for path in samples.paths)
         return
@@ -142,9 +142,9 @@ def verify_splits(samples: Samples, wanted: tuple[str, ...]) -> None:
 
 
 def table_fingerprint(samples: Samples, folder: Path) -> str:
-    """Return 16 hexadecimal digits that change with any row's path, label or split.
+    """Return 16 hexadecimal digits that depend on the path, label and split of every row.
 
-    Paths count relative to `folder`, the table's, so that both may move together.
+    Paths are taken relative to `folder`, the table's, so that both can be moved together.
     """
     state = hashlib.sha256()
     base = os.path.abspath(folder)

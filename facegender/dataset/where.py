@@ -14,7 +14,7 @@ from facegender.dataset.samples import Samples
 from facegender.errors import UsageError
 
 MISSING = frozenset({"", "-", "--", "?", "n/a", "na", "nan", "null", "<na>"})
-"""Ways in which tables write that a value is missing, in lower case."""
+"""Spellings of a missing value in tables, in lower case."""
 _PATTERN = re.compile(
     r"\s*(?P<column>.+?)\s*(?P<op>!=|==?|\s+not\s+in\s+|\s+in\s+)\s*(?P<values>.*)\s*"
 )
@@ -22,7 +22,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column, the values it is compared with in any case, and whether it must be among them."""
+    """A column, the values it is compared with in any case, and whether to keep or drop them."""
 
     column: str
     values: tuple[str, ...]
@@ -40,9 +40,7 @@ class Condition:
         unknown = [value for value in self.values if value.casefold() not in known]
         if unknown:
             shown = ", ".join(sorted(set(cells))[:20])
-            raise UsageError(
-                f"no row has {name} {', '.join(unknown)}", f"The column holds: {shown}."
-            )
+            raise UsageError(f"no row has {name} {', '.join(unknown)}", f"The column has: {shown}.")
         values = {value.casefold() for value in self.values}
         return np.array([(cell.casefold() in values) == self.wanted for cell in cells], dtype=bool)
 
@@ -50,7 +48,7 @@ class Condition:
 def parse_condition(text: str) -> Condition:
     """Parse ``COLUMN in A,B``, ``COLUMN not in A,B``, ``COLUMN=A`` or ``COLUMN!=A``.
 
-    Values are separated by commas and may hold spaces.
+    Values are separated by commas and may contain spaces.
 
     Raises:
         UsageError: anything else.
@@ -77,7 +75,7 @@ def merge_spellings(cells: Sequence[str]) -> list[str]:
 
 
 def column_name(samples: Samples, name: str) -> str:
-    """Return a column's name as the table writes it; upper and lower case count only where two
+    """Return a column's name as the table spells it; case matters only if two
     columns differ by them alone.
 
     Raises:
@@ -89,7 +87,8 @@ def column_name(samples: Samples, name: str) -> str:
         return name if name in known else fits[0]
     if fits:
         raise UsageError(
-            f"the column {name!r} may be {' or '.join(fits)}", "Write it as it stands."
+            f"the column {name!r} may be {' or '.join(fits)}",
+            "Write it in the same case as in the table.",
         )
     raise UsageError(f"no column {name!r} in the table", f"It has: {', '.join(known)}.")
 

@@ -158,7 +158,9 @@ def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
     run("prepare", "photos", "--force")
     Path("mine.json").write_text('{"precious": 1}')
     assert "is in the way" in run("prepare", "photos", "--output", "mine.csv", code=1)[1]
-    assert "names no table" in run("prepare", "photos", "--output", "mine.json", code=2)[1]
+    assert (
+        "is not the name of a table" in run("prepare", "photos", "--output", "mine.json", code=2)[1]
+    )
     assert (
         "is one of the inputs"
         in run("prepare", "--labels", "faces.csv", "--output", "faces.csv", code=2)[1]

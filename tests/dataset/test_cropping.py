@@ -154,7 +154,7 @@ def test_crops_inside_the_photos_are_not_read_again(tree):
     second = run(tree, folder="photos/male/crops", faces="single")
     assert len(first.samples) == len(second.samples) == 13
     for folder in ("photos", ".", "photos/female/.."):
-        with pytest.raises(UsageError, match="is where the photos are"):
+        with pytest.raises(UsageError, match="is the folder of the photos"):
             run(tree, folder=folder)
 
 
