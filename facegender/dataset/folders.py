@@ -99,7 +99,7 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
     if "" in given and len(given) > 1:
         raise DataError(
             f"some gender folders in {root} are below {'/, '.join(sorted(given - {''}))}/ and "
-            "some do not",
+            "some are not",
             "Put every gender folder below train/, val/ or test/, or none.",
         )
     found = Samples(walk.paths, np.array(walk.labels, np.int8), walk.persons, walk.splits)
