@@ -150,7 +150,7 @@ def locked():
     "command",
     [
         "prepare {0}/photos --output {0}/faces.csv",
-        "predict {0}/photos -r -q --no-detect --csv --output {0}/faces.csv --model {0}/model",
+        "predict {0}/photos -r -q --no-detect --csv --output {0}/out.csv --model {0}/model",
         "eval {0}/faces.csv -q --model {0}/model --report {0}/report.html",
         "eval {0}/faces.csv -q --model {0}/model --record Title",
         "train {0}/faces.csv --output {0}/new --crop-kind photo --init none",
@@ -172,9 +172,9 @@ def test_a_read_only_folder_is_a_sentence(locked, model, command):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1, done.stderr
+    assert done.returncode in (1, 2), done.stderr
     assert "Traceback" not in done.stderr
-    assert "Permission denied" in done.stderr
+    assert "Permission denied" in done.stderr or "cannot be written" in done.stderr
     assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
 
 

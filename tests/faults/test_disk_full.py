@@ -15,7 +15,7 @@ from facegender.training.settings import TrainSettings
 from facegender.training.state import read_state
 from facegender.training.train import train
 from tests.conftest import make_tree
-from tests.faults.kills import FACEGENDER, Train, environment, temporary
+from tests.faults.kills import FACEGENDER, OLD, Train, environment, temporary
 
 FULL = ("No space left on device", "File too large")
 FACTS = {
@@ -111,26 +111,26 @@ def test_prepare(tight, tmp_path):
 def test_predict(tight, tmp_path, model):
     folder, use_up, options = tight
     make_tree(tmp_path / "photos", persons=15, photos=10)
-    (folder / "out.csv").write_text("old")
+    (folder / "out.json").write_text(OLD)
     use_up()
-    arguments = ("predict", "photos", "-r", "-q", "--no-detect", "--model", model, "--csv")
+    arguments = ("predict", "photos", "-r", "-q", "--no-detect", "--model", model, "--json")
     assert "cannot write" in assert_fails(
-        *arguments, "--output", folder / "out.csv", cwd=tmp_path, **options
+        *arguments, "--output", folder / "out.json", cwd=tmp_path, **options
     )
-    assert (folder / "out.csv").read_text() == "old"
+    assert (folder / "out.json").read_text() == OLD
     assert not temporary(folder)
 
 
 @pytest.mark.parametrize("option", ["--report", "--predictions"])
 def test_eval(tight, tmp_path, toy_csv, model, option):
     folder, use_up, options = tight
-    (folder / "result").write_text("old")
+    (folder / "result").write_text(OLD)
     use_up()
     arguments = ("eval", toy_csv, "-q", "--model", model, "--no-leaks", "--split", "all")
     assert "cannot write" in assert_fails(
         *arguments, option, folder / "result", cwd=tmp_path, **options
     )
-    assert (folder / "result").read_text() == "old"
+    assert (folder / "result").read_text() == OLD
     assert not temporary(folder)
 
 

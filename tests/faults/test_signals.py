@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import make_tree
-from tests.faults.kills import FACEGENDER, environment, running
+from tests.faults.kills import FACEGENDER, OLD, environment, running
 
 DRIVER = """
 import os, sys
@@ -42,7 +42,7 @@ def place(tmp_path, model):
     make_tree(tmp_path / "photos", persons=12, photos=10)
     command = [*FACEGENDER, "prepare", "photos", "--test", "0.5", "--quiet"]
     subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
-    (tmp_path / "out").write_text("old")
+    (tmp_path / "out").write_text(OLD)
     return tmp_path
 
 
@@ -67,18 +67,18 @@ def start(command, folder, nth=0, number=signal.SIGINT):
 
 def commands(model):
     return {
-        "predict": ["predict", "photos", "-r", "--csv", "--output", "out", "--model", str(model)],
+        "predict": ["predict", "photos", "-r", "--json", "--output", "out", "--model", str(model)],
         "prepare": ["prepare", "photos", "--test", "0.5"],
         "eval": ["eval", "--json", "--output", "out", "--model", str(model)],
     }
 
 
 def files(folder):
-    """Names and contents, but for how long it took."""
+    """Names and contents, but for how long it took, and the answers kept for `--resume`."""
     return {
         path.name: re.sub(rb'"seconds": [0-9.]+', b"", path.read_bytes())
         for path in folder.iterdir()
-        if path.is_file()
+        if path.is_file() and path.suffix != ".facegender-log"
     }
 
 
@@ -89,7 +89,7 @@ def whole(command, folder):
         [*FACEGENDER, *command], cwd=folder, env=environment(), check=True, capture_output=True
     )
     after = files(folder)
-    (folder / "out").write_text("old")
+    (folder / "out").write_text(OLD)
     return before, after
 
 
@@ -115,7 +115,7 @@ def test_while_it_is_being_imported(place, model, number):
         error = process.communicate(timeout=120)[1]
         codes[process.returncode] += 1
         if process.returncode == 0:
-            (place / "out").write_text("old")
+            (place / "out").write_text(OLD)
             continue
         assert_quiet(process, number, [before, None], place, error)
     assert codes[128 + number] + codes[-number] >= 7
@@ -154,7 +154,7 @@ def interrupt(command, number, delay, folder, wholes):
         assert "Traceback" not in error
     else:
         assert_quiet(process, number, wholes, folder, error)
-    (folder / "out").write_text("old")
+    (folder / "out").write_text(OLD)
     return process.returncode
 
 
