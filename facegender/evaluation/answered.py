@@ -155,7 +155,8 @@ class _Reading:
                 on_progress(min(answers.position, size), size)
             if element.get("error"):
                 self._failed += 1
-                continue
+                if not element.get("tracks"):  # of a video that breaks off, what was read counts
+                    continue
             path = element["path"]
             place = os.path.normpath(os.path.join(here, path))
             key = hash(place)
@@ -211,13 +212,13 @@ class _Reading:
     def _match(self, labels: list[ReviewLabel], element: dict[str, Any]) -> None:
         """Give each label of a photo the answer that it is about: the same box, else the best."""
         photo = len(self._keys) - 1
-        boxes = [unit["box"] for unit in element.get("faces") or element.get("tracks") or ()]
-        first = len(self._photo) - len(boxes)
+        units = element.get("faces") or element.get("tracks") or ()
+        first = len(self._photo) - len(units)
         pairs = [
-            (-overlap(label.box, box), i, j)
+            (-max(overlap(label.box, box) for box in _boxes_of(unit)), i, j)
             for i, label in enumerate(labels)
             if label.box is not None
-            for j, box in enumerate(boxes)
+            for j, unit in enumerate(units)
         ]
         unit_of: dict[int, int] = {}
         taken: set[int] = set()
@@ -232,7 +233,8 @@ class _Reading:
         if len(self._kinds) > 1:
             raise DataError(
                 f"{self.file} has faces of photos and tracks of videos",
-                "Count them apart: a track is as long as it is seen.",
+                "Count them apart, since a track counts by its seconds: predict photos and videos "
+                "into files of their own.",
             )
         if not len(self._keys):
             raise DataError(f"{self.file} holds no photo that could be read", "Run predict again.")
@@ -263,6 +265,12 @@ class _Reading:
         if self.wants_year:
             found[YEAR] = make_column(np.array(self._years, np.int32), list(self._year_names))
         return found
+
+
+def _boxes_of(unit: dict[str, Any]) -> list[list[float]]:
+    """Where a face lies; of a track also where it is seen best."""
+    best = unit.get("best")
+    return [unit["box"], best["box"]] if isinstance(best, dict) and "box" in best else [unit["box"]]
 
 
 def overlap(one: Box | Sequence[float] | None, other: Sequence[float]) -> float:

@@ -145,7 +145,10 @@ def _measuring(given: list[ReviewLabel], file: Path, warnings: list[str]) -> lis
 
 def _say_more(answered: Answered, warnings: list[str]) -> None:
     if answered.failed:
-        warnings.append(f"{answered.failed:,} photos have an error in place of an answer")
+        things = (
+            "videos could not be read, or in part" if answered.video else "photos have no answer"
+        )
+        warnings.append(f"{answered.failed:,} {things}: the file of answers says why")
     if answered.repeated:
         warnings.append(f"{answered.repeated:,} photos come more than once: the first was counted")
     for name, column in answered.columns.items():

@@ -131,8 +131,9 @@ class AnswersFile:
         if missing:
             raise DataError(f"{self.file} has no column {', '.join(missing)}", _EXPECTED)
         places = [header.index(name) for name in _COLUMNS]
+        seconds_at = header.index("seconds") if "seconds" in header else None
         photo: dict[str, Any] | None = None
-        last = max(places)
+        last = max(*places, seconds_at or 0)
         try:
             for number, row in enumerate(csv.reader(text, delimiter=delimiter), start=2):
                 if not row:
@@ -140,27 +141,33 @@ class AnswersFile:
                 if len(row) <= last:
                     raise DataError(f"{self.file}: row {number} is cut", _EXPECTED)
                 path, error, *cells = (row[i] for i in places)
-                face = self._face(cells, number)
-                if photo is not None and photo["path"] == path and face is not None:
-                    photo["faces"].append(face)
+                unit = self._face(cells, number)
+                kind = "faces"
+                if unit is not None and seconds_at is not None and row[seconds_at]:
+                    kind, unit["seconds"] = "tracks", self._numbers([row[seconds_at]], number)[0]
+                if unit is not None and photo is not None and photo["path"] == path:
+                    photo.setdefault(kind, []).append(unit)
                     continue
                 if photo is not None:
                     yield photo
-                faces = [] if face is None else [face]
-                photo = {"path": path, "error": error or None, "faces": faces}
+                photo = {"path": path, "error": error or None, kind: [unit] if unit else []}
         except csv.Error as error:
             raise DataError(f"{self.file} is no CSV file: {error}", _EXPECTED) from None
         if photo is not None:
             yield photo
 
     def _face(self, cells: list[str], number: int) -> dict[str, Any] | None:
+        """Return the face of a row, None where the row has none."""
         if not any(cells):
             return None
+        x, y, width, height, female, male = self._numbers(cells, number)
+        return {"box": [x, y, width, height], "probabilities": {"female": female, "male": male}}
+
+    def _numbers(self, cells: list[str], number: int) -> list[float]:
         try:
-            x, y, width, height, female, male = map(float, cells)
+            return [float(cell) for cell in cells]
         except ValueError:
             raise DataError(f"{self.file}: row {number} has no numbers", _EXPECTED) from None
-        return {"box": [x, y, width, height], "probabilities": {"female": female, "male": male}}
 
 
 def _is_answer(unit: Any) -> bool:

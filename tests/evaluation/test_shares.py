@@ -191,6 +191,10 @@ def test_seconds_weigh_tracks(in_tmp):
     assert result.whole.female.uncorrected == pytest.approx(0.75)
     assert result.whole.mean is None
     assert (result.whole.photos, result.whole.photos_with_face) == (2, 1)
+    broken = video("c.mp4", (0.9, 40)) | {"error": "breaks off"}
+    result = count_shares(write(file, [video("a.mp4", (0.9, 30), (0.1, 10)), broken]))
+    assert result.whole.female.uncorrected == pytest.approx(70 / 80)
+    assert any("1 videos" in warning for warning in result.warnings)
     write(file, [video("a.mp4", (0.9, 30)), photo("a.jpg", face(0.5))])
     with pytest.raises(DataError, match="tracks of videos"):
         count_shares(file)

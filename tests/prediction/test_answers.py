@@ -64,6 +64,17 @@ def test_a_video_is_an_element_too(tmp_path):
     assert list(AnswersFile(tmp_path / "v.jsonl")) == [element]
 
 
+def test_tracks_in_csv_have_seconds(tmp_path):
+    head = "path,error,face,x,y,width,height,landmarks,score,label,female,male,uncertain"
+    rows = (f"{head},start,end,seconds", "a.mp4,,1,0,0,9,9,,1,female,0.9,0.1,no,0,4,2.5")
+    rows += ("a.mp4,,2,0,0,9,9,,1,male,0.2,0.8,no,0,4,3", "a.jpg,,1,0,0,9,9,,1,male,0.2,0.8,no,,,")
+    (tmp_path / "v.csv").write_text("\n".join(rows))
+    video, photo = AnswersFile(tmp_path / "v.csv")
+    assert [track["seconds"] for track in video["tracks"]] == [2.5, 3]
+    assert "tracks" not in photo
+    assert len(photo["faces"]) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
