@@ -34,14 +34,13 @@ for _name, _short_help, _command in (
     ("train", "Train a model on faces.csv; keep the best; stop early.", train_command),
     ("eval", "Judge a model: how good, for whom, with intervals.", evaluate_command),
     ("prepare", "Check photos in gender folders; write faces.csv.", prepare_command),
+    ("review", "Look at faces in a browser; say what is right.", review_command),
     ("count", "Count the share of women in answers, corrected by labels.", count_command),
     ("explain", "Draw where the network looked.", explain_command),
     ("export", "Write a model for LiteRT, ONNX or TensorFlow; compare it.", export_command),
     ("info", "Print a model's card; check its files.", info_command),
 ):
     app.command(_name, cls=Command, short_help=_short_help)(_command)
-
-app.command("review", short_help="Look at faces in a browser; say what is right.")(review_command)
 
 
 def _version(wanted: bool) -> None:
