@@ -52,6 +52,15 @@ def columns(ctx: typer.Context, incomplete: str) -> list[str]:
     return [before + comma + name for name in fits]
 
 
+def groupings(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer what `count` can group by: the folder, the year, and the columns of --attributes."""
+    before, comma, last = incomplete.rpartition(",")
+    table = ctx.params.get("attributes")
+    names = [name for name in _columns_of(Path(table)) if name != "gender"] if table else []
+    fits = [name for name in dict.fromkeys(["folder", "year", *names]) if name.startswith(last)]
+    return [before + comma + name for name in fits]
+
+
 def _columns_of(table: Path) -> list[str]:
     """What rows can be grouped by, from the first line of a table; nothing without a header."""
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender.cli import _completion as completion
 from facegender.cli._options import Debug, Json, Output, Quiet, output_file
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ By = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.groupings,
         help="Break down by folder, year, or a column of --attributes; race,age crosses two. "
         "Repeatable.",
     ),

@@ -62,6 +62,8 @@ def table(in_tmp):
         ("facegender export --format o", ["onnx"]),
         ("facegender predict --engine ", ["plain", "ray"]),
         ("facegender eval --split t", ["test", "train"]),
+        ("facegender count a.jsonl --by ", ["folder", "year"]),
+        ("facegender count --attributes faces.csv --by age,R", ["age,Race"]),
         ("facegender eval --by ", ["gender", "person", "split", "age", "Race"]),
         ("facegender eval --by age,", ["age,gender", "age,person", "age,split", "age,Race"]),
         ("facegender eval --where a", ["age"]),

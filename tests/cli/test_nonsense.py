@@ -47,6 +47,11 @@ NONSENSE = {
         "--attributes": MISSING,
         "--engine": WORDS,
         "--shard-size": (*COUNTS, "500"),
+        "--fps": ("abc", "0", "-1", "nan"),
+        "--start": NUMBERS,
+        "--end": NUMBERS,
+        "--frames": FOLDERS,
+        "--subtitles": FOLDERS,
         "--workers": COUNTS,
     },
     "train": {
