@@ -1,7 +1,6 @@
-"""Tell the perceived gender of faces in photos, and train and judge such a classifier.
+"""Estimate the perceived gender of faces in photos, and train and evaluate such a classifier.
 
-The public names are loaded when they are first used; importing the package is instant and never
-imports TensorFlow.
+Public names are loaded on first use; importing the package is fast and never imports TensorFlow.
 """
 
 from __future__ import annotations

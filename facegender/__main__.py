@@ -1,4 +1,4 @@
-"""``python -m facegender`` and the installed command: a Ctrl-C while it starts ends it silently."""
+"""``python -m facegender`` and the installed command; Ctrl-C during startup exits silently."""
 
 
 def main() -> None:
@@ -8,13 +8,13 @@ def main() -> None:
         import signal
 
         def leave(number: int, _frame: object) -> None:
-            os._exit(128 + number)  # nothing is begun yet, so nothing is to be cleared
+            os._exit(128 + number)  # nothing has started yet, so there is nothing to clean up
 
         signal.signal(signal.SIGTERM, leave)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, leave)
         from facegender.cli import main as run
-    except KeyboardInterrupt:  # in the milliseconds before
+    except KeyboardInterrupt:  # before the handlers were installed
         raise SystemExit(130) from None
     run()
 

@@ -1,4 +1,4 @@
-"""The command line: parses, calls the library, prints. Errors become sentences here, once."""
+"""The command line: parses options, calls the library and prints results and errors."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _name, _short_help, _command in (
-    ("predict", "Say female or male for photos, and how sure.", predict_command),
+    ("predict", "Predict the perceived gender of faces in photos.", predict_command),
     ("train", "Train a model on faces.csv; keep the best; stop early.", train_command),
-    ("eval", "Judge a model: how good, for whom, with intervals.", evaluate_command),
+    ("eval", "Evaluate a model, by group and with intervals.", evaluate_command),
     ("prepare", "Check photos in gender folders; write faces.csv.", prepare_command),
-    ("review", "Look at faces in a browser; say what is right.", review_command),
+    ("review", "Label faces in the browser.", review_command),
     ("count", "Count the share of women in answers, corrected by labels.", count_command),
-    ("explain", "Draw where the network looked.", explain_command),
-    ("export", "Write a model for LiteRT, ONNX or TensorFlow; compare it.", export_command),
+    ("explain", "Show which parts of a face determined the answer.", explain_command),
+    ("export", "Convert a model to LiteRT, ONNX or TensorFlow.", export_command),
     ("info", "Print a model's card; check its files.", info_command),
 ):
     app.command(_name, cls=Command, short_help=_short_help)(_command)
@@ -75,13 +75,13 @@ def facegender(
 
     [cyan]facegender eval[/cyan]                how good is it, for whom
 
-    Tells the [italic]perceived[/italic] gender of faces in photos, and trains and judges such a
-    classifier on your own photos. Labels: 0 = female, 1 = male.
+    Estimates the [italic]perceived[/italic] gender of faces in photos, and trains and evaluates
+    such classifiers on your own photos. Labels: 0 = female, 1 = male.
     """
 
 
 def main() -> None:
-    """Run the command line; every error that was raised on purpose becomes a sentence.
+    """Run the command line; typed errors are printed as a sentence with a hint.
 
     Exit codes: 0 ok, 1 failed, 2 usage, 3 some inputs failed, 130 and 143 interrupted.
     """
@@ -103,13 +103,13 @@ def _run() -> None:
     stopper = FirstRaises()
     stopper.resend_lost()
     try:
-        handle(stopper)  # raises from here on, where it becomes a sentence
+        handle(stopper)  # from here on a signal raises, and is reported below
         app()
     except Interrupted as error:
         _end_by(error)
     except Exception as error:
-        # Whatever is raised after a signal follows from it: modules in C, and functions that were
-        # cut short while they cleared up, raise errors of their own.
+        # An error after a signal is its consequence: C modules, and functions interrupted during
+        # cleanup, raise errors of their own.
         if stopper.raised is not None:
             _end_by(stopper.raised)
         if isinstance(error, BrokenPipeError):
@@ -137,7 +137,7 @@ def _end_by(stopped: Interrupted) -> NoReturn:
 
 
 def _sentence(error: Exception) -> FaceGenderError:
-    """Say what an error means to somebody who does not know our code."""
+    """Convert an error to one that a user can understand."""
     if isinstance(error, FaceGenderError):
         return error
     if isinstance(error, OSError):
@@ -145,12 +145,12 @@ def _sentence(error: Exception) -> FaceGenderError:
         return FaceGenderError(f"{error.strerror or error}{name}", "")
     return FaceGenderError(
         f"unexpected {type(error).__name__}: {error}",
-        "A fault of facegender: run it again with --debug and report what it prints.",
+        "This is a bug in facegender: run it again with --debug and report the output.",
     )
 
 
 def _open_closed_streams() -> None:
-    """Stand in for standard streams that the caller closed, which Python gives as None."""
+    """Replace standard streams that the caller closed, for which Python has None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115

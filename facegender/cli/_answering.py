@@ -1,4 +1,4 @@
-"""From the photos that `predict` was given to its answers, reported and counted on the way."""
+"""Running `predict`: predicting, reporting failures, counting and progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLICE: Final = 0.02
 
 
 class Failures:
-    """Prints a line on stderr for everything that failed, and counts."""
+    """Prints a line on stderr for each failure, and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -32,7 +32,7 @@ class Failures:
 def jobs_of(
     photos: Iterable[Named], predictor: Predictor, ready: Ready
 ) -> Iterator[PredictedPhoto]:
-    """Predict; every answer is joined with the photo that it belongs to."""
+    """Yield the prediction of each photo, together with the photo."""
     from dataclasses import replace
 
     from facegender.prediction.outputs import PredictedPhoto
@@ -138,9 +138,9 @@ def reported(kept: Iterable[WrittenOutputs], failed: Failures) -> Iterator[Writt
         elsewhere += result.elsewhere
         yield result
     if copied:
-        console.warn(f"links cannot be made here: {copied:,} photos were copied instead.")
+        console.warn(f"links are not supported here: {copied:,} photos were copied instead.")
     if elsewhere:
         console.warn(
-            f"{elsewhere:,} photos also lie in another sorted folder, from an earlier run with "
-            "other answers; sort into an empty folder to be rid of them."
+            f"{elsewhere:,} photos are also in another sorted folder, from an earlier run with "
+            "other answers; sort into an empty folder to avoid this."
         )

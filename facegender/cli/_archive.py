@@ -1,4 +1,4 @@
-"""`facegender predict --engine ray`: an archive -> Parquet, restartable."""
+"""`facegender predict --engine ray`: scoring an archive to Parquet, restartable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PANEL: Final = "Archives"
 TOLD: Final = 20
-"""Photos that could not be used that are named on stderr; the answers name all."""
+"""Maximum number of failed photos named on stderr; the answers name all."""
 
 
 Engine = Annotated[
@@ -26,7 +26,7 @@ Engine = Annotated[
         metavar="NAME",
         autocompletion=completion.one_of(choices.Engine),
         help="plain, or ray: score an archive to Parquet files in the folder --output, on all "
-        "cores or on the cluster at $RAY_ADDRESS; the same command again does what is missing.",
+        "cores or on the cluster at $RAY_ADDRESS; repeat the command to score what is missing.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -35,14 +35,14 @@ ShardSize = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="With --engine ray: photos in a Parquet file. Default: 500.",
+        help="With --engine ray: photos per Parquet file. Default: 500.",
         rich_help_panel=PANEL,
     ),
 ]
 
 
 def check(engine: str, output: str | None, shard_size: int | None, others: bool) -> None:
-    """Refuse an unknown engine, options that mean nothing to it, and no place for the answers."""
+    """Check the engine, that the other options apply to it, and the output."""
     from facegender.errors import UsageError
     from facegender.options import check_choice, check_output_file, check_output_folder
 
@@ -59,7 +59,7 @@ def check(engine: str, output: str | None, shard_size: int | None, others: bool)
 
     if others:
         raise UsageError(
-            "--engine ray reads lists and writes Parquet, nothing else",
+            "--engine ray only reads lists of photos and only writes Parquet",
             "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops and --sort.",
         )
     if not output:
@@ -72,10 +72,10 @@ def check(engine: str, output: str | None, shard_size: int | None, others: bool)
 
 
 def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
-    """Yield the names of the photos meant, without reading them.
+    """Yield the names of the photos, without reading them.
 
-    Beside what every engine takes: prefixes and objects in buckets, and Parquet files whose
-    column ``path`` names photos.
+    In addition to what every engine accepts: prefixes and objects in buckets, and Parquet files
+    whose column ``path`` names photos.
 
     Args:
         arguments, how, on_empty: as of `inputs.expand`.
@@ -110,7 +110,7 @@ def score(
     *,
     quiet: bool,
 ) -> int:
-    """Score them, say what became of them, and return how many failed."""
+    """Score the photos, report the result, and return the number of failures."""
     from facegender.archive.score import score_archive
     from facegender.cli import _console as console
 

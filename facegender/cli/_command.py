@@ -1,4 +1,4 @@
-"""The shape of every command: a help without the types of flags, and older spellings that work."""
+"""The command classes: no types of flags in the help, and older spellings of options."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ OLDER_SPELLINGS: Final = {
     "train": {"--out": "--output", "--crop": "--crop-kind"},
     "export": {"--out": "--output"},
 }
-"""Command -> older spelling of an option -> the option; help and completion do not show them."""
+"""Command -> older spelling -> option; hidden from help and completion."""
 
 
 class Command(TyperCommand):
     """A command of facegender."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters; a flag takes no value, so that none is shown."""
+        """Return the parameters, without the value type of flags."""
         return _without_flag_types(super().get_params(ctx))
 
     def make_parser(self, ctx: Any) -> Any:
-        """Return the parser, which also knows the older spellings."""
+        """Return the parser, which also accepts the older spellings."""
         parser = super().make_parser(ctx)
         options = {name: option for option in self.params for name in option.opts}
         for older, name in OLDER_SPELLINGS.get(self.name or "", {}).items():
@@ -31,10 +31,10 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """The commands together."""
+    """The group of all commands."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters; a flag takes no value, so that none is shown."""
+        """Return the parameters, without the value type of flags."""
         return _without_flag_types(super().get_params(ctx))
 
 

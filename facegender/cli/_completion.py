@@ -1,8 +1,8 @@
-"""What the shell offers for the values of options; nothing here imports more than it must.
+"""Shell completion of option values, with minimal imports.
 
-A completer gets what was typed so far and returns what it may become. The names of columns are
-written out here, because asking the module that reads tables would import NumPy at every press of
-the tab key; `tests/cli/test_completion.py` holds them to that module.
+A completer gets the text typed so far and returns possible values. The names of columns are
+listed here, because the module that reads tables imports NumPy, which is too slow for completion;
+`tests/cli/test_completion.py` checks that both lists agree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEADER_BYTES = 65536
 
 
 def one_of(kind: type[Choice]) -> Complete:
-    """Offer the words of a vocabulary, each with what it means."""
+    """Complete the words of a vocabulary, with their meanings."""
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
         return [(word.value, word.meaning) for word in kind if word.startswith(incomplete)]
@@ -32,17 +32,17 @@ def one_of(kind: type[Choice]) -> Complete:
 
 
 def described(kind: type[Choice], default: Choice | None = None) -> str:
-    """List the words of a vocabulary for a help text, each with what it means."""
+    """List the words of a vocabulary with their meanings, for a help text."""
     usual = {default: "; the default"}
     words = [f"{word} ({word.meaning}{usual.get(word, '')})" for word in kind]
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def columns(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Offer the columns of the table that the command line names; after a comma, another one.
+    """Complete the columns of the table on the command line; after a comma, another one.
 
-    The option that waits for its value stops the parser, so that the table may still lie among
-    the arguments that it has not come to.
+    The parser stops at the option without a value, so the table may be among the arguments that
+    are not parsed yet.
     """
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",") if comma else []
@@ -62,7 +62,7 @@ def groupings(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _columns_of(table: Path) -> list[str]:
-    """What rows can be grouped by, from the first line of a table; nothing without a header."""
+    """Return the columns for grouping from the first line of a table; none without a header."""
     try:
         with table.open("rb") as file:
             line = file.readline(_HEADER_BYTES).decode("utf-8-sig")

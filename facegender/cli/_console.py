@@ -1,4 +1,4 @@
-"""The one output sink: results on stdout; progress, warnings and errors on stderr."""
+"""Terminal output: results on stdout; progress, warnings and errors on stderr."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def stdout() -> Console:
 
 
 _shown: list[Console] = []
-"""The console of the bar that is on the terminal: what is printed through it goes above it."""
+"""The console of the visible progress bar: text printed through it appears above the bar."""
 _beside: list[Callable[[str], None]] = []
 """Writes beside that bar."""
 
@@ -42,7 +42,7 @@ def stderr() -> Console:
 
 
 def live() -> bool:
-    """Whether a bar can be drawn on stderr; FORCE_COLOR makes no terminal of a pipe."""
+    """Return whether a bar can be drawn on stderr; not in a pipe, even with FORCE_COLOR."""
     console = stderr()
     return sys.stderr.isatty() and console.is_terminal and not console.is_dumb_terminal
 
@@ -71,12 +71,12 @@ def failed(name: str, why: str) -> None:
 
 
 def note(message: str) -> None:
-    """Print a remark on what is going on."""
+    """Print an informational message."""
     stderr().print(f"[dim]{plain(message)}[/]")
 
 
 def fail(error: FaceGenderError | Interrupted) -> None:
-    """Print an error: the sentence, and what to do next."""
+    """Print an error and its hint."""
     console = stderr()
     console.print(f"[bold red]Error:[/] {plain(error.message)}")
     if error.hint:
@@ -113,7 +113,7 @@ def print_table(table: Table, stream: TextIO | None = None) -> None:
 
 
 def print_above_bar(table: Table, stream: TextIO) -> None:
-    """Print a part of a result to `stream`, above the bar where that is on the same terminal."""
+    """Print part of a result to `stream`, above the bar if both are on the same terminal."""
     if _shown and stream.isatty():
         _shown[-1].print(table)
     else:
@@ -135,7 +135,7 @@ def make_table(title: str, *columns: str) -> Table:
 
 @contextmanager
 def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
-    """Show a bar with rate and time left on stderr; nothing where it is no terminal."""
+    """Show a bar with rate and time left on stderr; nothing if it is not a terminal."""
     if quiet or not live():
         yield None
         return
@@ -150,14 +150,14 @@ def progress(text: str, *, quiet: bool = False) -> Iterator[OnProgress | None]:
         rich_progress.TimeRemainingColumn(),
         console=console,
         transient=True,
-        auto_refresh=False,  # no thread of its own: it is refreshed where it changes
+        auto_refresh=False,  # no refresh thread: the bar is refreshed on change
     )
     task = bar.add_task(text, total=None, rate="")
     started, first, last = _Throttle(), 0, 0
 
     def update(done: int, total: int) -> None:
         nonlocal started, first, last
-        if done < last:  # another pass over the photos begins: its rate is its own
+        if done < last:  # a new pass over the photos has its own rate
             started, first = _Throttle(), done
             bar.reset(task, total=total, rate="")
         if not last:
@@ -190,7 +190,7 @@ def beside_bar(words: str) -> None:
 
 
 class _Throttle:
-    """Tells when a tenth of a second has passed since it last said so."""
+    """Limits updates to one per tenth of a second."""
 
     def __init__(self) -> None:
         import time
@@ -199,7 +199,7 @@ class _Throttle:
         self._first = self._last = self._clock()
 
     def due(self) -> bool:
-        """Whether it is time to draw again."""
+        """Return whether an update is due."""
         now = self._clock()
         if now - self._last < 0.1:
             return False
@@ -212,7 +212,7 @@ class _Throttle:
 
 
 def unicode() -> bool:
-    """Whether stdout can encode box characters (a Windows code page may not)."""
+    """Return whether stdout can encode box characters (some Windows code pages cannot)."""
     try:
         "─│✓".encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

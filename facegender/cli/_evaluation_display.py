@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from facegender.evaluation.evaluate import Evaluation
 
 MAX_GROUPS = 60
-"""Groups in a table on the terminal."""
+"""Maximum number of groups in a table on the terminal."""
 
 
 def print_evaluation(result: Evaluation) -> None:
-    """Print an evaluation to stdout: what a reader must know first, then the numbers."""
+    """Print an evaluation to stdout: warnings first, then the numbers."""
     from facegender.cli import _console as console
 
     out = console.stdout()
@@ -72,7 +72,7 @@ def _reviewed(result: Evaluation, reviewed: dict[str, int]) -> list[str]:
             "taken for one."
         )
     if reviewed["untellable"]:
-        sentences.append(f"Nobody could tell: {reviewed['untellable']:,}, which are not judged.")
+        sentences.append(f"Could not be told: {reviewed['untellable']:,}, which are not evaluated.")
     return sentences
 
 
@@ -93,7 +93,7 @@ def write_predictions(file: Path, result: Evaluation) -> None:
 
 
 def _warn_of_leaks(result: Evaluation) -> None:
-    """Say before any number what the rows share with the training rows."""
+    """Print what the rows share with the training rows."""
     from facegender.cli import _console as console
 
     leaks = result.leakage
@@ -105,13 +105,13 @@ def _warn_of_leaks(result: Evaluation) -> None:
         (len(leaks.persons), "persons are in both"),
     ):
         if found:
-            console.warn(f"LEAK: {found:,} {what}: the numbers flatter the model.")
+            console.warn(f"LEAK: {found:,} {what}: the numbers overestimate the model.")
 
 
 def _metrics_table(result: Evaluation) -> Table:
     from facegender.cli import _console as console
 
-    table = console.make_table("How good", "metric", ">value", ">95 % interval")
+    table = console.make_table("Metrics", "metric", ">value", ">95 % interval")
     for name, estimate in result.metrics.items():
         value, interval = show_estimate(name, estimate)
         chance = result.calibration.get("chance_ece")
@@ -140,7 +140,7 @@ def _stress_table(result: Evaluation) -> Table:
     from facegender.cli import _console as console
 
     table = console.make_table(
-        "Under stress", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
+        "Robustness", "condition", "what", ">accuracy", ">95 % interval", ">answers changed"
     )
     for name, under in result.stress.items():
         shown = show_estimate("accuracy", under["accuracy"])
@@ -149,13 +149,13 @@ def _stress_table(result: Evaluation) -> Table:
 
 
 def _calibration(result: Evaluation) -> list[str]:
-    """What the threshold does, and which one reaches a wanted accuracy."""
+    """Print coverage and accuracy at the threshold, and the threshold for a target accuracy."""
     level, target = result.calibration["uncertain"], result.calibration["target"]
     sentences = []
     if level["accuracy"] is not None:
         sentences.append(
             f"At the threshold {level['threshold']:g}, {100 * level['coverage']:.1f} % of the "
-            f"photos get a sure answer, and {100 * level['accuracy']:.1f} % of these are right."
+            f"photos get a sure answer, and {100 * level['accuracy']:.1f} % of these are correct."
         )
     if target is not None and target["level"] is None:
         sentences.append(f"No threshold reaches an accuracy of {target['accuracy']:g}.")
@@ -164,7 +164,7 @@ def _calibration(result: Evaluation) -> list[str]:
         sentences.append(
             f"An accuracy of {target['accuracy']:g} is reached at --threshold "
             f"{found['threshold']:.4f}, which answers {100 * found['coverage']:.1f} % of them. "
-            "It was chosen on these photos: judge it on others."
+            "It was chosen on these photos: evaluate it on others."
         )
     return sentences
 
@@ -172,14 +172,14 @@ def _calibration(result: Evaluation) -> list[str]:
 def _comparison_table(found: Comparison) -> Table:
     from facegender.cli import _console as console
 
-    table = console.make_table("Against another model", "", ">value")
+    table = console.make_table("Comparison with another model", "", ">value")
     for name, value in comparison_rows(found):
         table.add_row(name, console.plain(value))
     return table
 
 
 def _group_table(by: str, groups: dict[str, dict[str, Any]]) -> Table:
-    """A table of groups, the worst first; groups too small to judge come last, without numbers."""
+    """Return a table of groups, the worst first; those that are too small last, without numbers."""
     from facegender.cli import _console as console
 
     order = worst_first(groups)

@@ -1,4 +1,4 @@
-"""What the user names on the command line -> photos."""
+"""Finding the photos named on the command line."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ SUFFIXES = (
     ".ppm",
     ".pgm",
 )
-"""Files that are taken from a folder; files that are named are always tried."""
+"""Suffixes of photos in folders; files named explicitly are always read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A photo that the user meant.
+    """A photo to predict.
 
     Attributes:
-        name: as it is shown: a path, an address, or ``stdin``.
-        source: what is read.
-        place: its place in a mirrored tree.
+        name: its displayed name: a path, an address, or ``stdin``.
+        source: the path or bytes to read.
+        place: its path in a mirrored folder structure.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """How arguments are understood.
+    """How arguments are interpreted.
 
     Attributes:
         recursive: take folders inside folders too.
@@ -86,7 +86,7 @@ OnEmpty = Callable[[str, str], None]
 
 
 def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator[Named]:
-    """Yield the photos meant by files, folders, globs, addresses, and ``-`` for a list on stdin.
+    """Yield the photos of files, folders, globs, addresses, and ``-`` for a list on stdin.
 
     Args:
         arguments: as given; none means ``-`` when NUL-ended names are asked for.
@@ -115,7 +115,9 @@ def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator
         elif name and Path(name).is_dir():
             if _is_within(name, how.skip):
                 if len(names) == 1:
-                    raise UsageError(f"{name} is both read and written", "Choose another folder.")
+                    raise UsageError(
+                        f"{name} is both an input and an output folder", "Choose another folder."
+                    )
                 continue
             base = name if len(names) == 1 else None
             for path in _in_folder(name, how, on_empty):
@@ -148,7 +150,7 @@ def allowed(name: str, how: Inputs) -> str:
         UsageError: an address, and addresses are not allowed.
     """
     if how.limits is None and is_url(name) and not os.path.lexists(name):
-        raise UsageError(f"{name} is an address", "--allow-url permits to fetch it.")
+        raise UsageError(f"{name} is an address", "Add --allow-url to download it.")
     return name
 
 
@@ -159,7 +161,7 @@ def is_photo_name(name: str) -> bool:
 
 def no_photos(how: Inputs) -> str:
     """Say that a folder holds no photos."""
-    where = "" if how.recursive else "; --recursive looks in the folders inside it"
+    where = "" if how.recursive else "; --recursive searches its subfolders"
     return f"no photos in this folder{where}"
 
 
@@ -215,5 +217,5 @@ def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
     names = sorted(glob.glob(pattern, recursive=how.recursive))
     photos = [n for n in names if Path(n).is_file() and not _is_within(n, how.skip)]
     if not photos:
-        on_empty(pattern, "nothing matches this pattern")
+        on_empty(pattern, "no file matches this pattern")
     yield from photos

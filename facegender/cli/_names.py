@@ -1,4 +1,4 @@
-"""The names on stdin, read as they come, and whether the next one is there yet."""
+"""Reading names from stdin as they arrive."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CHUNK = 65536
 class StdinNames:
     """A list of names on stdin.
 
-    A program that writes a name and waits for the answer must get it, so that whoever works on the
-    names has to know whether another one is at hand.
+    A program may write a name and wait for the answer, so the reader must know whether another name
+    is available.
     """
 
     def __init__(self) -> None:
@@ -25,14 +25,14 @@ class StdinNames:
         self._reading = False
 
     def read(self, end: bytes) -> Iterator[str]:
-        """Yield the names, each of which ends in `end`; empty ones are passed over."""
+        """Yield the names, each terminated by `end`; empty ones are skipped."""
         self._end, self._reading = end, True
         while self._names or self._fill():
             if self._names:
                 yield os.fsdecode(self._names.popleft())
 
     def ready(self) -> bool:
-        """Whether the next name can be had without waiting; true too where none will come."""
+        """Return whether the next name is available without waiting; also true at the end."""
         while self._reading and not self._names:
             if not _readable():
                 return False
@@ -40,7 +40,7 @@ class StdinNames:
         return True
 
     def _fill(self) -> bool:
-        """Read what is there, or wait for it; false at the end of the list."""
+        """Read available data, or wait for it; return False at the end of the list."""
         if not self._reading:
             return False
         chunk = os.read(sys.stdin.fileno(), _CHUNK)

@@ -1,7 +1,7 @@
-"""Options that several commands share, and the environment variables that stand in for them.
+"""Options shared by several commands, and their environment variables.
 
-A variable that is empty counts as unset. What it holds is read as the option's own value would be,
-so that a bad one is refused by the variable's name.
+An empty variable counts as unset. Its value is parsed like that of the option, and an error names
+the variable.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ DEBUG = "FACEGENDER_DEBUG"
 
 
 def _set_debug(wanted: bool) -> bool:
-    """Keep the wish where `debugging` finds it: errors are caught far outside of the command."""
+    """Store the option for `debugging`: errors are handled outside of the command."""
     os.environ[DEBUG] = "1" if wanted else ""
     return wanted
 
 
 def debugging() -> bool:
-    """Whether tracebacks are wanted."""
+    """Return whether tracebacks are shown."""
     return os.environ.get(DEBUG) == "1"
 
 
@@ -43,7 +43,7 @@ def output_folder(param: typer.CallbackParam, value: Path | None) -> Path | None
 
 
 def share(param: typer.CallbackParam, value: float | None) -> float | None:
-    """Refuse what is not between 0 and 1."""
+    """Refuse a value that is not between 0 and 1."""
     check_number(param.opts[0], value, 0, 1)
     return value
 
@@ -66,7 +66,7 @@ def workers_option(panel: str | None = None) -> Any:
         min=1,
         metavar="N",
         envvar="FACEGENDER_WORKERS",
-        help="Processes that read photos. Default: one a core.",
+        help="Processes that read photos. Default: one per core.",
         rich_help_panel=panel,
     )
 
@@ -75,7 +75,7 @@ Debug = Annotated[bool, debug_option()]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", envvar="FACEGENDER_QUIET", help="No progress and no remarks."),
+    typer.Option("--quiet", "-q", envvar="FACEGENDER_QUIET", help="Hide progress and messages."),
 ]
 Workers = Annotated[int | None, workers_option()]
 Output = Annotated[
@@ -85,7 +85,7 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         callback=output_file,
-        help="Write there instead of to stdout.",
+        help="Write to this file instead of stdout.",
     ),
 ]
 Force = Annotated[

@@ -1,4 +1,4 @@
-"""What `prepare` found, as tables and sentences."""
+"""Printing the result of `prepare`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def print_preparation(result: Preparation) -> None:
-    """Print the splits, the facts and what comes next."""
+    """Print the splits, counts and the next command."""
     from facegender.cli import _console as console
     from facegender.labels import LABELS
 
@@ -63,12 +63,12 @@ def _sizes(result: Preparation) -> str:
 def warnings_of(result: Preparation, no_copies: bool, no_conflicts: bool) -> list[str]:
     """What the user must know, in sentences."""
     facts = [
-        (result.outside, "Files outside the gender folders, not looked at: {}."),
+        (result.outside, "Files outside the gender folders, ignored: {}."),
         (sum(result.rejected.values()), "Photos left out: {}; the reasons are below."),
         (0 if no_copies else result.copies, "Copies of another photo: {} (--drop-duplicates)."),
         (
             0 if no_conflicts else result.content_conflicts,
-            "Photos whose content lies under both genders: {} (--drop-conflicts).",
+            "Photos whose content is under both genders: {} (--drop-conflicts).",
         ),
         (
             0 if no_conflicts else result.person_conflicts,

@@ -23,7 +23,7 @@ Output = Annotated[
 Number = Annotated[
     int, typer.Option("--face", min=1, metavar="N", help="Which face; the largest is 1.")
 ]
-NoDetect = Annotated[bool, typer.Option("--no-detect", help="Take the photo as one face.")]
+NoDetect = Annotated[bool, typer.Option("--no-detect", help="Treat the photo as one face.")]
 
 
 def explain_command(
@@ -41,8 +41,8 @@ def explain_command(
 
     [cyan]facegender explain group.jpg --face 3 --output third.png[/cyan]
 
-    Draws where the network looked: each part of the face is hidden in turn,
-    and the parts that change the answer most are marked beside the crop.
+    Occludes each part of the face in turn, and marks beside the crop which
+    parts change the answer most.
     """
     from facegender.cli import _console as console
     from facegender.errors import UsageError
@@ -51,7 +51,9 @@ def explain_command(
     from facegender.prediction.predictor import Predictor
 
     if output.suffix.lower() not in (*JPEG, ".png"):
-        raise UsageError(f"--output {output} is no picture", "Its name must end in .png or .jpg.")
+        raise UsageError(
+            f"--output {output} is not a picture", "Its name must end in .png or .jpg."
+        )
     predictor = Predictor(model, detect=not no_detect)
     if not quiet:
         console.note(f"Model: {predictor.bundle.folder} ({predictor.chosen})")

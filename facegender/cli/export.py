@@ -45,12 +45,12 @@ PhotosOption = Annotated[
         "--photos",
         metavar="PHOTOS",
         help="Compare on 200 faces of these: a folder, pattern, photo or faces.csv. Repeatable. "
-        "Default: on made pictures.",
+        "Default: synthetic pictures.",
     ),
 ]
 Int8 = Annotated[
     bool,
-    typer.Option("--int8", help="8-bit weights and activations (litert): a quarter of it."),
+    typer.Option("--int8", help="8-bit weights and activations (litert): a quarter of the size."),
 ]
 Calibrate = Annotated[
     list[str] | None,
@@ -60,14 +60,12 @@ Calibrate = Annotated[
 ]
 MaxDifference = Annotated[
     float | None,
-    typer.Option(
-        metavar="P", help="Refuse an int8 whose probabilities differ by more. Default: 0.3."
-    ),
+    typer.Option(metavar="P", help="Maximum difference of int8 probabilities. Default: 0.3."),
 ]
 MaxFlips = Annotated[
     float | None,
     typer.Option(
-        metavar="SHARE", help="Refuse an int8 that answers more faces otherwise. Default: 0.03."
+        metavar="SHARE", help="Maximum share of answers that int8 changes. Default: 0.03."
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an older export.")]
@@ -96,9 +94,9 @@ def export_command(
 
     [cyan]facegender export --format litert --int8 --calibrate faces.csv[/cyan]
 
-    Writes a model for another engine, with its labels, crop and a README of
-    how to run it without facegender. The engine runs it, and its answers
-    are compared with the model's, before the folder appears.
+    Converts a model for another engine, with its labels, crop and a README
+    on how to run it without facegender. Before the folder is written, the
+    engine runs the export and its answers are compared with the model's.
     """
     from facegender.cli import _console as console
     from facegender.exporting.export import export
@@ -150,7 +148,7 @@ def _photos(option: str, names: list[str] | None) -> Photos | None:
     named = inputs.expand(names, how, lambda name, why: console.warn(f"{name}: {why}"))
     sources = [photo.source for photo in named]
     if not sources:
-        raise DataError(f"{option} names no photo", "")
+        raise DataError(f"{option}: no photo was found", "")
     return sources
 
 
@@ -160,7 +158,7 @@ def _warn(result: Export) -> None:
 
     agreement = result.agreement
     if agreement.made:
-        console.note("Compared on made pictures: --photos compares on faces of yours.")
+        console.note("Compared on made pictures: use --photos to compare on your faces.")
     if agreement.sample.unreadable:
         console.warn(f"{agreement.sample.unreadable:,} photos could not be read.")
 

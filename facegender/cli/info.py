@@ -31,9 +31,9 @@ def info_command(model: Folder = None, json: Json = False, debug: Debug = False)
 
     [cyan]facegender info ./gender_model --json[/cyan]
 
-    Prints a model's card: data, training, how good it is and for whom, what
-    it must not be used for. Each of its files is checked and listed with its
-    size; where one is missing or damaged the exit code is 1.
+    Prints a model's card: data, training, accuracy by group, and limits of
+    use. Each of its files is checked and listed with its size; the exit code
+    is 1 if one is missing or damaged.
     """
     from facegender.cli import _console as console
     from facegender.errors import BundleError

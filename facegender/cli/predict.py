@@ -34,34 +34,36 @@ Photos = Annotated[
     ),
 ]
 Nul = Annotated[
-    bool, typer.Option("-0", "--null", help="Names on stdin end in NUL bytes, as find -print0.")
+    bool,
+    typer.Option("-0", "--null", help="Names on stdin are NUL-terminated, as from find -print0."),
 ]
 StdinImage = Annotated[bool, typer.Option("--stdin-image", help="Read one image from stdin.")]
-Recursive = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Take the folders inside folders too.")
-]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")]
 AllowUrl = Annotated[
     bool,
-    typer.Option("--allow-url", help="Fetch http and https addresses: 50 MB, 20 s, images only."),
+    typer.Option(
+        "--allow-url",
+        help="Download http and https addresses: images only, at most 50 MB and 20 s.",
+    ),
 ]
 AllowPrivate = Annotated[
     bool,
-    typer.Option("--allow-private-url", help="Also from this machine and its own network."),
+    typer.Option("--allow-private-url", help="Also from this machine and its local network."),
 ]
-NoDetect = Annotated[
-    bool, typer.Option("--no-detect", help="Take each photo as one face, as it is.")
-]
+NoDetect = Annotated[bool, typer.Option("--no-detect", help="Treat each photo as one face.")]
 MinFace = Annotated[
     int | None,
     typer.Option(
         min=1,
         metavar="PIXELS",
-        help="Least width of a face. Default: 24; in photos longer than 1536 pixels, 1/64 of that.",
+        help="Minimum width of a face. Default: 24; in photos longer than 1536 pixels, 1/64 of it.",
     ),
 ]
 MinScore = Annotated[
     float | None,
-    typer.Option(metavar="P", callback=share, help="Least score of a face, 0 to 1. Default: 0.6."),
+    typer.Option(
+        metavar="P", callback=share, help="Minimum score of a face, 0 to 1. Default: 0.6."
+    ),
 ]
 
 
@@ -82,9 +84,9 @@ Threshold = Annotated[
     ),
 ]
 Jsonl = Annotated[
-    bool, typer.Option("--jsonl", help="Print a line of JSON a photo, as they are done.")
+    bool, typer.Option("--jsonl", help="Print a line of JSON per photo, as soon as it is done.")
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a face.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV with a row per face.")]
 Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout."),
@@ -94,7 +96,7 @@ Annotate = Annotated[
     typer.Option(
         metavar="DIR",
         callback=output_folder,
-        help="Write copies with boxes and words there.",
+        help="Write copies with boxes and labels to this folder.",
         rich_help_panel=KEEP,
     ),
 ]
@@ -103,7 +105,7 @@ Crops = Annotated[
     typer.Option(
         metavar="DIR",
         callback=output_folder,
-        help="Write the crops of the faces there.",
+        help="Write the crops of the faces to this folder.",
         rich_help_panel=KEEP,
     ),
 ]
@@ -112,7 +114,7 @@ Sort = Annotated[
     typer.Option(
         metavar="DIR",
         callback=output_folder,
-        help="Link the photos into female/ male/ uncertain/ several/ none/ there.",
+        help="Link the photos into female/ male/ uncertain/ several/ none/ in this folder.",
         rich_help_panel=KEEP,
     ),
 ]
@@ -144,7 +146,7 @@ Attributes = Annotated[
 Resume = Annotated[
     bool,
     typer.Option(
-        "--resume", help="Go on with the answers of a stopped run in --output (JSON lines or CSV)."
+        "--resume", help="Continue the answers of a stopped run in --output (JSON lines or CSV)."
     ),
 ]
 
@@ -200,8 +202,8 @@ def predict_command(
 
     [cyan]facegender predict ./archive -r --engine ray --output ./answers[/cyan]
 
-    Finds the faces in photos and says for each whether it is perceived as
-    female or male, and how sure that is; in videos (extra video) it follows
+    Detects the faces in photos and estimates for each whether it is perceived
+    as female or male, and how sure that is; in videos (extra video) it follows
     them and says when they are seen. A broken photo is one line on stderr and
     exit code 3; the others are still answered.
     """
@@ -236,7 +238,7 @@ def predict_command(
     if file is not None:
         refuse_foreign(file, force=force)
     if copy and sort is None:
-        raise UsageError("--copy says how to --sort, which is not given", "Add --sort DIR.")
+        raise UsageError("--copy needs --sort", "Add --sort DIR.")
     films = video.options_of(
         fps, keyframes, start, end, annotate, subtitles, crops, frames, sort, copy, only
     )
@@ -326,7 +328,7 @@ def _saying(file: Path | None, form: str, totals: Summary) -> Iterator[None]:
             raise
         raise Interrupted(
             f"stopped; {totals.all.photos:,} answers are in {file}",
-            "The same command with --resume goes on.",
+            "Run the same command with --resume to continue.",
             stop.signal_number,
         ) from None
 

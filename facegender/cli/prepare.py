@@ -52,10 +52,10 @@ Val = Annotated[float, typer.Option(metavar="SHARE", help="Share for validation.
 Test = Annotated[float, typer.Option(metavar="SHARE", help="Share for the test.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split.")]
 MinSize = Annotated[
-    int, typer.Option(min=16, metavar="PIXELS", help="Least length of the shorter side.")
+    int, typer.Option(min=16, metavar="PIXELS", help="Minimum length of the shorter side.")
 ]
 DropDuplicates = Annotated[
-    bool, typer.Option("--drop-duplicates", help="Leave out all but one of equal files.")
+    bool, typer.Option("--drop-duplicates", help="Leave out copies of identical files.")
 ]
 DropConflicts = Annotated[
     bool,
@@ -66,7 +66,7 @@ Crops = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Find the faces and write them there, in the same folders; the table lists these.",
+        help="Write the crops of the faces to this folder and list them in the table.",
         rich_help_panel=CROP,
     ),
 ]
@@ -121,12 +121,13 @@ MinFace = Annotated[
     typer.Option(
         min=1,
         metavar="PIXELS",
-        help="Least width of a face. Default: 24; in photos longer than 1536 pixels, 1/64 of that.",
+        help="Minimum width of a face. Default: 24; in photos longer than 1536 pixels, 1/64 of it.",
         rich_help_panel=CROP,
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Replace a table that was edited, or is not prepare's.")
+    bool,
+    typer.Option("--force", help="Replace a table that was edited or that prepare did not write."),
 ]
 
 
@@ -216,7 +217,7 @@ def _crop_settings(
     image_format: str | None,
     min_face: int | None,
 ) -> CropSettings | None:
-    """Understand the options on crops.
+    """Interpret the options for crops.
 
     Raises:
         UsageError: they contradict each other or cannot be read.
@@ -231,7 +232,7 @@ def _crop_settings(
     if folder is None:
         if any(option is not None for option in (size, align, like, faces, image_format, min_face)):
             raise UsageError(
-                "--size, --align, --like, --faces, --format and --min-face say how to make --crops",
+                "--size, --align, --like, --faces, --format and --min-face need --crops",
                 "Add --crops DIR.",
             )
         return None
@@ -247,7 +248,7 @@ def _crop_settings(
         if not geometry.finds:
             raise UsageError(
                 "the model takes photos as they are, so there is nothing to crop",
-                "Give a --size, or --like a model that finds faces.",
+                "Give a --size, or --like a model that detects faces.",
             )
     return CropSettings(
         str(folder),

@@ -44,7 +44,9 @@ Init = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Most epochs. Default: 30 (10 with --init), classic 100."),
+    typer.Option(
+        metavar="N", help="Maximum number of epochs. Default: 30 (10 with --init), classic 100."
+    ),
 ]
 CropKindOption = Annotated[
     str | None,
@@ -66,15 +68,18 @@ Size = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Equal seeds give equal weights.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
-Force = Annotated[bool, typer.Option("--force", help="Train anew over a model that is there.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Seed of the training; equal seeds give equal weights."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted training.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing model.")]
 
 RECIPE = "Recipe"
 BatchSize = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Photos a step. Default: 64, classic 128.", rich_help_panel=RECIPE
+        metavar="N", help="Photos per step. Default: 64, classic 128.", rich_help_panel=RECIPE
     ),
 ]
 Lr = Annotated[
@@ -108,7 +113,7 @@ Augment = Annotated[
     bool | None,
     typer.Option(
         "--augment/--no-augment",
-        help="Vary the training crops: flip, shift, scale, rotation, light, erasing. "
+        help="Augment the training crops: flip, shift, scale, rotation, light, erasing. "
         "Default: on, classic off.",
         rich_help_panel=RECIPE,
         show_default=False,
@@ -118,7 +123,7 @@ Degrade = Annotated[
     bool | None,
     typer.Option(
         "--degrade/--no-degrade",
-        help="Also blur, compress and dim some of the varied crops. Default: as --augment.",
+        help="Also blur, compress and dim some of the augmented crops. Default: as --augment.",
         rich_help_panel=RECIPE,
         show_default=False,
     ),
@@ -152,7 +157,7 @@ StartShare = Annotated[
     typer.Option(
         metavar="X",
         help="Share of the weights of --init that is mixed in again at the end, 0 to 1: more of it "
-        "forgets less. Default: of 0 to .5 the one with the least validation loss.",
+        "forgets less. Default: of 0 to .5 the one with the lowest validation loss.",
         rich_help_panel=RECIPE,
         show_default=False,
     ),
@@ -242,9 +247,9 @@ def train_command(
 
     [cyan]facegender train --resume[/cyan]
 
-    Trains a network on [bold]faces.csv[/bold], keeps the epoch with the least
-    validation loss and stops early. Ctrl-C saves; the same command with
-    --resume ends with the very same weights.
+    Trains a network on [bold]faces.csv[/bold], keeps the epoch with the lowest
+    validation loss and stops early. Ctrl-C saves the state; the same
+    command with --resume continues to exactly the same weights.
     """
     from facegender.cli._training_display import TrainingDisplay
     from facegender.errors import UsageError

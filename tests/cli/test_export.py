@@ -28,7 +28,7 @@ def test_the_agreement_is_printed(exported, toy_tree, in_tmp):
     out, err = exported("-f", "litert", "-o", "mine")
     assert "on 200 made pictures" in out
     assert "answers changed 0 (allowed 0)" in out
-    assert "--photos compares on faces of yours" in err
+    assert "use --photos to compare on your faces" in err
     _, err = exported("-f", "litert", "-o", "mine", code=1)
     assert "--force" in err
     out, err = exported("-f", "litert", "-o", "mine", "--force", "-q", "--photos", toy_tree)

@@ -224,7 +224,7 @@ def test_folders_written_to_are_not_read(run, holiday, finding_model, in_tmp):
 def test_reading_and_writing_one_folder_is_a_contradiction(run, holiday, finding_model, in_tmp):
     options = ("-r", "-q", "--model", finding_model)
     _, err = run("predict", "holiday", *options, "--sort", "holiday", code=2)
-    assert "both read and written" in err
+    assert "both an input and an output folder" in err
     (in_tmp / "sorted").mkdir()
     for _ in range(2):
         run("predict", "holiday", "sorted", *options, "--sort", "sorted", code=0)

@@ -98,7 +98,7 @@ def test_links_are_followed_and_loops_are_not(tmp_path):
         (["female/a.jpg"], "no photos of the label male"),
         (["female/a.jpg", "male/.hidden"], "no photos of the label male"),
         (["a.jpg", "b.jpg"], "no folders and 2 files"),
-        (["train/female/a.jpg", "train/male/b.jpg", "female/c.jpg"], "some do not"),
+        (["train/female/a.jpg", "train/male/b.jpg", "female/c.jpg"], "some are not"),
     ],
 )
 def test_trees_of_another_kind_are_refused(tmp_path, names, message):
