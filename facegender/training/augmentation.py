@@ -1,4 +1,4 @@
-"""The variations of crops that training sees; everything random comes from a given seed."""
+"""Augmentation of training crops; all randomness comes from a given seed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import math
 from typing import Any
 
 TURN = math.radians(20)
-"""Largest turn, in radians."""
+"""Maximum rotation, in radians."""
 SCALE = 1.25
-"""Largest factor of size, up or down."""
+"""Maximum scale factor, up or down."""
 SHIFT = 0.1
-"""Largest shift, as a share of the crop's side."""
+"""Maximum shift, as a share of the crop's side."""
 CONTRAST = 0.3
-"""Largest logarithm of the contrast factor."""
+"""Maximum logarithm of the contrast factor."""
 BRIGHTNESS = 40.0
-"""Largest change of brightness, of 255."""
+"""Maximum change of brightness, of 255."""
 COLOUR = 0.08
-"""Largest change of one channel's gain."""
+"""Maximum change of the gain of a channel."""
 GREY = 0.1
 """Share of crops without colour."""
 ERASE = 0.25
-"""Share of crops of which a grey rectangle (15 to 45 % of each side) hides a part."""
+"""Share of crops that are partly covered by a grey rectangle (15 to 45 % of each side)."""
 
 
 def mix(crops: Any, targets: Any, seed: Any, alpha: float) -> tuple[Any, Any]:
-    """Mix each photo of a batch with another of it, and their targets alike.
+    """Mix each photo of a batch, and its target, with another one of the batch.
 
     Args:
         crops: uint8 tensor (batch, height, width, 3).
@@ -36,7 +36,7 @@ def mix(crops: Any, targets: Any, seed: Any, alpha: float) -> tuple[Any, Any]:
 
     draws = tf.random.stateless_gamma((2, tf.shape(crops)[0]), seed + 1, alpha)
     share = draws[0] / (draws[0] + draws[1] + 1e-9)
-    share = tf.maximum(share, 1 - share)  # each photo keeps the larger share of itself
+    share = tf.maximum(share, 1 - share)  # each photo keeps the larger share
     across = share[:, tf.newaxis, tf.newaxis, tf.newaxis]
     pixels = tf.cast(crops, tf.float32)
     pixels = across * pixels + (1 - across) * pixels[::-1]
@@ -45,11 +45,11 @@ def mix(crops: Any, targets: Any, seed: Any, alpha: float) -> tuple[Any, Any]:
 
 
 def augment(crops: Any, seed: Any) -> Any:
-    """Vary a batch of crops: flip, turn, scale, shift, colour, light and erasing.
+    """Augment a batch of crops: flip, rotation, scale, shift, colour, light and erasing.
 
     Args:
         crops: uint8 tensor (batch, height, width, 3).
-        seed: int64 tensor (2,); equal seeds give equal variations.
+        seed: int64 tensor (2,); equal seeds give equal results.
 
     Returns:
         uint8 tensor of the same shape.
@@ -63,7 +63,7 @@ def augment(crops: Any, seed: Any) -> Any:
 
 
 def _move(crops: Any, draw: Any) -> Any:
-    """Flip, turn, scale and shift, in one resampling; borders repeat their last pixel."""
+    """Flip, rotate, scale and shift in one resampling; borders are repeated."""
     import tensorflow as tf
 
     height, width = crops.shape[1], crops.shape[2]
@@ -71,7 +71,7 @@ def _move(crops: Any, draw: Any) -> Any:
     angle, zoom = signed[:, 0] * TURN, tf.exp(signed[:, 1] * math.log(SCALE))
     flip = tf.where(draw[:, 2] < 0.5, -1.0, 1.0)
     cos, sin = tf.cos(angle) / zoom, tf.sin(angle) / zoom
-    x, y = (width - 1) / 2, (height - 1) / 2  # the middle stays where it is, but for the shift
+    x, y = (width - 1) / 2, (height - 1) / 2  # the centre stays fixed, apart from the shift
     a, b, c, d = cos * flip, -sin, sin * flip, cos
     left = x - a * x - b * y + signed[:, 3] * SHIFT * width
     top = y - c * x - d * y + signed[:, 4] * SHIFT * height
@@ -87,7 +87,7 @@ def _move(crops: Any, draw: Any) -> Any:
 
 
 def _grey(crops: Any, draw: Any) -> Any:
-    """Take the colour out of some crops; returns float32."""
+    """Make some crops grey; returns float32."""
     import tensorflow as tf
 
     crops = tf.cast(crops, tf.float32)
@@ -106,7 +106,7 @@ def _light(crops: Any, draw: Any) -> Any:
 
 
 def _erase(crops: Any, draw: Any) -> Any:
-    """Lay a grey rectangle over a part of some crops (Zhong et al., "Random erasing", 2017)."""
+    """Cover a part of some crops with a grey rectangle (Zhong et al., "Random erasing", 2017)."""
     import tensorflow as tf
 
     height, width = crops.shape[1], crops.shape[2]

@@ -28,10 +28,10 @@ class Batches:
         crops: uint8 (photos, height, width, 3), an array or a `CropCache`.
         labels: int8 (photos,), 0 = female, 1 = male.
         rows: int64, the photos to learn from.
-        batch_size: photos a batch; the last of an epoch may be smaller.
+        batch_size: photos per batch; the last one of an epoch may be smaller.
         seed: of shuffling and augmentation.
-        augment: whether crops are varied by `augmentation.augment`.
-        degrade: whether some of them are made worse by `degradation.degrade`.
+        augment: whether crops are augmented by `augmentation.augment`.
+        degrade: whether some of them are degraded by `degradation.degrade`.
         class_weights: weight of each label, or None for no weights.
         mixup: parameter of the beta distribution from which the shares of two mixed photos are
             drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
@@ -49,18 +49,18 @@ class Batches:
 
     @cached_property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """The number of batches per epoch."""
         return math.ceil(len(self.rows) / self.batch_size)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Return the order in which the rows are seen in an epoch."""
+        """Return the order of the rows in an epoch."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.rows)
 
     def stream(self, epoch: int, step: int, epochs: int) -> Iterator[tuple[Any, ...]]:
         """Yield (crops, one-hot labels[, weights]) from a step of an epoch on, to the last epoch.
 
-        Crops are uint8 tensors, labels and weights float32. The next batches are made while the
-        caller works on the present one, across the borders of epochs too.
+        Crops are uint8 tensors, labels and weights float32. The next batches are prepared while
+        the caller uses the current one, also across epochs.
         """
         import tensorflow as tf
 
@@ -103,7 +103,7 @@ class Batches:
 
 
 def balanced_weights(labels: NDArray[np.int8]) -> tuple[float, float]:
-    """Return a weight for each label so that both weigh the same in all and 1 on average.
+    """Return a weight for each label so that both have equal total weight and the mean is 1.
 
     Source: scikit-learn's ``class_weight="balanced"``: n / (classes * count).
     """

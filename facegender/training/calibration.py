@@ -13,14 +13,14 @@ LIMITS = (0.05, 20.0)
 
 
 def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int8]) -> float:
-    """Return the temperature that makes the log loss least; above 1 the network was too sure.
+    """Return the temperature with the lowest log loss; above 1 the network was overconfident.
 
-    n photos of a gender stand for n + 2, one of them right and one wrong. Few photos that are all
-    right would otherwise ask for certainty without end, and every answer would become 100 %.
+    For each gender, one correct and one wrong photo are added to the n photos. Otherwise few photos
+    that are all correct would give a temperature of 0, and every probability would become 1.
     Source: Platt, "Probabilistic outputs for support vector machines", 1999.
 
     Args:
-        probabilities: float32 (n, 2) of held-out photos, never of those that judge the model.
+        probabilities: float32 (n, 2) of held-out photos, never of test photos.
         labels: int8 (n,).
     """
     from scipy.optimize import minimize_scalar
@@ -39,18 +39,18 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.int8]) -> f
 
 
 def with_temperature(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """Return what the network would have answered with this temperature, float32 (n, 2)."""
+    """Return the probabilities at a temperature, float32 (n, 2)."""
     male = np.exp(-np.logaddexp(0.0, -_margins(probabilities) / temperature))  # never overflows
     return np.stack([1 - male, male], axis=1).astype(np.float32)
 
 
 def _margins(probabilities: Probabilities) -> NDArray[np.float64]:
-    """Differences of the logits of male and female."""
+    """Return the differences of the logits of male and female."""
     logs = np.log(np.clip(probabilities.astype(np.float64), 1e-37, 1.0))
     return np.asarray(logs[:, 1] - logs[:, 0])
 
 
 def fold_temperature(model: Any, temperature: float) -> None:
-    """Divide the ``logits`` layer by the temperature, so that every export is calibrated alike."""
+    """Divide the ``logits`` layer by the temperature, so that every export is calibrated."""
     layer = model.get_layer("logits")
     layer.set_weights([weights / temperature for weights in layer.get_weights()])

@@ -1,8 +1,7 @@
-"""Training crops as poor cameras, small pictures and much saved files show them.
+"""Degrading training crops: blur, low resolution, JPEG compression and low light.
 
-Blur, few pixels, strong JPEG compression and little light, on some crops, by Pillow: the stress
-test found the network weakest there (see `robustness.CONDITIONS`). Wang et al., "Real-ESRGAN",
-2021, degrade training photos by the same four steps.
+`eval --stress` found the network weakest under these conditions (see `robustness.CONDITIONS`).
+Wang et al., "Real-ESRGAN", 2021, degrade training photos by the same four steps.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from facegender.faces.crop_cache import Crops
 from facegender.images.decode import Photo, decode_photo
 
 SOFT: Final = 0.15
-"""Share of crops that are blurred, or reduced to fewer pixels and enlarged again."""
+"""Share of crops that are blurred, or downscaled and enlarged again."""
 BLUR: Final = 0.035
-"""Largest standard deviation of the blur, as a share of the crop's side."""
+"""Maximum standard deviation of the blur, as a share of the crop's side."""
 REDUCTION: Final = 4.0
-"""Largest factor by which a crop is reduced."""
+"""Maximum factor by which a crop is downscaled."""
 PACKED: Final = 0.15
 """Share of crops that are compressed as JPEG."""
 QUALITIES: Final = (10, 60)
-"""Least and largest quality of that, on libjpeg's scale of 1 to 95."""
+"""Minimum and maximum JPEG quality, 1 to 95."""
 DIM: Final = 0.08
-"""Share of crops that lose light."""
+"""Share of crops that are darkened."""
 LIGHT: Final = (0.15, 0.6)
-"""Least and largest share of the light that is left."""
+"""Minimum and maximum factor of their brightness."""
 
 _FILTERS: Final = (
     Image.Resampling.NEAREST,
@@ -40,11 +39,11 @@ _FILTERS: Final = (
 
 
 def degrade(crops: Crops, random: np.random.Generator) -> Crops:
-    """Make some crops worse.
+    """Degrade some crops.
 
     Args:
         crops: uint8 (number, height, width, 3); not changed.
-        random: decides which and how; equal generators give equal crops.
+        random: selects crops and degradations; equal generators give equal crops.
 
     Returns:
         uint8 of the same shape.
@@ -58,7 +57,7 @@ def degrade(crops: Crops, random: np.random.Generator) -> Crops:
 
 
 def _degrade(crop: Photo, draw: np.ndarray) -> Photo:
-    """Take light, then sharpness, then compress: the order in which photos suffer."""
+    """Darken, then blur, then compress: the order in which real photos are degraded."""
     picture = Image.fromarray(crop)
     if draw[0] < DIM:
         share = _between(LIGHT, draw[1])

@@ -1,4 +1,4 @@
-"""What a training runs on: one device or several, and in which precision."""
+"""The devices and the precision of a training."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from facegender.models.inference import KerasNetwork, Network, Probabilities
 from facegender.models.keras_backend import import_keras, threads
 
 TENSOR_CORES: Final = (7, 0)
-"""Compute capability from which GPUs have units for float16."""
+"""Minimum compute capability of GPUs with units for float16."""
 
 Teach = Callable[..., tuple[float, float]]
-"""(crops, one-hot labels[, weights]) of a batch -> its loss and accuracy, learned from."""
+"""Trains on a batch (crops, one-hot labels[, weights]) and returns its loss and accuracy."""
 
 
 def best_precision() -> str:
-    """Return the precision that pays here: mixed where every GPU has units for float16.
+    """Return the faster precision: mixed if every GPU has units for float16.
 
     CPUs compute in float32: in bfloat16 or float16 they take longer.
     """
@@ -35,10 +35,10 @@ def best_precision() -> str:
 
 
 class Devices:
-    """The devices of a training, and how its network is built and taught on them.
+    """The devices of a training, and how its network is built and trained on them.
 
-    Several devices share every batch: batch norm and gradients are those of the whole batch, so
-    that losses are, but for the order of sums, those of one device.
+    Several devices share every batch. Batch norm and gradients are computed over the whole batch,
+    so that losses equal those of one device, except for rounding.
 
     Args:
         wanted: one of `choices.Devices`; ``all`` means all GPUs, or where there is none the CPU.
@@ -65,17 +65,17 @@ class Devices:
 
     @property
     def facts(self) -> dict[str, int]:
-        """What equal results depend on: thread counts, and the devices where they are several."""
+        """What results depend on: thread counts, and the devices if there are several."""
         return threads() | ({"devices": len(self._names)} if self._strategy else {})
 
     @property
     def plain(self) -> bool:
-        """Whether networks are built here just as they are built to be used."""
+        """Return whether networks are built in the same way as for prediction."""
         return self._strategy is None and not self._mixed
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Build and compile a network inside, to be trained here."""
+        """Context in which to build and compile a network for training."""
         keras = import_keras()
         before = keras.config.dtype_policy()
         if self._mixed:
@@ -87,18 +87,18 @@ class Devices:
             keras.config.set_dtype_policy(before)
 
     def step(self, model: Any) -> Teach:
-        """Return the function that teaches a compiled network a batch."""
+        """Return the function that trains a compiled network on a batch."""
         return (
             model.train_on_batch if self._strategy is None else _SharedStep(model, self._strategy)
         )
 
     def network(self, model: Any) -> Network:
-        """Return the function that asks a network in training."""
+        """Return the function that runs a network during training."""
         return KerasNetwork(model) if self._strategy is None else _FirstReplica(model)
 
 
 class _FirstReplica:
-    """A network of a strategy, asked on one device; Keras would ask each, and join the answers."""
+    """Runs a network of a strategy on one device; Keras would run it on each."""
 
     def __init__(self, model: Any) -> None:
         import tensorflow as tf
@@ -113,8 +113,8 @@ class _FirstReplica:
 class _SharedStep:
     """A training step whose batch is divided among devices.
 
-    Keras' own step takes the mean of the devices' mean losses, which is not that of the batch where
-    the devices' shares differ, as they do in the last batch of an epoch.
+    Keras averages the mean losses of the devices, which differs from the mean of the batch if the
+    devices have different numbers of photos, as in the last batch of an epoch.
     """
 
     def __init__(self, model: Any, strategy: Any) -> None:
@@ -141,12 +141,12 @@ class _SharedStep:
         self._run = tf.function(run, reduce_retracing=True)
 
     def __call__(self, crops: Any, targets: Any, weights: Any = None) -> tuple[float, float]:
-        """Learn from a batch."""
+        """Train on a batch."""
         import tensorflow as tf
 
         photos, devices = len(crops), self._strategy.num_replicas_in_sync
         weights = tf.ones(photos) if weights is None else weights
-        # Every device needs a photo. Taking each as often as the others, and weighing it less,
+        # Every device needs a photo. Repeating each photo equally often with a lower weight
         # changes neither the loss nor the statistics of batch norm.
         copies = -(-devices // photos)
         batch = [tf.concat([part] * copies, axis=0) for part in (crops, targets, weights / copies)]

@@ -1,4 +1,4 @@
-"""What training tells its caller while it runs."""
+"""Events that a training reports to its caller."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first step is next.
+    """The first step is about to start.
 
     Attributes:
         arch: the network's name.
-        parameters: its weights, those not trained included.
-        train, val: photos to train and to validate on.
+        parameters: number of weights, including those that are not trained.
+        train, val: number of training and validation photos.
         validated_on: the split that validates.
-        epochs: most epochs.
-        batch_size: photos a step.
-        seed: of everything random.
-        epoch: epochs that an earlier run finished.
-        devices: what it runs on, and in which precision, such as ``one CPU, float32``.
+        epochs: maximum number of epochs.
+        batch_size: photos per step.
+        seed: the seed of the training.
+        epoch: epochs finished by earlier runs.
+        devices: devices and precision, such as ``one CPU, float32``.
     """
 
     arch: str
@@ -52,12 +52,12 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A batch was learned from.
+    """A training step is done.
 
     Attributes:
         epoch: from 1.
         step: batches done in this epoch, of `steps`.
-        steps: batches an epoch.
+        steps: batches per epoch.
         loss, accuracy: of this epoch so far, on training crops.
         images_per_second: in this epoch so far.
     """
@@ -79,9 +79,9 @@ class Epoch:
         loss, accuracy: on training crops, averaged over the epoch.
         val_loss, val_accuracy: after the epoch, on validation crops.
         lr: learning rate of its last step.
-        seconds: of the whole epoch, validation and saving included.
+        seconds: of the whole epoch, including validation and saving.
         images_per_second: of its training steps.
-        best: whether its validation loss is the least so far.
+        best: whether its validation loss is the lowest so far.
     """
 
     epoch: int
@@ -97,14 +97,14 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """Training is over; the best weights are calibrated, converted, checked and saved."""
+    """The steps are done; the best weights are being calibrated, converted, checked and saved."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Warn:
-    """Something the user must know."""
+    """A warning for the user."""
 
     message: str
 
@@ -114,4 +114,4 @@ OnEvent = Callable[[Event], None]
 
 
 def ignore(_event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore all events."""

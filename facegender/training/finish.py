@@ -47,7 +47,7 @@ from facegender.training.state import State, restore_best
 from facegender.training.weight_averaging import average_weights, keep_better
 
 LITERT_CHECKS = 2000
-"""Validation crops on which the twin must agree with the Keras model."""
+"""Number of validation crops on which the LiteRT and the Keras model must agree."""
 
 
 def finish(
@@ -60,19 +60,19 @@ def finish(
     on_event: OnEvent,
     ended: Sequence[Any] = (),
 ) -> Bundle:
-    """Choose the weights, mix in the start, calibrate, convert, check and save.
+    """Choose the weights, average them with the initial ones, calibrate, convert, check and save.
 
-    The best weights by validation loss are kept, or those of the last epoch, `ended`, where a
-    finished training has better ones after calibration.
+    The weights with the lowest validation loss are kept, or those of the last epoch, `ended`, if a
+    finished training is better with them after calibration.
     """
     began = time.perf_counter()
     validation = photos.validation
-    calibrates = rows.validated_on == "val"  # test rows that validate choose the epoch, no more
+    calibrates = rows.validated_on == "val"  # test rows used for validation only choose the epoch
     restore_best(out, model)
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
     temperature, share, best = 1.0, 0.0, state.best_epoch
-    # Not where training was stopped: it goes on from unmixed weights, and whoever stops it waits.
+    # Not if training was stopped: it continues from unmixed weights, and the user is waiting.
     if why_over(state):
         if calibrates and ended and best != state.epoch and keep_better(model, ended, validation):
             best = state.epoch
@@ -108,7 +108,7 @@ def finish(
 def _twin(
     model: Any, validation: ValidationSet, answers: Probabilities, on_event: OnEvent
 ) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Convert to LiteRT; the twin, or nothing where it answers otherwise, and how it agrees."""
+    """Convert to LiteRT; return the file, or nothing if its answers differ, and the agreement."""
     twin = convert_to_litert(model)
     twins = run_network(LiteRtNetwork(twin), validation.crops[:LITERT_CHECKS])
     difference, flips = compare(answers[:LITERT_CHECKS], twins)
@@ -117,7 +117,7 @@ def _twin(
         return {LITERT: twin}, agreement
     on_event(
         Warn(
-            f"the LiteRT model differs by {difference:.2g} and flips {flips} photos: it is left "
+            f"the LiteRT model differs by {difference:.2g} and changes {flips} answers: it is left "
             "out, and predict will need TensorFlow for this model"
         )
     )
@@ -127,7 +127,7 @@ def _twin(
 def _mix_in_start(
     model: Any, state: State, validation: ValidationSet, on_event: OnEvent, *, chooses: bool
 ) -> float:
-    """Mix in as much of the start as was asked for, else as validation rows choose."""
+    """Mix in the given share of the initial weights, else the best one on the validation rows."""
     wanted = state.settings.start_share
     if wanted == 0 or (wanted is None and not chooses):
         return 0.0
@@ -136,7 +136,7 @@ def _mix_in_start(
 
 
 def _start(state: State, on_event: OnEvent) -> list[Any] | None:
-    """The weights that training started from; None where they were random or are gone."""
+    """Return the weights that training started from; None if random or no longer there."""
     if state.started_from is None:
         return None
     try:
@@ -155,7 +155,7 @@ def _start(state: State, on_event: OnEvent) -> list[Any] | None:
 
 
 def keras_bytes(model: Any) -> bytes:
-    """The model as a .keras file; the optimizer's state stays in ``last/``."""
+    """Return the model as a .keras file, without the optimizer's state."""
     from facegender.models.keras_backend import import_keras
 
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +166,7 @@ def keras_bytes(model: Any) -> bytes:
 
 
 def model_fingerprint(model: Any) -> str:
-    """16 hexadecimal digits of the SHA-256 of the weights (a .keras file holds times too)."""
+    """Return 16 hexadecimal digits of the SHA-256 of the weights; .keras files contain times."""
     digest = hashlib.sha256()
     for weights in model.get_weights():
         digest.update(weights.tobytes())
@@ -174,7 +174,7 @@ def model_fingerprint(model: Any) -> str:
 
 
 def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float) -> dict[str, Any]:
-    """What the manifest says beside its files and metrics."""
+    """Return the entries of the manifest other than files and metrics."""
     settings, samples = state.settings, rows.samples
     counts = {split: Counter(samples.labels[samples.rows_of(split)].tolist()) for split in SPLITS}
     return {

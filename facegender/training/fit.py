@@ -1,4 +1,4 @@
-"""The loop over epochs and steps."""
+"""The training loop over epochs and steps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fit(
     stop: StopRequest,
     on_event: OnEvent,
 ) -> bool:
-    """Train from where `state` stands until an early stop, the last epoch, or a stop request.
+    """Train from `state` until early stopping, the last epoch, or a stop request.
 
     The state is saved after every epoch and, when a stop is requested, within one.
 
@@ -51,9 +51,9 @@ def fit(
         validation: see `ValidationSet`.
         state: changed in place.
         folder: the model folder.
-        devices: what the model was built on.
-        stop: looked at between two steps.
-        on_event: told of every step and epoch.
+        devices: the devices that the model was built on.
+        stop: checked between steps.
+        on_event: called for every step and epoch.
 
     Returns:
         True when training is over, False when a stop was requested.
@@ -96,7 +96,7 @@ def fit(
 
 
 def why_over(state: State) -> str:
-    """Say why training is over, or "" while it is not."""
+    """Return why training is over, or "" if it is not."""
     if state.finished:
         return state.finished
     if state.best_epoch and state.epoch - state.best_epoch >= state.settings.patience:
@@ -124,14 +124,14 @@ def _steps(
     stop: StopRequest,
     on_event: OnEvent,
 ) -> None:
-    """Do the remaining steps of an epoch, or those until a stop; `state` counts them."""
+    """Run the remaining steps of an epoch, until a stop; `state` counts them."""
     start = time.perf_counter() - worked
     while state.step < train_batches.steps and stop.signal_number is None:
         loss, accuracy = teach(*next(batches))
         if not np.isfinite(loss):
             raise FaceGenderError(
                 f"the loss became {loss} in epoch {state.epoch + 1}, step {state.step + 1}",
-                "Try a lower --lr. What was saved after earlier epochs is kept.",
+                "Try a lower --lr. The state of earlier epochs is kept.",
             )
         before = state.step * train_batches.batch_size
         seen = min(before + train_batches.batch_size, len(train_batches.rows))

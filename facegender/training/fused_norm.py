@@ -1,4 +1,4 @@
-"""Batch norm in one operation, while a network is trained."""
+"""Fused batch norm for training."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from facegender.models.keras_backend import import_keras
 
 
 def fuse_norms(model: Any) -> Any:
-    """Return a copy of a network whose batch norms over images are one operation each.
+    """Return a copy of a network that uses TensorFlow's fused batch norm for images.
 
-    Keras composes batch norm, and its gradient, of a dozen operations that each read and write
-    all activations: on CPUs more than a third of a training step. TensorFlow's own, which Keras
-    left when it became independent of it, does the same in one, but for rounding. The copy is for
-    training: it has the weights of `model` in the same order, for a network of plain layers to
-    take back.
+    Keras composes batch norm and its gradient of a dozen operations that each read and write all
+    activations, which takes more than a third of a training step on CPUs. TensorFlow's fused
+    operation gives the same result except for rounding. The copy is for training; its weights are
+    those of `model`, in the same order.
     """
     keras = import_keras()
 
@@ -46,7 +45,7 @@ def _fused_norm() -> Any:
                 epsilon=self.epsilon,
                 is_training=True,
             )
-            # The operation estimates the variance of all images; Keras keeps that of the batch.
+            # The operation returns the unbiased variance; Keras uses the biased one.
             # The factor comes first: where the batch is of a known size TensorFlow makes it a
             # constant, and in another order a resumed run would round otherwise than a whole one.
             count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)

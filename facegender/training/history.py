@@ -1,4 +1,4 @@
-"""The history of a training, a row an epoch."""
+"""The history of a training, with a row per epoch."""
 
 from __future__ import annotations
 

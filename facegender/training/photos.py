@@ -1,4 +1,4 @@
-"""The rows of faces.csv -> crops to learn from and to validate on."""
+"""Cropping the rows of faces.csv for training and validation."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from facegender.training.settings import Resolved, TrainSettings
 
 @dataclass(frozen=True, slots=True)
 class TrainingPhotos:
-    """What a training learns from.
+    """The data of a training.
 
     Attributes:
         train_batches: batches of training crops.
         validation: crops that choose the best epoch.
-        geometry: of all crops, and of the model that comes of them.
-        no_face: train and validation rows left out because no face was found.
+        geometry: of all crops, and of the trained model.
+        no_face: training and validation rows left out because no face was found.
     """
 
     batches: Batches
@@ -176,9 +176,9 @@ def read_photos(
     workers: int | None,
     on_event: OnEvent,
 ) -> TrainingPhotos:
-    """Find and crop the largest face of every row.
+    """Detect and crop the largest face of every row.
 
-    Rows without a face teach nothing: they are left out, counted and reported.
+    Rows without a face are left out, counted and reported.
 
     Raises:
         DataError: a photo that cannot be read any more, or too few faces.
@@ -217,7 +217,7 @@ def read_photos(
                 f"photos, the first is {wanted.paths[failed[0][0]]}; they are left out"
             )
         )
-    # Rows are chosen by number, so that crops are not copied from disk into memory.
+    # Rows are selected by index, so that crops are not copied from disk into memory.
     train, val = np.flatnonzero(kept[:cut]), cut + np.flatnonzero(kept[cut:])
     weights = None
     if architecture(settings.arch).recipe.class_weights:

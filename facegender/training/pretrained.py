@@ -1,4 +1,4 @@
-"""Weights that others made -> a model folder for ``train --init``."""
+"""Making a model folder for ``train --init`` from pretrained weights."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from facegender.training.finish import keras_bytes, model_fingerprint
 def save_start(
     folder: Path, arch: str, weights: Sequence[NDArray[np.float32]], credit: str
 ) -> Bundle:
-    """Write a model whose last layer is random and whose other weights are given.
+    """Write a model with given weights and a random last layer.
 
-    It tells nothing about faces; ``train --init FOLDER`` goes on from it.
+    It does not classify faces yet; it is a start for ``train --init FOLDER``.
 
     Args:
         folder: the model folder to write.
@@ -29,8 +29,7 @@ def save_start(
         weights: those of all layers but the last dense one, in the order of Keras; kernels of
             convolutions are (height, width, in, out), of depthwise ones (height, width, in, 1);
             batch norms are scale, offset, mean, variance.
-        credit: whose they are and under which licence, for the cards of the models that begin
-            with them.
+        credit: source and licence of the weights, for the cards of models trained from them.
 
     Raises:
         DataError: other shapes than the network's.

@@ -1,4 +1,4 @@
-"""The rows of faces.csv that a training uses, checked before anything slow happens."""
+"""The rows of faces.csv that a training uses, checked before any slow work."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from facegender.training.events import Checking, OnEvent, Warn
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a faces.csv and what they are used for.
+    """The rows of a faces.csv and their use.
 
     Attributes:
         csv: the table.
         samples: its rows, without those left out.
         fingerprint: of all its rows.
-        learned: fingerprint of `samples`; the same where none was left out.
-        skipped: rows left out, since their photo vanished or changed.
-        train, val: numbers of the rows to learn from and to validate on.
+        learned: fingerprint of `samples`; the same if none was left out.
+        skipped: number of rows left out because their photo vanished or changed.
+        train, val: indices of the training and validation rows.
         validated_on: the split of `val`.
         crop: the geometry that the photos were cropped to, None for photos as they came.
     """
@@ -46,7 +46,7 @@ class Rows:
 
 
 def read_rows(csv: str | os.PathLike[str] | Table) -> tuple[Rows, Sidecar | None]:
-    """Read and check the table; no photo is looked at.
+    """Read and check the table, without reading photos.
 
     Args:
         csv: the table, or what `open_table` made of it.
@@ -89,7 +89,7 @@ def check_photos(
     Args:
         rows: of the table.
         sidecar: of the table; without one only missing photos are found.
-        on_event: told of progress, and of what is left out.
+        on_event: called with progress and with a warning for rows left out.
         on_change: one of `choices.OnChange`.
         workers: processes that read; None means one a core.
 
@@ -97,7 +97,7 @@ def check_photos(
         the rows, without those whose photo vanished or changed.
 
     Raises:
-        DataError: there are such rows, and they are not to be left out.
+        DataError: there are such rows, and `on_change` is not to skip them.
     """
     samples = rows.samples
     changes = find_changes(
@@ -121,14 +121,14 @@ def check_photos(
         on_event(
             Warn(
                 "the article's split has no val rows: the test rows choose the best epoch here, as "
-                "they did in the article, so the test accuracy will flatter the model"
+                "they did in the article, so the test accuracy will overestimate the model"
             )
         )
     return rows
 
 
 def _without(samples: Samples, changes: Changes, on_change: str, on_event: OnEvent) -> Samples:
-    """Leave out the rows whose photo is not what it was.
+    """Leave out the rows whose photo changed.
 
     Raises:
         DataError: they are not to be left out.

@@ -1,4 +1,4 @@
-"""What a training run was asked to do, with every default filled in."""
+"""The settings of a training, and their defaults."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from facegender.options import check_choice, check_number
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """Options of `train`; None means the network's recipe, or for `seed` a drawn one.
+    """Options of `train`; None means the default of the network's recipe, or a random `seed`.
 
     Attributes:
         arch: a name in `architectures.ARCHITECTURES`; None means that of the model that training
             starts from, and `architectures.DEFAULT` from scratch.
-        epochs: most epochs.
-        batch_size: photos a step.
+        epochs: maximum number of epochs.
+        batch_size: photos per step.
         lr: learning rate, the peak where it is scheduled.
         patience: epochs without a better validation loss before stopping.
         seed: of weights, shuffling, augmentation and dropout.
-        augment: whether training crops are varied.
+        augment: whether training crops are augmented.
         degrade: whether some of them also become blurred, compressed or dim, as `degrade` says;
             without `augment` none do.
         init: what to start from: one of `choices.Start`, or a model folder; None means the bundled
@@ -39,10 +39,10 @@ class TrainSettings:
         crop: one of `choices.CropKind`; None means the table's, that of `init`, or the network's.
         size: of the crops, such as "64x64"; None means the table's, that of `init`, or the
             network's.
-        start_share: share of the start's weights that is mixed into the trained ones at the end, 0
-            to 1; None means the one of `weight_averaging.SHARES` with the least validation loss.
+        start_share: share of the initial weights in the average with the trained ones, 0 to 1;
+            None means the one of `weight_averaging.SHARES` with the lowest validation loss.
         devices: one of `choices.Devices`; None means one.
-        precision: one of `choices.Precision`; None means mixed where the GPUs have units for it.
+        precision: one of `choices.Precision`; None means mixed if the GPUs have units for it.
 
     Raises:
         UsageError: an unknown word, or a number out of range.
@@ -90,7 +90,7 @@ class TrainSettings:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Settings without gaps; stored in ``last/`` and in the bundle."""
+    """Complete settings; stored in ``last/`` and in the bundle."""
 
     arch: str
     epochs: int
@@ -117,7 +117,7 @@ class Resolved:
 
 
 def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
-    """Fill the gaps from the network's recipe.
+    """Fill missing settings from the network's recipe.
 
     Args:
         settings: as given.
@@ -125,7 +125,7 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         init: what to start from; see `TrainSettings`.
 
     Raises:
-        UsageError: an unknown network, or options that have no meaning for it or for its start.
+        UsageError: an unknown network, or options that do not apply to it or to its start.
     """
     recipe = architecture(arch).recipe
     tuning = init != Start.NONE
@@ -163,7 +163,7 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
 
 
 def check_same(stored: Resolved, wanted: TrainSettings) -> None:
-    """Refuse to resume with options that differ from those that the run began with.
+    """Check that a training is resumed with the options that it began with.
 
     Raises:
         UsageError: an option that was given differs.

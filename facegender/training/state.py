@@ -1,4 +1,4 @@
-"""``last/``: all that is needed to go on as if training had never stopped."""
+"""``last/``: the state needed to resume a training exactly."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _OURS = re.compile(r"(state|best)[-0-9a-f]*\.npz")
 
 @dataclass(slots=True)
 class State:
-    """Where a run stands.
+    """The progress of a training.
 
     Attributes:
-        settings: what it was asked to do.
-        data: fingerprint of the rows it learns from.
-        threads: thread counts; equal results need equal ones.
+        settings: its settings.
+        data: fingerprint of the training rows.
+        threads: thread counts; equal results require equal ones.
         epoch: epochs done.
         step: steps done in the next epoch, above 0 only after an interruption.
         loss_sum: sum of the training losses of the photos seen in these steps.
-        right: how many of these photos the network had right.
-        history: a row an epoch.
+        right: number of these photos classified correctly.
+        history: one row per epoch.
         best_epoch: the epoch (from 1) of the best weights, 0 before the first.
         best_loss: its validation loss, None before the first.
-        seconds: spent training, validating and saving, over all sittings.
-        epoch_seconds: of these, spent on the unfinished epoch, and on its steps alone.
-        finished: why training is over, or "" while it is not.
-        started_from: of the model whose weights it began with: fingerprint, crop, epochs done,
-            seconds and, where it began with another's, the same of that; None for random weights.
+        seconds: time of training, validating and saving, over all runs.
+        epoch_seconds: time of the unfinished epoch, and of its steps only.
+        finished: why training is over, or "" if it is not.
+        started_from: fingerprint, crop, epochs and seconds of the initial model and, nested, of
+            the model that it started from; None for random weights.
     """
 
     settings: Resolved
@@ -64,7 +64,7 @@ class State:
     started_from: dict[str, Any] | None = None
 
     def begin_epoch(self, row: Epoch) -> None:
-        """Record an epoch that ended and stand at the start of the next."""
+        """Record a finished epoch and advance to the next one."""
         self.history.append(row)
         if row.best:
             self.best_epoch, self.best_loss = row.epoch, row.val_loss
@@ -108,7 +108,7 @@ def save_state(folder: Path, state: State, model: Any, *, best: bool) -> None:
 
 
 def read_state(folder: Path) -> State:
-    """Read where a run stands; its weights are read by `restore` and `best_weights`.
+    """Read the state of a training; its weights are read by `restore` and `best_weights`.
 
     Raises:
         BundleError: there is nothing to resume, or it is damaged.
@@ -161,7 +161,7 @@ def _weights(model: Any) -> dict[str, Any]:
 
 
 def _alike(stored: dict[str, Any], expected: dict[str, Any]) -> bool:
-    """Whether two sets of arrays have the same names, shapes and types."""
+    """Return whether two sets of arrays have the same names, shapes and types."""
 
     def kinds(arrays: dict[str, Any]) -> dict[str, Any]:
         return {name: (values.shape, values.dtype) for name, values in arrays.items()}
@@ -170,17 +170,17 @@ def _alike(stored: dict[str, Any], expected: dict[str, Any]) -> bool:
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuse arrays that would unpack to more than the file; ours are not packed at all."""
+    """Refuse compressed arrays, which may unpack to any size; ours are not compressed."""
     with zipfile.ZipFile(path) as archive:
         if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
             raise ValueError("its arrays are packed")
 
 
 def _check(state: State) -> None:
-    """Refuse values that no run would have written.
+    """Check that the values are plausible.
 
     Raises:
-        TypeError, ValueError, FaceGenderError: it says which.
+        TypeError, ValueError, FaceGenderError: the message says which one is not.
     """
     given = TrainSettings(**state.settings.to_json())
     if resolve(given, state.settings.arch, state.settings.init) != state.settings:
@@ -227,7 +227,9 @@ def _read_json(folder: Path) -> dict[str, Any]:
 def _read_arrays(folder: Path, role: str) -> dict[str, Any]:
     entry = _read_json(folder)["files"].get(role)
     if entry is None:
-        raise BundleError(f"{folder / LAST} has no {role} weights yet", "Train one epoch first.")
+        raise BundleError(
+            f"{folder / LAST} has no {role} weights yet", "Train for at least one epoch."
+        )
     path = current(folder / LAST / entry["name"], folder / STATE)
     try:
         if sha256_of(path) != entry["sha256"]:

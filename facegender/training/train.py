@@ -1,4 +1,4 @@
-"""`train`: from faces.csv to a model folder."""
+"""`train`: training a model on faces.csv."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ def train(
 ) -> Bundle:
     """Train a network on the train rows of faces.csv and write a model folder.
 
-    The epoch with the least validation log loss is kept, or the last where its loss is less after
-    calibration. Its probabilities are calibrated on the val rows (not where the test rows had to
-    validate, as in the article's split: there the best is kept).
+    The epoch with the lowest validation log loss is kept, or the last one if its loss is lower
+    after calibration. Its probabilities are calibrated on the val rows. In the article's split,
+    where the test rows validate, they are not calibrated and the best epoch is kept.
 
     Args:
         csv: a faces.csv with splits.
         out: the model folder.
         settings: see `TrainSettings`; with `resume`, only what must be as it was.
-        resume: go on with the training that `out` holds.
-        force: train anew over a model that `out` holds.
+        resume: continue the training in `out`.
+        force: replace the model in `out`.
         on_change: what to do about photos that vanished or changed since `prepare`; one of
             `choices.OnChange`.
         workers: processes that read photos; None means one a core.
         credit: whose photos they are and under which licence, for the model card.
-        stop: asks for a stop; the state is saved first.
-        on_event: told of progress.
+        stop: requests a stop; the state is saved first.
+        on_event: called with progress.
 
     Raises:
         DataError: rows that cannot be trained on.
         BundleError: `out` holds a model already, or nothing to resume.
-        UsageError: options that make no sense.
-        Interrupted: a stop was asked for; everything is saved.
+        UsageError: invalid options.
+        Interrupted: a stop was requested; everything is saved.
     """
     csv, out = Path(csv), Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
@@ -109,7 +109,7 @@ def train(
 
 @contextmanager
 def _folder(out: Path) -> Iterator[None]:
-    """Make the folder where there is none; it goes again where nothing comes into it."""
+    """Create the folder if missing; remove it again if it stays empty."""
     there = out.exists()
     make_folder(out)
     try:
@@ -141,7 +141,7 @@ def _refuse_other_rows(rows: Rows, out: Path) -> NoReturn:
 
 
 def _standing(out: Path, settings: TrainSettings, *, resume: bool, force: bool) -> State | None:
-    """Return where the training in a folder stands, None for a new one.
+    """Return the state of the training in a folder, None for a new one.
 
     Raises:
         FaceGenderError: there is nothing to resume, or something that may not be replaced.
@@ -171,7 +171,7 @@ def _train(
 ) -> Bundle:
     photos = read_photos(rows, geometry, out, settings, workers, on_event)
     train_batches, validation = photos.batches, photos.validation
-    # TensorFlow comes after the photos, so that what is wrong with them is told at once.
+    # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision
 
     settings = replace(settings, precision=settings.precision or best_precision())
@@ -187,7 +187,7 @@ def _train(
         restore(out, model)
         if state.threads != devices.facts:
             on_event(
-                Warn("other thread or device counts than before: the weights may differ a little")
+                Warn("the number of threads or devices changed: the weights may differ slightly")
             )
     on_event(
         Started(
@@ -225,14 +225,14 @@ def _train(
         )
         raise Interrupted(
             f"stopped in epoch {state.epoch + 1} after {state.step} steps, which are saved{kept}",
-            "Go on with the same command and --resume.",
+            "Run the same command with --resume to continue.",
             stop.signal_number or 2,
         )
     return bundle
 
 
 def _ready_model(settings: Resolved, train_batches: Batches, *, fresh: bool, fuse: bool) -> Any:
-    """Build, initialise and compile; afterwards every variable that training changes exists."""
+    """Build, initialise and compile the model, including all variables of the optimizer."""
     height, width = train_batches.crops.shape[1:3]
     model = build(settings.arch, seed=settings.seed, size=(width, height))
     bundle = initial_bundle(settings.init) if fresh else None

@@ -1,4 +1,4 @@
-"""Which weights to keep: of the best epoch or the last, and what of those training began with."""
+"""Choosing the final weights: best or last epoch, averaged with the initial weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from facegender.training.calibration import fit_temperature, with_temperature
 from facegender.training.fit import ValidationSet, loss_and_accuracy
 
 SHARES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-"""Shares of the start's weights that are tried."""
+"""Shares of the initial weights that are tried."""
 EQUAL: Final = 1e-5
-"""Losses this close differ by the rounding of answers and temperatures only."""
+"""Losses that differ by less are equal up to rounding."""
 
 
 def average_weights(
@@ -23,19 +23,19 @@ def average_weights(
     validation: ValidationSet,
     share: float | None = None,
 ) -> float:
-    """Mix the start's weights into a trained model where that lowers the validation log loss.
+    """Average a trained model with its initial weights if that lowers the validation log loss.
 
-    What a network learned before, and the new photos do not show, comes back that way. Source:
+    This recovers what the network learned before and the new photos do not show. Source:
     Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
 
     Args:
-        model: as training left it; changed in place.
-        start: weights in the order of the model's.
-        validation: the losses, after calibration, decide.
-        share: of the start's weights; None means that of `SHARES` with the least loss.
+        model: the trained model; changed in place.
+        start: initial weights in the order of the model's.
+        validation: crops for the loss, which is computed after calibration.
+        share: of the initial weights; None means the one of `SHARES` with the lowest loss.
 
     Returns:
-        the share of the start's weights.
+        the share of the initial weights.
     """
     trained = model.get_weights()
     if share is None:
@@ -43,22 +43,22 @@ def average_weights(
         for tried in SHARES:
             model.set_weights(_mixed(start, trained, tried))
             losses.append(calibrated_loss(model, validation))
-        # Of equal ones, as where all photos are right, the one that changes least.
+        # Of equal losses, as when all photos are correct, take the smallest change.
         share = next(s for s, x in zip(SHARES, losses, strict=True) if x <= min(losses) + EQUAL)
     model.set_weights(_mixed(start, trained, share))
     return share
 
 
 def keep_better(model: Any, ended: Sequence[np.ndarray], validation: ValidationSet) -> bool:
-    """Keep the better of a model's weights and of others, by log loss after calibration.
+    """Keep the weights of the best or the last epoch, by log loss after calibration.
 
-    Late epochs are surer of themselves, which costs the loss of an epoch more than they gain by
-    being right; the temperature takes that away again.
+    Late epochs are overconfident, which increases their loss although they are more accurate;
+    calibration removes the overconfidence.
 
     Args:
-        model: with the weights of the epoch of least loss; changed in place.
-        ended: those of the last epoch.
-        validation: decides.
+        model: with the weights of the epoch with the lowest loss; changed in place.
+        ended: weights of the last epoch.
+        validation: crops for the loss.
 
     Returns:
         whether the model has the weights of the last epoch now.

@@ -292,7 +292,7 @@ def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, c
     if process.returncode == 0:
         pytest.skip("the training ended before the signal came")
     assert process.returncode == code, err
-    assert "Go on with the same command and --resume" in err
+    assert "Run the same command with --resume to continue" in err
     run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
     run("train", toy_csv, "--output", "cut", "--resume")
     fingerprints = []
