@@ -40,7 +40,11 @@ PARTLY: Final = 0.0
 look less like itself."""
 MEMORY: Final = 0.3
 """Share of the newest frame in a track's velocity and looks."""
-GAIN: Final = 0.0
+GAIN: Final = 0.1
+"""A track's log odds are its faces' weighted mean times their number to this power: 0 would take
+them for one face, 1 for as many witnesses. Chosen by log loss on 131 tracks of 28 faces (median) in
+made videos of FairFace training photos: .184 for single faces, .168 with 0, .158 with .1, .169
+with .2, .80 with 1."""
 NEVER: Final = 1e6
 CUT: Final = 0.55
 """Share of a frame's pixels that must change their colour for a cut; see `is_cut`."""
@@ -242,7 +246,7 @@ def weight_of(face: FacePrediction, crop: Photo) -> float:
 
 
 def track_probability(track: Track) -> float:
-    """Return the probability that a track's face is perceived as male."""
+    """Return the probability that a track's face is perceived as male; see `GAIN`."""
     mean = track.evidence / track.weight if track.weight else 0.0
     return 1 / (1 + math.exp(-mean * track.faces**GAIN))
 

@@ -120,7 +120,7 @@ def _lie_in_part(data: bytearray, rng: random.Random, kind: str, other: bytes) -
     width = rng.choice((1, 2, 4))
     place = begin + rng.randrange(max(1, min(24, end - begin)))
     value = rng.choice((*ODD_NUMBERS, rng.randrange(1 << 16))) % (1 << 8 * width)
-    order = "little" if kind in ("TIFF", "WEBP", "GIF", "BMP") else "big"
+    order = "little" if kind in ("TIFF", "WEBP", "GIF", "BMP", "AVI") else "big"
     data[place : place + width] = value.to_bytes(width, order)
     return data
 
@@ -147,6 +147,8 @@ def _parts(data: bytearray, kind: str) -> list[Part]:
         "HEIC": _boxes,
         "AVIF": _boxes,
         "JPEG2000": _boxes,
+        "MP4": _boxes,
+        "AVI": _riff_chunks,
     }.get(kind)
     return walk(data) if walk else []
 
