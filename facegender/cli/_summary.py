@@ -51,12 +51,24 @@ class Summary:
         """Return a row a group and one for all."""
         from facegender.cli import _console as console
 
-        heads = (">photos", ">faces", ">women", ">men", ">uncertain", ">no face", ">failed")
+        heads: tuple[str, ...] = (
+            ">photos",
+            ">faces",
+            ">women",
+            ">men",
+            ">uncertain",
+            ">no face",
+            ">failed",
+        )
+        videos = self.all.screen_time.seconds > 0
+        if videos:
+            heads += (">women on screen", ">men on screen", ">women's share")
         table = console.make_table(f"By {self.by}", self.by or "", *heads)
         for group in sorted(self.groups):
-            table.add_row(console.plain(group or "(missing)"), *_cells(self.groups[group]))
+            cells = _cells(self.groups[group], videos=videos)
+            table.add_row(console.plain(group or "(missing)"), *cells)
         table.add_section()
-        table.add_row("all", *_cells(self.all))
+        table.add_row("all", *_cells(self.all, videos=videos))
         return table
 
     def closing_line(self, written: list[Path], *, shown: int, only: str | None) -> str:
@@ -86,6 +98,13 @@ def _grouping(by: str | None, attributes: Path | None) -> Callable[[str], str] |
     return ColumnByPath(attributes, by).value
 
 
-def _cells(tally: Tally) -> list[str]:
+def _cells(tally: Tally, *, videos: bool) -> list[str]:
     counts = (tally.photos, tally.faces, tally.women, tally.men, tally.uncertain)
-    return [f"{count:,}" for count in (*counts, tally.no_face, tally.failed)]
+    cells = [f"{count:,}" for count in (*counts, tally.no_face, tally.failed)]
+    if not videos:
+        return cells
+    from facegender.images.clock import clock
+
+    screen = tally.screen_time
+    share = "" if screen.share_female is None else f"{100 * screen.share_female:.1f} %"
+    return [*cells, clock(screen.female), clock(screen.male), share]

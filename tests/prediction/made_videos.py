@@ -2,12 +2,20 @@
 
 A video is a series of shots with a cut between two. In each shot one to three portraits move over
 a made background; of each face it is known where it is in each frame and how much of it is seen.
+
+    python -m tests.prediction.made_videos PHOTOS --videos 4 --fps 5 1
+    python -m tests.prediction.made_videos PHOTOS --write film.mp4
+
+PHOTOS is a folder with ``photos.csv`` (path, gender). The first predicts some videos and compares
+the answers with the truth, the second only makes one.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import math
+import tempfile
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -250,9 +258,9 @@ class Scores:
         ]
         total = sum(self.told_time) / max(sum(self.true_time), 1e-9) - 1
         return (
-            f"found {self.found}/{self.appearances}, {self.switches} switches in "
+            f"found {self.found} of {self.appearances}, {self.switches} switches in "
             f"{self.seconds / 60:.1f} min, {self.tracks} tracks ({self.foreign} of nobody), right "
-            f"tracks {self.right_tracks / max(1, self.tracks):.3f}, right faces "
+            f"tracks {self.right_tracks / max(1, self.tracks - self.foreign):.3f}, right faces "
             f"{self.right_faces / max(1, self.faces):.3f}, time female {errors[0]:+.1f} %, male "
             f"{errors[1]:+.1f} %, all {100 * total:+.1f} %"
         )
@@ -305,3 +313,57 @@ def overlap(one: Box, other: Box) -> float:
     across = max(0.0, min(x + w, u + p) - max(x, u))
     down = max(0.0, min(y + h, v + q) - max(y, v))
     return across * down / max(w * h + p * q - across * down, 1e-9)
+
+
+def judge(predictor: Any, path: Path, truth: Truth, fps: float) -> Scores:
+    """Predict a made video and compare."""
+    from facegender.images.video import Sampling
+    from facegender.prediction.video import predict_video
+
+    rows: list[tuple[float, int, Box, int]] = []
+    prediction = predict_video(
+        predictor,
+        path,
+        Sampling(fps),
+        on_frame=lambda frame: rows.extend(
+            (frame.time, track, face.face.box, face.label)
+            for track, face in zip(frame.tracks, frame.faces, strict=True)
+        ),
+    )
+    assert prediction.error is None
+    tracks = {
+        number: (int(track.name == "male"), track.seconds)
+        for number, track in enumerate(prediction.tracks, start=1)
+    }
+    return score(truth, rows, tracks)
+
+
+def main() -> None:
+    from facegender.prediction.predictor import Predictor
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--videos", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--first", type=int, default=1, help="seed of the first video")
+    parser.add_argument("--fps", type=float, nargs="*", default=[5])
+    parser.add_argument("--write", type=Path, help="only make the first video, there")
+    options = parser.parse_args()
+    predictor = Predictor()
+    portraits = portraits_of(options.photos, predictor.detector)
+    if options.write is not None:
+        make_video(options.write, portraits, seconds=options.seconds, seed=options.first)
+        return
+    totals = {fps: Scores() for fps in options.fps}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(options.first, options.first + options.videos):
+            path = Path(folder) / f"{seed}.mp4"
+            truth = make_video(path, portraits, seconds=options.seconds, seed=seed)
+            for fps in options.fps:
+                totals[fps] += judge(predictor, path, truth, fps)
+    for fps, total in totals.items():
+        print(f"{fps:g} frames a second: {total}")
+
+
+if __name__ == "__main__":
+    main()

@@ -38,27 +38,10 @@ def film(portrait, tmp_path_factory) -> tuple[Path, made_videos.Truth]:
     return path, made_videos.make_video(path, [portrait], seconds=5, seed=4, people=1)
 
 
-def followed(predictor: Predictor, path: Path, truth: made_videos.Truth, sampling: Sampling):
-    rows = []
-    prediction = predict_video(
-        predictor,
-        path,
-        sampling,
-        on_frame=lambda frame: rows.extend(
-            (frame.time, track, face.face.box, face.label)
-            for track, face in zip(frame.tracks, frame.faces, strict=True)
-        ),
-    )
-    tracks = {
-        number: (int(track.name == "male"), track.seconds)
-        for number, track in enumerate(prediction.tracks, start=1)
-    }
-    return prediction, made_videos.score(truth, rows, tracks)
-
-
 def test_a_made_video_is_answered_as_it_was_made(predictor, film):
     path, truth = film
-    prediction, scores = followed(predictor, path, truth, Sampling(fps=5))
+    scores = made_videos.judge(predictor, path, truth, 5)
+    prediction = predict_video(predictor, path, Sampling(fps=5))
     assert prediction.error is None
     assert prediction.seconds == pytest.approx(5)
     assert prediction.fps == pytest.approx(5)
@@ -188,7 +171,7 @@ def test_portraits_are_found_followed_and_judged(real_data, predictor, tmp_path)
     for seed in range(3):
         path = tmp_path / f"{seed}.mp4"
         truth = made_videos.make_video(path, portraits, seconds=40, seed=seed)
-        total += followed(predictor, path, truth, Sampling(fps=5))[1]
+        total += made_videos.judge(predictor, path, truth, 5)
     print(total)
     assert total.found >= 0.98 * total.appearances
     assert total.switches <= total.seconds / 60
