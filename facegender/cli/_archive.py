@@ -83,6 +83,7 @@ def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterato
     from facegender.archive.buckets import is_object, is_remote, list_objects
     from facegender.archive.sources import names_in_parquet
     from facegender.cli import _inputs as inputs
+    from facegender.images.photo_files import is_photo_name
 
     if not any(is_remote(name) or name.endswith(".parquet") for name in arguments):
         yield from (photo.name for photo in inputs.expand(arguments, how, on_empty))
@@ -96,7 +97,7 @@ def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterato
         elif is_object(name):
             yield name
         else:
-            found = list_objects(name, recursive=how.recursive, wanted=inputs.is_photo_name)
+            found = list_objects(name, recursive=how.recursive, wanted=is_photo_name)
             if not found:
                 on_empty(name, inputs.no_photos(how))
             yield from found

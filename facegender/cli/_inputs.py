@@ -11,32 +11,14 @@ from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from facegender.cli._names import StdinNames
+from facegender.cli._patterns import is_pattern, matching_files
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.extraction import Source
 from facegender.images.decode import MAX_BYTES, suffix_of
 from facegender.images.download import DownloadLimits, fetch, is_url
 from facegender.images.footage import is_video_name
-
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".mpo",
-    ".png",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".heic",
-    ".heif",
-    ".avif",
-    ".jp2",
-    ".ppm",
-    ".pgm",
-)
-"""Suffixes of photos in folders; files named explicitly are always read."""
+from facegender.images.photo_files import SUFFIXES, is_hidden, is_photo_file, is_system_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +105,8 @@ def expand(arguments: Iterable[str], how: Inputs, on_empty: OnEmpty) -> Iterator
             for path in _in_folder(name, how, on_empty):
                 place = os.path.relpath(path, base) if base else path
                 yield Named(path, path, mirrored(place))
-        elif any(mark in name for mark in "*?[") and not os.path.lexists(name) and not is_url(name):
-            for path in _matching(name, how, on_empty):
-                yield Named(path, path, mirrored(path))
+        elif is_pattern(name) and not os.path.lexists(name) and not is_url(name):
+            yield from _matching(name, how, on_empty)
         else:
             yield _single(name, how)
 
@@ -152,11 +133,6 @@ def allowed(name: str, how: Inputs) -> str:
     if how.limits is None and is_url(name) and not os.path.lexists(name):
         raise UsageError(f"{name} is an address", "Add --allow-url to download it.")
     return name
-
-
-def is_photo_name(name: str) -> bool:
-    """Tell whether a file of this name is taken from a folder."""
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def no_photos(how: Inputs) -> str:
@@ -199,23 +175,28 @@ def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
 
     enter(folder)
     for place, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        inner = sorted(f for f in folders if not f.startswith(".")) if how.recursive else []
+        inner = sorted(f for f in folders if not is_system_folder(f)) if how.recursive else []
         folders[:] = [name for name in inner if enter(os.path.join(place, name))]
         for name in sorted(files):
-            if is_photo_name(name) or (how.videos and is_video_name(name)):
+            path = os.path.join(place, name)
+            video = is_video_name(name) and not is_hidden(name)
+            if is_photo_file(path) or (how.videos and video):
                 found = True
-                yield os.path.join(place, name)
-            elif how.on_video is not None and is_video_name(name):
+                yield path
+            elif how.on_video is not None and video:
                 how.on_video()
     if not found:
         on_empty(folder, no_photos(how))
 
 
-def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
-    import glob
-
-    names = sorted(glob.glob(pattern, recursive=how.recursive))
-    photos = [n for n in names if Path(n).is_file() and not _is_within(n, how.skip)]
-    if not photos:
-        on_empty(pattern, "no file matches this pattern")
-    yield from photos
+def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[Named]:
+    files = [path for path in matching_files(pattern) if not _is_within(path, how.skip)]
+    photos = [path for path in files if is_photo_file(path) or is_video_name(path)]
+    if not files and not any(mark in pattern for mark in "*?"):
+        yield _single(pattern, how)  # brackets alone are more often part of a name
+    elif not photos:
+        brackets = "; [ ] stand for one of the characters in them, [[] for a bracket itself"
+        what = "matches files, but no photos" if files else "no file matches this pattern"
+        on_empty(pattern, what + (brackets if "[" in pattern else ""))
+    for path in photos:
+        yield Named(path, path, mirrored(path))

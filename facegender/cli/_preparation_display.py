@@ -64,6 +64,7 @@ def warnings_of(result: Preparation, no_copies: bool, no_conflicts: bool) -> lis
     """What the user must know, in sentences."""
     facts = [
         (result.outside, "Files outside the gender folders, ignored: {}."),
+        (result.others, "Files in the gender folders that are not photos: {}."),
         (sum(result.rejected.values()), "Photos left out: {}; the reasons are below."),
         (0 if no_copies else result.copies, "Copies of another photo: {} (--drop-duplicates)."),
         (

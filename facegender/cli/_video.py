@@ -333,6 +333,6 @@ def add_rows(table: Table, prediction: VideoPrediction) -> None:
 
 
 def _photo_suffixes() -> tuple[str, ...]:
-    from facegender.cli._inputs import SUFFIXES
+    from facegender.images.photo_files import SUFFIXES
 
     return SUFFIXES

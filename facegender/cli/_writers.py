@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from facegender.cli._inputs import is_photo_name
 from facegender.errors import UsageError
+from facegender.images.photo_files import is_photo_name
 
 if TYPE_CHECKING:
     from rich.table import Table

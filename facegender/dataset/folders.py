@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from facegender.dataset.paths import Paths
 from facegender.dataset.samples import SPLIT_WORDS, Samples
 from facegender.errors import DataError, UsageError
+from facegender.images.photo_files import is_hidden, is_photo_file, is_system_folder
 from facegender.labels import FEMALE, LABELS, MALE, label_of_word
 
 EXPECTED = (
@@ -18,8 +20,6 @@ EXPECTED = (
     "photos or one folder a person inside, or train/ val/ test/ folders that hold them. Name "
     "other folders with --female NAME --male NAME, or give labels with --labels FILE."
 )
-IGNORED = ("thumbs.db", "desktop.ini", "__macosx")
-
 
 Trail = tuple[tuple[int, int], ...]
 """The parent folders by device and inode: a link to one of them is a loop."""
@@ -37,6 +37,8 @@ class _Walk:
     splits: list[str] = field(default_factory=list)
     genders: set[str] = field(default_factory=set)
     outside: int = 0
+    others: int = 0
+    own: frozenset[str] = frozenset()
 
     def label_of(self, name: str) -> int | None:
         if self.female is None or self.male is None:
@@ -52,28 +54,37 @@ class Listing:
     Attributes:
         samples: their rows.
         outside: number of files outside the gender folders.
+        others: number of files inside them that are no photos.
         single_faces: each row means the face that its box frames; see `reviewed.read_reviewed`.
     """
 
     samples: Samples
     outside: int
+    others: int = 0
     single_faces: bool = False
 
 
-def scan_folders(root: str, *, female: str | None = None, male: str | None = None) -> Listing:
-    """Find the gender folders below `root` and list their files, female first, then by path.
+def scan_folders(
+    root: str,
+    *,
+    female: str | None = None,
+    male: str | None = None,
+    own: Iterable[str | os.PathLike[str]] = (),
+) -> Listing:
+    """Find the gender folders below `root` and list their photos, female first, then by path.
 
     Gender folders lie at any depth, alone or below train/ val/ test/ folders. A folder inside a
-    gender folder is a person; what lies deeper belongs to that person. Hidden files are skipped,
-    links are followed, loops are not.
+    gender folder is a person; what lies deeper belongs to that person. Which files are photos, and
+    which folders are never entered, `images.photo_files` says. Links are followed, loops are not.
 
     Args:
         root: the folder to look in.
         female: name of the folder of women where it is none of the usual words; with `male`.
         male: likewise.
+        own: files that belong to the command itself, such as its tables: they are not counted.
 
     Returns:
-        every file found, unchecked, with paths below `root` as given.
+        every photo found, unchecked, with paths below `root` as given.
 
     Raises:
         DataError: no folder, no gender folders, one gender only, or no files in them.
@@ -84,7 +95,7 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
     if not os.path.isdir(root):
         what = "not a folder" if os.path.lexists(root) else "no such folder"
         raise DataError(f"{what}: {root}", EXPECTED)
-    walk = _Walk(female, male)
+    walk = _Walk(female, male, own=frozenset(map(os.path.realpath, own)))
     _search(walk, root, "", ())
     if not walk.genders:
         raise DataError(f"no gender folders in {root}: {_contents(root)}", EXPECTED)
@@ -104,7 +115,8 @@ def scan_folders(root: str, *, female: str | None = None, male: str | None = Non
         )
     found = Samples(walk.paths, np.array(walk.labels, np.int8), walk.persons, walk.splits)
     # Within a label the walk went by path.
-    return Listing(found.take(np.argsort(found.labels, kind="stable")), walk.outside)
+    ordered = found.take(np.argsort(found.labels, kind="stable"))
+    return Listing(ordered, walk.outside, others=walk.others)
 
 
 def _search(walk: _Walk, folder: str, split: str, trail: Trail) -> None:
@@ -112,7 +124,7 @@ def _search(walk: _Walk, folder: str, split: str, trail: Trail) -> None:
     entries, trail = _entries(folder, trail)
     for entry in entries:
         if not entry.endswith(os.sep):
-            walk.outside += 1
+            walk.outside += os.path.realpath(os.path.join(folder, entry)) not in walk.own
             continue
         name = entry.removesuffix(os.sep)
         path, label = os.path.join(folder, name), walk.label_of(name)
@@ -132,6 +144,9 @@ def _gather(walk: _Walk, folder: str, label: int, person: str, split: str, trail
         name = entry.removesuffix(os.sep)
         path = os.path.join(folder, name)
         if name == entry:
+            if not is_photo_file(path):
+                walk.others += os.path.realpath(path) not in walk.own
+                continue
             walk.paths.append(path)
             walk.labels.append(label)
             walk.persons.append(person)
@@ -143,7 +158,7 @@ def _gather(walk: _Walk, folder: str, label: int, person: str, split: str, trail
 
 
 def _entries(folder: str, trail: Trail) -> tuple[list[str], Trail]:
-    """Names in a folder without hidden ones (none in a loop), and the trail to it.
+    """Names in a folder without what is passed over (none in a loop), and the trail to it.
 
     Names of folders end in a separator, which also sorts them so that a walk goes by whole path.
     """
@@ -153,7 +168,7 @@ def _entries(folder: str, trail: Trail) -> tuple[list[str], Trail]:
         if here in trail and facts.st_ino:
             return [], trail
         with os.scandir(folder) as found:
-            names = [e.name + os.sep if _is_folder(e) else e.name for e in found if _shown(e.name)]
+            names = [name for entry in found if (name := _shown(entry))]
     except OSError as error:
         raise DataError(
             f"cannot read the folder {folder}: {error.strerror}", "Check its permissions."
@@ -161,8 +176,11 @@ def _entries(folder: str, trail: Trail) -> tuple[list[str], Trail]:
     return sorted(names), (*trail, here)
 
 
-def _shown(name: str) -> bool:
-    return not name.startswith(".") and name.casefold() not in IGNORED
+def _shown(entry: os.DirEntry[str]) -> str:
+    """An entry's name, with a separator behind a folder's; "" for what is passed over."""
+    if _is_folder(entry):
+        return "" if is_system_folder(entry.name) else entry.name + os.sep
+    return "" if is_hidden(entry.name) else entry.name
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

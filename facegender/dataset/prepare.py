@@ -89,7 +89,7 @@ def _prepare(
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> Preparation:
-    listing = _list_photos(folder, settings)
+    listing = _list_photos(folder, out, settings)
     found = listing.samples
     if settings.crop is not None:
         found = found.take(outside(found.paths, folder, settings.crop))
@@ -115,11 +115,12 @@ def _prepare(
         raise DataError(f"none of {len(found):,} photos is usable: {_counts(reasons)}", "")
     result = Preparation(
         csv=out,
-        rejected_csv=out.with_name(f"{out.stem}.rejected.csv"),
+        rejected_csv=_rejected_path(out),
         samples=samples,
         rejected=reasons,
         sizes=Counter((inspection.width, inspection.height) for inspection in kept),
         outside=listing.outside,
+        others=listing.others,
         without_attributes=missing,
         encodings=_encodings(settings, roots),
     )
@@ -194,7 +195,7 @@ def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
         )
 
 
-def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
+def _list_photos(folder: Path | None, out: Path, settings: PrepareSettings) -> Listing:
     if settings.labels and is_reviewed(Path(settings.labels)):
         if settings.crop is None:
             raise UsageError(
@@ -208,7 +209,13 @@ def _list_photos(folder: Path | None, settings: PrepareSettings) -> Listing:
         return Listing(read_table(Path(settings.labels), roots, _names(settings)), 0)
     if folder is None:
         raise UsageError("no folder given", "Give the folder of photos, or --labels FILE.")
-    return scan_folders(os.fspath(folder), female=settings.female, male=settings.male)
+    written = (out, sidecar_path(out), _rejected_path(out))
+    own = [name for name in (settings.attributes, *written) if name is not None]
+    return scan_folders(os.fspath(folder), female=settings.female, male=settings.male, own=own)
+
+
+def _rejected_path(out: Path) -> Path:
+    return out.with_name(f"{out.stem}.rejected.csv")
 
 
 def _names(settings: PrepareSettings) -> tuple[str, str] | None:

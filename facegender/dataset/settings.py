@@ -79,6 +79,7 @@ class Preparation:
         sizes: (width, height) -> number of photos.
         method: how the photos were split, one of `choices.SplitMethod` but `auto`.
         outside: files outside the gender folders, which were ignored.
+        others: files inside them that are no photos, by name and first bytes.
         copies: photos with the same content as an earlier one.
         content_conflicts: photos whose content is under both genders.
         person_conflicts: photos of persons who are under both genders.
@@ -96,6 +97,7 @@ class Preparation:
     sizes: Counter[tuple[int, int]]
     method: str = ""
     outside: int = 0
+    others: int = 0
     copies: int = 0
     content_conflicts: int = 0
     person_conflicts: int = 0
@@ -124,6 +126,7 @@ class Preparation:
             "rejected": dict(self.rejected),
             "dropped": dict(self.dropped),
             "outside": self.outside,
+            "others": self.others,
             "copies": self.copies,
             "content_conflicts": self.content_conflicts,
             "person_conflicts": self.person_conflicts,

@@ -111,4 +111,5 @@ def begins_like_a_photo(head: bytes) -> bool:
             b"\x6c\0",
             b"\x7c\0",
         )
-    return len(head) > 2 and head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace()
+    number = head[3:4].isdigit() or head[3:4] == b"#"
+    return head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace() and number

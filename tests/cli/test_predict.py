@@ -316,3 +316,25 @@ def test_who_waits_for_each_answer_gets_it(holiday, finding_model, workers):
         process.stdin.close()
         assert answer() == b""
     assert process.returncode == 0
+
+
+def test_one_rule_for_what_is_a_photo_in_folders_and_patterns(run, holiday, finding_model, in_tmp):
+    photo = (in_tmp / "holiday/a.jpg").read_bytes()
+    nas = in_tmp / "nas [2024]"
+    for name in ("a.jfif", "noext", "sub/b.pjpeg", "@eaDir/a.jpg/thumb.jpg", "#recycle/c.jpg"):
+        (nas / name).parent.mkdir(parents=True, exist_ok=True)
+        (nas / name).write_bytes(photo)
+    (nas / "a.jpg.json").write_text("{}")
+
+    def photos(*arguments):
+        out, err = run("predict", *arguments, "--jsonl", "-q", "--model", finding_model)
+        assert "failed" not in err
+        names = [json.loads(line)["path"] for line in out.splitlines()]
+        return [name.replace(os.sep, "/").removeprefix("nas [2024]/") for name in names]
+
+    assert photos("nas [2024]") == ["a.jfif", "noext"]
+    assert photos("nas [2024]", "-r") == ["a.jfif", "noext", "sub/b.pjpeg"]
+    assert photos("nas [2024]/**") == ["a.jfif", "noext", "sub/b.pjpeg"]
+    assert photos("nas [2024]/*") == ["a.jfif", "noext"]
+    _, err = run("predict", "nas [2024]/no [1].jpg", code=3)
+    assert "no such file" in err

@@ -110,3 +110,17 @@ def test_trees_of_another_kind_are_refused(tmp_path, names, message):
 def test_no_such_folder():
     with pytest.raises(DataError, match="no such folder"):
         scan_folders("/nonexistent")
+
+
+def test_folders_of_systems_hold_no_persons_and_other_files_are_counted(tmp_path):
+    root = touch(
+        tmp_path,
+        *("female/a.jpg", "female/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", "male/b.jpg"),
+        *("male/#recycle/old.jpg", "$RECYCLE.BIN/male/x.jpg", "male/a.jpg.json"),
+        *("attributes.csv", "notes.txt"),
+    )
+    listing = scan_folders(root, own=[tmp_path / "attributes.csv"])
+    assert [label for _, label, _, _ in rows(listing, root)] == [0, 1]
+    assert set(listing.samples.persons) == {""}
+    assert listing.others == 1
+    assert listing.outside == 1, "notes.txt, but not the table that the command was given"
