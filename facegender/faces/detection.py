@@ -11,11 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
-from PIL import Image
 
 from facegender.errors import PhotoError
-from facegender.faces.backends import BACKENDS, Backend, default_backend, load_backend
-from facegender.faces.geometry import Face, Geometry, cut_out
+from facegender.faces.backends import BACKENDS, default_backend, load_backend
+from facegender.faces.geometry import Face, Geometry
+from facegender.faces.looks import (
+    OVERLAP,
+    fills,
+    lies_inside,
+    scaled_size,
+    search_at,
+    search_in_tiles,
+    search_with_margin,
+    second_look,
+    shared_part,
+)
 from facegender.faces.orientation import STEP, TURNED, settle, turned_back
 from facegender.images.decode import Photo
 from facegender.options import check_choice, check_number
@@ -26,11 +36,13 @@ MIN_SCORE: Final = 0.6
 """Least score of a face unless asked otherwise."""
 SURE: Final = 0.81
 """A face with a lower score is looked at once more, alone, and keeps the lower of both scores."""
-LOOK: Final = 1.7
-LOOK_SIDE: Final = 128
-"""The second look: a window of so many boxes' sides around the face, at so many pixels."""
 FINE_SIDE: Final = 1280
-"""Longest side at which a photo is searched unless a least face is asked for."""
+FINE_AREA: Final = 1280 * 720
+"""Longest side and area at which a photo is searched first unless a least face is asked for; the
+larger of both counts, so that a long thin photo keeps its width."""
+NEAR: Final = 1.5
+"""Where a face is found that is, as it was searched, less than so many times as wide as the
+backend's least, there may be smaller ones."""
 ROUNDING: Final = 0.9
 """A face of the least width may be measured a little narrower: boxes are whole pixels of a
 scaled photo."""
@@ -41,8 +53,6 @@ COARSE_SIDE: Final = 256
 WIDEST: Final = 1.25
 """Large faces are searched in photos whose shorter side is so many times the backend's most: a
 face that fills a smaller photo is found by the second try."""
-RETRY_SIDE: Final = 160
-"""A photo without a face is tried once more as one tight face: small, with a margin around it."""
 LOOKS: Final = ((0.4, "constant"), (0.15, "constant"), (0.8, "constant"), (0.15, "edge"))
 """The margins of that try, the first, and of the looks of a last one for a face that fills the
 photo: shares of the longer side, black or drawn out of the photo's edge. Profiles waver from look
@@ -52,11 +62,6 @@ WAVERING: Final = 0.1
 HOPELESS: Final = 0.25
 """With a lower score in the first look there are no others: it is so in 97 of 100 photos of
 things."""
-FILLS: Final = 0.4
-"""Least share of each side that a face takes which fills a photo; its middle lies at most a
-quarter of a side off the photo's."""
-OVERLAP: Final = 0.6
-"""Of two faces that share more than this part of the smaller one, the less sure one is dropped."""
 SAME: Final = 0.3
 """A weak detection that shares more than this with a face is not another face."""
 HINT: Final = 0.2
@@ -94,6 +99,14 @@ class Detector(Protocol):
             crop: (width, height) of the crops that are wanted.
         """
 
+    def needs_more(self, size: tuple[int, int], faces: list[Face], /) -> bool:
+        """Tell whether a photo that was decoded at less must be searched whole after all.
+
+        Args:
+            size: (width, height) of the whole photo.
+            faces: what was found, in pixels of the whole photo.
+        """
+
     def __call__(self, photo: Photo, size: tuple[int, int] | None = None, /) -> list[Face]:
         """Return the faces in pixels of `photo`.
 
@@ -119,6 +132,10 @@ class WholePhoto:
     def decode_size(self, _size: tuple[int, int], crop: tuple[int, int], /) -> tuple[int, int]:
         """Return `crop`: no more is needed."""
         return crop
+
+    def needs_more(self, _size: tuple[int, int], _faces: list[Face], /) -> bool:
+        """Return False."""
+        return False
 
     def __call__(self, photo: Photo, _size: tuple[int, int] | None = None, /) -> list[Face]:
         """Return the whole photo as one face."""
@@ -169,8 +186,32 @@ class FaceDetector:
         scale = min(1.0, load_backend(self.backend).min_face / (self.min_face or MIN_FACE))
         scale = min(scale, LARGEST_SIDE / max(size))
         if self.min_face is None:
-            scale = min(scale, FINE_SIDE / max(size))
-        return _scaled(size, scale)
+            width, height = size
+            area = math.sqrt(FINE_AREA / (width * height))
+            scale = min(scale, max(FINE_SIDE / max(size), area))
+        return scaled_size(size, scale)
+
+    def needs_more(
+        self,
+        size: tuple[int, int],
+        faces: list[Face],
+        /,
+        searched: tuple[int, int] | None = None,
+    ) -> bool:
+        """Tell whether smaller faces than those found must be looked for.
+
+        That is so where a large photo seems to have none, or some that are hardly large enough.
+        """
+        searched = searched or self.wanted_size(size)
+        if self.min_face is not None or searched[0] >= self._finest(size)[0]:
+            return False
+        near = NEAR * load_backend(self.backend).min_face * size[0] / searched[0]
+        return not faces or min(min(face.box[2:]) for face in faces) < near
+
+    def _finest(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size at which faces of `MIN_FACE` are found."""
+        scale = min(load_backend(self.backend).min_face / MIN_FACE, LARGEST_SIDE / max(size))
+        return scaled_size(size, scale)
 
     def __call__(self, photo: Photo, size: tuple[int, int] | None = None) -> list[Face]:
         """Find faces.
@@ -185,11 +226,13 @@ class FaceDetector:
         whole = size or (photo.shape[1], photo.shape[0])
         faces = self._settled(photo, self._search(photo, whole), whole)
         if not faces:
-            tight = _with_margin(load_backend(self.backend), photo, *LOOKS[0])
+            tight = search_with_margin(load_backend(self.backend), photo, *LOOKS[0])
             faces = self._settled(photo, tight, whole) or self._filling(photo, tight, whole)
         turns = {round(f.roll / 90) % 4 for f in faces if f.roll is not None} - {0}
         for turn in sorted(turns) if faces else (1, 2, 3):
             faces = self._one_each([*faces, *self._in_turn(photo, turn, whole)])
+        if whole == (photo.shape[1], photo.shape[0]):
+            faces = self._finer(photo, faces)
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
     def _search(self, photo: Photo, whole: tuple[int, int]) -> list[Face]:
@@ -198,11 +241,21 @@ class FaceDetector:
         fine = self.wanted_size(whole)
         if max(fine) > max(own):
             fine = own
-        found = _at(backend, photo, fine)
+        found = search_at(backend, photo, fine)
         if min(fine) > WIDEST * backend.max_face:
             found = [face for face in found if face.box[2] * fine[0] <= backend.max_face * own[0]]
-            found += _at(backend, photo, _scaled(own, COARSE_SIDE / max(own)))
+            found += search_at(backend, photo, scaled_size(own, COARSE_SIDE / max(own)))
         return found
+
+    def _finer(self, photo: Photo, faces: list[Face]) -> list[Face]:
+        """Search at twice the size, as often as smaller faces may be there."""
+        backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
+        size, finest = self.wanted_size(own), self._finest(own)
+        while self.needs_more(own, faces, size):
+            size = min((2 * size[0], 2 * size[1]), finest)
+            found = self._kept(photo, search_in_tiles(backend, photo, size), own)
+            faces = self._one_each([*faces, *(settle(backend, photo, face) for face in found)])
+        return faces
 
     def _settled(self, photo: Photo, found: list[Face], whole: tuple[int, int]) -> list[Face]:
         """Keep the faces that count, each as it is turned, and the turned ones among the rest.
@@ -213,7 +266,7 @@ class FaceDetector:
         faces = [settle(backend, photo, face) for face in self._kept(photo, found, whole)]
         least = (self.min_face or 1) * photo.shape[1] / whole[0]
         for hint in sorted(found, key=lambda face: face.confidence, reverse=True):
-            if hint.confidence < HINT or any(_shared(hint, face) > SAME for face in faces):
+            if hint.confidence < HINT or any(shared_part(hint, face) > SAME for face in faces):
                 continue
             seen = settle(backend, photo, replace(hint, score=min(hint.confidence, HINT)))
             sure = seen.confidence >= max(TURNED, self.min_score) and not seen.orientation_unclear
@@ -235,7 +288,7 @@ class FaceDetector:
         """Of faces in the same place, keep the surest."""
         kept: list[Face] = []
         for face in sorted(faces, key=lambda face: face.confidence, reverse=True):
-            if all(_shared(face, other) <= OVERLAP for other in kept):
+            if all(shared_part(face, other) <= OVERLAP for other in kept):
                 kept.append(face)
         return kept
 
@@ -243,13 +296,13 @@ class FaceDetector:
         """Return the one face that fills the photo, where further looks agree with the first."""
         backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
         least = (self.min_face or 1) * own[0] / whole[0]
-        filling = [face for face in first if _fills(face, own)]
+        filling = [face for face in first if fills(face, own)]
         best = max(filling, key=lambda face: face.confidence, default=None)
         if best is None or best.confidence < HOPELESS:
             return []
         total = best.confidence
         for margin, border in LOOKS[1:]:
-            found = [f for f in _with_margin(backend, photo, margin, border) if _fills(f, own)]
+            found = [f for f in search_with_margin(backend, photo, margin, border) if fills(f, own)]
             total += max((face.confidence for face in found), default=0.0)
             best = max([best, *found], key=lambda face: face.confidence)
         steady = total / len(LOOKS) >= self.min_score - WAVERING
@@ -267,9 +320,11 @@ class FaceDetector:
         )
         kept: list[Face] = []
         for face in sure:
-            if not _inside(face, own) or any(_shared(face, other) > OVERLAP for other in kept):
+            if not lies_inside(face, own) or any(
+                shared_part(face, other) > OVERLAP for other in kept
+            ):
                 continue
-            confirmed = face if face.confidence >= SURE else _second_look(backend, photo, face)
+            confirmed = face if face.confidence >= SURE else second_look(backend, photo, face)
             if confirmed.confidence >= self.min_score:
                 kept.append(confirmed)
         return kept
@@ -319,85 +374,3 @@ def detector_for(
     if not (detect and geometry.finds):
         return whole_photo
     return FaceDetector(default_backend(), min_face, MIN_SCORE if min_score is None else min_score)
-
-
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    if scale >= 1:
-        return size
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _at(backend: Backend, photo: Photo, size: tuple[int, int]) -> list[Face]:
-    """Run the backend on the photo scaled to (width, height); faces in pixels of the photo."""
-    height, width = photo.shape[:2]
-    if size == (width, height):
-        return backend(photo)
-    # Reducing by whole numbers first is several times as fast and changes nothing to see.
-    small = Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    across, down = width / size[0], height / size[1]
-    return [face.scaled(across, down) for face in backend(np.asarray(small))]
-
-
-def _with_margin(backend: Backend, photo: Photo, share: float, border: str) -> list[Face]:
-    """Look at a small copy with a margin around it, and at its mirror image."""
-    height, width = photo.shape[:2]
-    size = _scaled((width, height), RETRY_SIDE / max(width, height))
-    small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BILINEAR))
-    margin = math.ceil(share * max(size))
-    around = ((margin, margin), (margin, margin), (0, 0))
-    padded = np.pad(small, around, mode="edge" if border == "edge" else "constant")
-    found = backend(padded)
-    found += [_mirrored(face, padded.shape[1]) for face in backend(padded[:, ::-1])]
-    faces = [face.moved(-margin, -margin) for face in found]
-    return [face.scaled(width / size[0], height / size[1]) for face in faces]
-
-
-def _second_look(backend: Backend, photo: Photo, face: Face) -> Face:
-    """Look at one face alone and at its mirror image, at a size that suits the backend.
-
-    The better of these, or the first score if that is lower, is the face's score.
-    """
-    x, y, width, height = face.box
-    side = LOOK * (width + height) / 2
-    left, top = x + (width - side) / 2, y + (height - side) / 2
-    window = cut_out(photo, (left, top, side, side), (LOOK_SIDE, LOOK_SIDE), fill="constant")
-    scale = side / LOOK_SIDE
-    again = backend(window) + [_mirrored(found, LOOK_SIDE) for found in backend(window[:, ::-1])]
-    placed = (found.scaled(scale, scale).moved(left, top) for found in again)
-    score = max(
-        (found.confidence for found in placed if _shared(found, face) > OVERLAP), default=0.0
-    )
-    return replace(face, score=min(score, face.confidence))
-
-
-def _mirrored(face: Face, side: int) -> Face:
-    """A face of a mirrored picture of that width, where it is in the picture itself."""
-    x, y, width, height = face.box
-    points = face.landmarks
-    if (
-        points is not None
-    ):  # in a mirror the right eye is the left one, and so is the mouth's corner
-        points = tuple((side - u, v) for u, v in (points[i] for i in (1, 0, 2, 4, 3)))
-    return replace(face, box=(side - x - width, y, width, height), landmarks=points)
-
-
-def _inside(face: Face, size: tuple[int, int]) -> bool:
-    """Whether the middle of a face lies in the photo."""
-    x, y, width, height = face.box
-    return 0 <= x + width / 2 <= size[0] and 0 <= y + height / 2 <= size[1]
-
-
-def _fills(face: Face, size: tuple[int, int]) -> bool:
-    """Whether a face takes most of a photo, and its middle."""
-    x, y, width, height = face.box
-    across, down = (x + width / 2) / size[0], (y + height / 2) / size[1]
-    large = width > FILLS * size[0] and height > FILLS * size[1]
-    return large and max(abs(across - 0.5), abs(down - 0.5)) < 0.25
-
-
-def _shared(one: Face, other: Face) -> float:
-    """Part of the smaller of two boxes that both cover, 0 to 1."""
-    (x, y, w, h), (u, v, p, q) = one.box, other.box
-    across = max(0.0, min(x + w, u + p) - max(x, u))
-    down = max(0.0, min(y + h, v + q) - max(y, v))
-    return across * down / max(min(w * h, p * q), 1e-9)

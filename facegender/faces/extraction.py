@@ -63,6 +63,11 @@ def find_faces(source: Source, geometry: Geometry, detector: Detector = whole_ph
             source = source if isinstance(source, bytes) else read_bytes(source)
         photo = _decoded(source, geometry, detector)
         faces = detector(photo.pixels, photo.size)
+        if _reduced(photo) and detector.needs_more(
+            photo.size, [_in_whole(face, photo) for face in faces]
+        ):
+            photo = _decoded(source)
+            faces = detector(photo.pixels, photo.size)
         if _too_coarse(photo, faces, geometry):
             whole = _decoded(source)
             faces = [_in_whole(face, photo) for face in faces]
@@ -168,12 +173,17 @@ def _decoded(
     return Decoded(source, (source.shape[1], source.shape[0]))
 
 
+def _reduced(photo: Decoded) -> bool:
+    """Whether a photo was decoded at less than its own size."""
+    height, width = photo.pixels.shape[:2]
+    return (width, height) != photo.size
+
+
 def _too_coarse(photo: Decoded, faces: list[Face], geometry: Geometry) -> bool:
     """Whether a photo was decoded at less than a face's crop needs."""
-    height, width = photo.pixels.shape[:2]
     looked_for = [face for face in faces if face.score is not None]
     least = min((min(face.box[2:]) for face in looked_for), default=math.inf)
-    return (width, height) != photo.size and least < max(geometry.size)
+    return _reduced(photo) and least < max(geometry.size)
 
 
 def _in_whole(face: Face, photo: Decoded) -> Face:

@@ -80,13 +80,45 @@ def test_small_faces_count_from_min_face_on(astronaut):
     assert FaceDetector(backend, min_face=60)(photo) == []
 
 
-def test_in_very_large_photos_small_faces_are_found_when_asked_for(astronaut):
-    photo = np.full((2600, 4200, 3), 120, np.uint8)
+def test_in_large_photos_small_faces_are_found_unless_larger_ones_are_asked_for(astronaut):
+    photo = np.full((1700, 4200, 3), 120, np.uint8)
     part = resized(astronaut[0:300, 80:360], 0.3)
     photo[1400 : 1400 + part.shape[0], 600 : 600 + part.shape[1]] = part
     backend = default_backend()
-    assert FaceDetector(backend)(photo) == []
-    assert len(FaceDetector(backend, min_face=24)(photo)) == 1
+    (face,) = FaceDetector(backend)(photo)
+    assert iou(face.box, (600 + 93 * 0.3, 1400 + 63 * 0.3, 97 * 0.3, 128 * 0.3)) > 0.4
+    assert FaceDetector(backend, min_face=100)(photo) == []
+
+
+def test_a_small_face_is_found_in_a_jpeg_that_was_decoded_at_less_first(astronaut):
+    photo = np.full((1700, 4200, 3), 120, np.uint8)
+    part = resized(astronaut[0:300, 80:360], 0.3)
+    photo[1400 : 1400 + part.shape[0], 600 : 600 + part.shape[1]] = part
+    found = find_faces(encoded(photo, quality=92), GEOMETRY, detector_for(GEOMETRY))
+    assert len(found.faces) == 1
+    assert found.faces[0].box[1] > 1400
+
+
+def test_more_is_searched_only_where_small_faces_may_be_missing(detector):
+    size = (6000, 4000)
+    large, near = (
+        Face((0.0, 0.0, 900.0, 900.0), None, 0.9),
+        Face((0.0, 0.0, 99.0, 120.0), None, 0.9),
+    )
+    assert detector.needs_more(size, [])
+    assert detector.needs_more(size, [large, near])
+    assert not detector.needs_more(size, [large])
+    assert not detector.needs_more((1024, 768), [])
+    assert not FaceDetector(default_backend(), min_face=40).needs_more(size, [])
+
+
+@pytest.mark.parametrize("size", [(400, 12000), (12000, 400)])
+def test_a_long_thin_photo_keeps_its_width(detector, size, astronaut):
+    photo = np.full((size[1], size[0], 3), 120, np.uint8)
+    place = (size[0] - 320, size[1] - 320)
+    photo[place[1] : place[1] + 300, place[0] : place[0] + 300] = astronaut[20:320, 70:370]
+    (face,) = detector(photo)
+    assert iou(face.box, (place[0] + 103, place[1] + 43, 97, 128)) > 0.5
 
 
 def test_a_tight_face_is_found(astronaut, detector):
