@@ -11,7 +11,7 @@ import typer
 from facegender.cli._options import Debug, Model, Quiet, Workers
 
 if TYPE_CHECKING:
-    from facegender.review.server import Address
+    from facegender.review.serving import Address
     from facegender.review.sources import Answers
     from facegender.review.start import ReviewSettings, Table
 
@@ -158,7 +158,8 @@ def review_command(
         raise UsageError(f"--annotator {annotator!r} is no name", "For example --annotator ada.")
     _check_output(output, source)
     _need_extra()
-    from facegender.review.server import PageSettings, serve
+    from facegender.review.server import PageSettings
+    from facegender.review.serving import serve
     from facegender.review.start import SETTLE, ReviewSettings, Table, open_session
 
     kind = PHOTOS if photos else CHOSEN if uncertain else SETTLE if settle else FACES

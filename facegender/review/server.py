@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import secrets
-import socket
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,7 +11,6 @@ from importlib.resources import files
 from typing import Any, Final
 
 import anyio
-import uvicorn
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,7 +20,6 @@ from starlette.routing import Route
 
 from facegender.dataset.review_labels import ANSWERS, Box
 from facegender.errors import FaceGenderError, PhotoError
-from facegender.review.guard import Guard
 from facegender.review.labels_file import Session
 from facegender.review.pictures import Picture, Pictures, ahead
 
@@ -32,8 +27,6 @@ AHEAD: Final = 16
 """Pictures made ahead: some seconds of the fastest annotator."""
 MAX_BODY: Final = 4096
 BODY_SECONDS: Final = 5.0
-MAX_HEAD: Final = 16_384
-MAX_CONNECTIONS: Final = 64
 BLIND_STEP: Final = 10
 """While the model's answers are hidden, agreement is told after every so many answers only: told
 after each, it would say what the model thinks of the face."""
@@ -219,83 +212,6 @@ class ReviewApp:
 
     async def _picture(self, future: Future[Picture]) -> Response:
         return Response((await self._made(future)).data, media_type="image/jpeg")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a session is served.
-
-    Attributes:
-        url: with the token that every request needs.
-        once: for opening a browser; it works once.
-    """
-
-    url: str
-    once: str
-
-
-def serve(
-    session: Session,
-    settings: PageSettings,
-    port: int,
-    on_ready: Callable[[Address], None],
-) -> None:
-    """Serve a session on the loopback until it is ended from the page or by a signal.
-
-    Args:
-        session: what is reviewed.
-        settings: see `PageSettings`.
-        port: to listen on; 0 takes a free one.
-        on_ready: told the address once connections are accepted.
-
-    Raises:
-        FaceGenderError: the port is taken.
-    """
-    listener = _listener(port)
-    port = listener.getsockname()[1]
-    token, once = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-
-    def stop() -> None:
-        server.should_exit = True
-
-    review = ReviewApp(session, settings, stop)
-    config = uvicorn.Config(
-        Guard(review.app, token, port, once),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        http="h11",
-        h11_max_incomplete_event_size=MAX_HEAD,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    base = f"http://127.0.0.1:{port}"
-    try:
-        on_ready(Address(f"{base}/{token}/", f"{base}/{once}/"))
-        server.run(sockets=[listener])
-    finally:
-        listener.close()
-        review.pictures.close()
-
-
-def _listener(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere it would let another program take the port over
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(MAX_CONNECTIONS)
-    except OSError as error:
-        listener.close()
-        raise FaceGenderError(
-            f"cannot listen on port {port}: {error.strerror or error}",
-            "Choose another --port, or leave it out.",
-        ) from None
-    return listener
 
 
 def _page(session: Session, settings: PageSettings) -> str:

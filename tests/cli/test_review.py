@@ -90,3 +90,15 @@ def test_it_prints_the_address_and_what_it_came_to(in_tmp, answers):  # noqa: F8
     assert "ada and ben agree on 0 of 1 faces" in out
     assert "1 disagreements: look at them with --settle." in out
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends it by a signal")
+def test_a_signal_right_after_the_address_ends_it(in_tmp, answers):  # noqa: F811
+    command = [sys.executable, "-m", "facegender", "review", str(answers), "--no-browser"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=in_tmp)
+        process.stderr.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert "every answer is saved" in err

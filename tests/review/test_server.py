@@ -10,7 +10,7 @@ import pytest
 
 from facegender.dataset.review_labels import PHOTOS, read_review_labels
 from facegender.errors import FaceGenderError
-from facegender.review import server
+from facegender.review import server, serving
 from facegender.review.guard import POLICY
 from facegender.review.labels_file import Photo, Session
 from tests.review.conftest import items_of, make_photos
@@ -31,7 +31,7 @@ class Served:
             ready.set()
 
         self.thread = threading.Thread(
-            target=server.serve,
+            target=serving.serve,
             args=(session, settings or server.PageSettings(), 0, announce),
             daemon=True,
         )
@@ -272,10 +272,10 @@ def test_many_connections_are_bounded(served):
 
 
 def test_it_listens_on_the_loopback_only(session):
-    listener = server._listener(0)
+    listener = serving._listener(0)
     assert listener.getsockname()[0] == "127.0.0.1"
     with pytest.raises(FaceGenderError, match="cannot listen on port"):
-        server._listener(listener.getsockname()[1])
+        serving._listener(listener.getsockname()[1])
     listener.close()
 
 
