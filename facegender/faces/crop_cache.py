@@ -1,4 +1,4 @@
-"""Crops by the million: in a file that the system frees when the process ends, however it ends."""
+"""A disk cache for millions of crops, which the system frees when the process ends."""
 
 from __future__ import annotations
 
@@ -34,14 +34,13 @@ class CropSource(Protocol):
 class CropCache:
     """Crops on disk, written once and read in any order.
 
-    The file is read, not mapped: what a process maps counts as its memory, and a full disk would
-    end it. The system keeps as much of the file in free memory as there is, so that reading costs
-    next to nothing while all of it fits, and gives that memory back to whoever needs it.
+    The file is read, not mapped: mapped pages count as memory of the process, and a full disk would
+    kill it. The system caches the file in free memory, so reading is cheap while it fits.
 
     Args:
         count: number of crops.
         shape: (height, width, 3) of each.
-        folder: where the file lies; it has no name there.
+        folder: the folder of the file, which has no name.
 
     Raises:
         FaceGenderError: the folder cannot be written, or the disk is too full.
@@ -56,7 +55,7 @@ class CropCache:
             file: Any = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
             self._file = file
             if count and hasattr(os, "posix_fallocate"):
-                # A disk that is too full says so now, and not after hours of reading photos.
+                # A full disk is reported now, not after hours of reading photos.
                 os.posix_fallocate(file.fileno(), 0, count * self._size)
         except OSError as error:
             raise cannot_write(self._place, error) from error
@@ -97,11 +96,11 @@ class CropCache:
 
 
 class CropRows:
-    """Some rows of a `CropCache`, read when they are asked for.
+    """A subset of the rows of a `CropCache`, read on demand.
 
     Args:
         cache: all crops.
-        rows: numbers of those meant.
+        rows: indices of the subset.
     """
 
     def __init__(self, cache: CropCache, rows: NDArray[np.integer[Any]]) -> None:

@@ -1,7 +1,7 @@
-"""Detection: photo -> faces, largest first.
+"""Face detection: finds the faces of a photo, largest first.
 
-`FaceDetector` makes a detector of a backend: it chooses the scales, tries again with margins where
-a photo is one tight face, has a second look at doubtful faces, and removes duplicates.
+`FaceDetector` turns a backend into a detector: it chooses the scales, tries again with margins if
+a photo may be one tight face, verifies doubtful faces, and removes duplicates.
 """
 
 from __future__ import annotations
@@ -31,25 +31,24 @@ from facegender.images.decode import Photo
 from facegender.options import check_choice, check_number
 
 MIN_FACE: Final = 24
-"""Least width of a face, in pixels of the photo, that is looked for unless asked otherwise."""
+"""Default minimum width of a face, in pixels of the photo."""
 MIN_SCORE: Final = 0.6
-"""Least score of a face unless asked otherwise."""
+"""Default minimum score of a face."""
 SURE: Final = 0.81
-"""A face with a lower score is looked at once more, alone, and keeps the lower of both scores."""
+"""A face with a lower score is verified alone, and keeps the lower of both scores."""
 FINE_SIDE: Final = 1280
 FINE_AREA: Final = 1280 * 720
-"""Longest side and area at which a photo is searched first unless a least face is asked for; the
-larger of both counts, so that a long thin photo keeps its width."""
+"""Maximum side and area at which a photo is searched first unless `min_face` is given. The larger
+of both applies, so that a long thin photo keeps its width."""
 NEAR: Final = 1.5
-"""Where a face is found that is, as it was searched, less than so many times as wide as the
-backend's least, there may be smaller ones."""
+"""If a face is found that is, at the searched size, less than so many times as wide as the
+backend's minimum, there may be smaller ones."""
 ROUNDING: Final = 0.9
-"""A face of the least width may be measured a little narrower: boxes are whole pixels of a
-scaled photo."""
+"""Tolerance of the minimum width: boxes are in whole pixels of a scaled photo."""
 LARGEST_SIDE: Final = 30_000
-"""No photo is searched at more, whatever is asked for: libfacedetection counts in 16 bits."""
+"""Maximum side at which any photo is searched: libfacedetection uses 16-bit coordinates."""
 COARSE_SIDE: Final = 256
-"""Longest side at which large faces are searched."""
+"""Maximum side at which large faces are searched."""
 WIDEST: Final = 1.25
 """Large faces are searched in photos whose shorter side is so many times the backend's most: a
 face that fills a smaller photo is found by the second try."""
@@ -58,18 +57,18 @@ LOOKS: Final = ((0.4, "constant"), (0.15, "constant"), (0.8, "constant"), (0.15,
 photo: shares of the longer side, black or drawn out of the photo's edge. Profiles waver from look
 to look as things do that resemble a face, but less."""
 WAVERING: Final = 0.1
-"""The mean of the best scores of all looks may be so much lower than the least score."""
+"""The mean of the best scores of all looks may be lower than the minimum score by this."""
 HOPELESS: Final = 0.25
 """With a lower score in the first look there are no others: it is so in 97 of 100 photos of
 things."""
 SAME: Final = 0.3
-"""A weak detection that shares more than this with a face is not another face."""
+"""Overlap with a face beyond which a weak detection is not another face."""
 HINT: Final = 0.2
 """Least score of what may be a face that is turned; upright portraits show nothing else of it."""
 
 
 def check_detection(min_face: int | None, min_score: float | None) -> None:
-    """Refuse a least face below one pixel and a least score outside of 0 to 1.
+    """Check that `min_face` is at least one pixel and `min_score` between 0 and 1.
 
     Raises:
         UsageError: a number out of range.
@@ -79,28 +78,28 @@ def check_detection(min_face: int | None, min_score: float | None) -> None:
 
 
 class Detector(Protocol):
-    """Finds the faces of a photo, largest first; an empty list means no face.
+    """Detects the faces of a photo, largest first; an empty list means no face.
 
-    Detectors are picklable, and equal where they find the same.
+    Detectors are picklable, and equal if they give the same results.
     """
 
     @property
     def name(self) -> str | None:
-        """Name of the backend that searches; None where no face is searched for."""
+        """Name of the backend; None without detection."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what decides which faces are found: ``finder``, ``min_face``, ``min_score``."""
+        """Return what determines the faces found: ``finder``, ``min_face``, ``min_score``."""
 
     def decode_size(self, size: tuple[int, int], crop: tuple[int, int], /) -> tuple[int, int]:
-        """Return the least (width, height) at which a photo has to be decoded.
+        """Return the minimum (width, height) at which a photo has to be decoded.
 
         Args:
             size: (width, height) of the whole photo.
-            crop: (width, height) of the crops that are wanted.
+            crop: (width, height) of the crops.
         """
 
     def needs_more(self, size: tuple[int, int], faces: list[Face], /) -> bool:
-        """Tell whether a photo that was decoded at less must be searched whole after all.
+        """Return whether a photo that was decoded at a reduced size must be searched at full size.
 
         Args:
             size: (width, height) of the whole photo.
@@ -118,11 +117,11 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WholePhoto:
-    """Takes every photo as one face, as it is."""
+    """Takes every photo as one face."""
 
     @property
     def name(self) -> str | None:
-        """None: nothing is searched for."""
+        """None: there is no detection."""
         return None
 
     def describe(self) -> dict[str, Any]:
@@ -130,7 +129,7 @@ class WholePhoto:
         return {"finder": None, "min_face": None, "min_score": None}
 
     def decode_size(self, _size: tuple[int, int], crop: tuple[int, int], /) -> tuple[int, int]:
-        """Return `crop`: no more is needed."""
+        """Return `crop`."""
         return crop
 
     def needs_more(self, _size: tuple[int, int], _faces: list[Face], /) -> bool:
@@ -144,20 +143,20 @@ class WholePhoto:
 
 
 whole_photo: Final = WholePhoto()
-"""The one instance that is needed."""
+"""The only instance needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceDetector:
-    """Finds the faces of a photo, largest first.
+    """Detects the faces of a photo, largest first.
 
-    Small enough to be sent to another process, where its backend is loaded once.
+    It is small enough to be sent to other processes, where its backend is loaded once.
 
     Attributes:
         backend: a name in `BACKENDS`.
-        min_face: least width of a face in pixels of the photo. None means `MIN_FACE`, but in
+        min_face: minimum width of a face in pixels of the photo. None means `MIN_FACE`, but in
             photos longer than `FINE_SIDE` the width that stays findable after scaling to that.
-        min_score: least score, 0 to 1.
+        min_score: minimum score, 0 to 1.
     """
 
     backend: str
@@ -198,9 +197,9 @@ class FaceDetector:
         /,
         searched: tuple[int, int] | None = None,
     ) -> bool:
-        """Tell whether smaller faces than those found must be looked for.
+        """Return whether smaller faces must be searched for.
 
-        That is so where a large photo seems to have none, or some that are hardly large enough.
+        They must if a large photo seems to have none, or faces close to the minimum size.
         """
         searched = searched or self.wanted_size(size)
         if self.min_face is not None or searched[0] >= self._finest(size)[0]:
@@ -209,19 +208,19 @@ class FaceDetector:
         return not faces or min(min(face.box[2:]) for face in faces) < near
 
     def _finest(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size at which faces of `MIN_FACE` are found."""
+        """Return the size at which faces of `MIN_FACE` are found."""
         scale = min(load_backend(self.backend).min_face / MIN_FACE, LARGEST_SIDE / max(size))
         return scaled_size(size, scale)
 
     def __call__(self, photo: Photo, size: tuple[int, int] | None = None) -> list[Face]:
-        """Find faces.
+        """Detect faces.
 
         Args:
             photo: upright uint8 RGB (height, width, 3).
             size: (width, height) of the whole photo where `photo` was decoded at less.
 
         Returns:
-            faces in pixels of `photo`, largest first; empty where there is none.
+            faces in pixels of `photo`, largest first; empty if there is none.
         """
         whole = size or (photo.shape[1], photo.shape[0])
         faces = self._settled(photo, self._search(photo, whole), whole)
@@ -264,13 +263,13 @@ class FaceDetector:
         """
         backend = load_backend(self.backend)
         faces = [settle(backend, photo, face) for face in self._kept(photo, found, whole)]
-        least = (self.min_face or 1) * photo.shape[1] / whole[0]
+        min_width = (self.min_face or 1) * photo.shape[1] / whole[0]
         for hint in sorted(found, key=lambda face: face.confidence, reverse=True):
             if hint.confidence < HINT or any(shared_part(hint, face) > SAME for face in faces):
                 continue
             seen = settle(backend, photo, replace(hint, score=min(hint.confidence, HINT)))
             sure = seen.confidence >= max(TURNED, self.min_score) and not seen.orientation_unclear
-            if sure and abs(seen.roll or 0.0) > STEP and seen.box[2] >= ROUNDING * least:
+            if sure and abs(seen.roll or 0.0) > STEP and seen.box[2] >= ROUNDING * min_width:
                 faces.append(seen)
         return self._one_each(faces)
 
@@ -285,7 +284,7 @@ class FaceDetector:
 
     @staticmethod
     def _one_each(faces: list[Face]) -> list[Face]:
-        """Of faces in the same place, keep the surest."""
+        """Of overlapping faces, keep the one with the highest score."""
         kept: list[Face] = []
         for face in sorted(faces, key=lambda face: face.confidence, reverse=True):
             if all(shared_part(face, other) <= OVERLAP for other in kept):
@@ -293,9 +292,9 @@ class FaceDetector:
         return kept
 
     def _filling(self, photo: Photo, first: list[Face], whole: tuple[int, int]) -> list[Face]:
-        """Return the one face that fills the photo, where further looks agree with the first."""
+        """Return the face that fills the photo, if further detections agree with the first."""
         backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
-        least = (self.min_face or 1) * own[0] / whole[0]
+        min_width = (self.min_face or 1) * own[0] / whole[0]
         filling = [face for face in first if fills(face, own)]
         best = max(filling, key=lambda face: face.confidence, default=None)
         if best is None or best.confidence < HOPELESS:
@@ -306,15 +305,19 @@ class FaceDetector:
             total += max((face.confidence for face in found), default=0.0)
             best = max([best, *found], key=lambda face: face.confidence)
         steady = total / len(LOOKS) >= self.min_score - WAVERING
-        wide = best.box[2] >= ROUNDING * least
+        wide = best.box[2] >= ROUNDING * min_width
         return [best] if steady and wide and best.confidence >= self.min_score else []
 
     def _kept(self, photo: Photo, faces: list[Face], whole: tuple[int, int]) -> list[Face]:
-        """Drop the unsure, the small, the ones outside and the duplicates."""
+        """Drop faces with a low score, small ones, those outside the photo, and duplicates."""
         backend, own = load_backend(self.backend), (photo.shape[1], photo.shape[0])
-        least = (self.min_face or 1) * own[0] / whole[0]
+        min_width = (self.min_face or 1) * own[0] / whole[0]
         sure = sorted(
-            (f for f in faces if f.confidence >= self.min_score and f.box[2] >= ROUNDING * least),
+            (
+                f
+                for f in faces
+                if f.confidence >= self.min_score and f.box[2] >= ROUNDING * min_width
+            ),
             key=lambda face: face.confidence,
             reverse=True,
         )
@@ -332,10 +335,10 @@ class FaceDetector:
 
 @dataclass(frozen=True, slots=True)
 class AsCropped(WholePhoto):
-    """Takes photos that were cropped before, as they are, and refuses those of another size.
+    """Takes photos that are crops already, and refuses those of another size.
 
     Attributes:
-        size: (width, height) that they were cropped to.
+        size: (width, height) of the crops.
     """
 
     size: tuple[int, int]
@@ -344,7 +347,7 @@ class AsCropped(WholePhoto):
         """Return the whole photo as one face.
 
         Raises:
-            PhotoError: it has another size, so it is not the crop that it is taken for.
+            PhotoError: it has another size, so it is not such a crop.
         """
         height, width = photo.shape[:2]
         own = size or (width, height)
@@ -364,7 +367,7 @@ def detector_for(
     min_face: int | None = None,
     min_score: float | None = None,
 ) -> Detector:
-    """Return the detector that a crop geometry needs.
+    """Return the detector for a crop geometry.
 
     Args:
         geometry: of the model.

@@ -1,4 +1,4 @@
-"""Photo files -> faces and their crops, on all cores. The way of every photo, in every command."""
+"""Detecting and cropping the faces of photos on all cores; used by every command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from facegender.images.decode import (
 from facegender.runtime.parallel import CHUNK, Key, Ready, keyed_map
 
 Source = str | os.PathLike[str] | bytes | Photo | PhotoError
-"""A photo: a path, a file's bytes, an upright RGB array, or why there is none."""
+"""A photo: a path, a file's bytes, an upright RGB array, or the error of reading it."""
 
 SOURCES = (str, os.PathLike, bytes, np.ndarray, PhotoError)
 """The types that `Source` means."""
@@ -37,7 +37,7 @@ class Found:
     """The faces of one photo.
 
     Attributes:
-        faces: largest first; empty where no face was found.
+        faces: largest first; empty if no face was found.
         crops: uint8 (number of faces, height, width, 3).
         error: why the photo could not be used, or None.
     """
@@ -48,12 +48,12 @@ class Found:
 
 
 def find_faces(source: Source, geometry: Geometry, detector: Detector = whole_photo) -> Found:
-    """Read a photo, find its faces and crop them; a photo that cannot be used is an answer too.
+    """Read a photo, detect its faces and crop them; an unusable photo is returned, not raised.
 
     Args:
         source: a path, a file's bytes, an upright uint8 RGB array (height, width, 3), or a
-            `PhotoError` where the photo was lost before it came here.
-        geometry: the crop that the model takes.
+            `PhotoError` of an earlier step.
+        geometry: the crop of the model.
         detector: see `faces.detection.Detector`.
     """
     try:
@@ -134,15 +134,15 @@ def cache_crops(
 
     Args:
         paths: photo paths.
-        geometry: the crop wanted.
-        folder: where the cache lies; see `crop_cache.CropCache`.
+        geometry: of the crops.
+        folder: folder of the cache; see `crop_cache.CropCache`.
         detector: see `faces.detection.Detector`.
-        workers: processes that decode; None means one a core.
+        workers: processes that decode; None means one per core.
         on_progress: called with (photos done, photos in all).
 
     Returns:
-        the crops in order (all zero for a photo without one), and of those photos the number and
-        the error, None where no face was found.
+        the crops in order (all zero for a photo without one), and for those photos the index and
+        the error, None if no face was found.
     """
     crops = CropCache(len(paths), geometry.shape, folder)
     failed: list[tuple[int, PhotoError | None]] = []
@@ -182,8 +182,8 @@ def _reduced(photo: Decoded) -> bool:
 def _too_coarse(photo: Decoded, faces: list[Face], geometry: Geometry) -> bool:
     """Whether a photo was decoded at less than a face's crop needs."""
     looked_for = [face for face in faces if face.score is not None]
-    least = min((min(face.box[2:]) for face in looked_for), default=math.inf)
-    return _reduced(photo) and least < max(geometry.size)
+    smallest = min((min(face.box[2:]) for face in looked_for), default=math.inf)
+    return _reduced(photo) and smallest < max(geometry.size)
 
 
 def _in_whole(face: Face, photo: Decoded) -> Face:

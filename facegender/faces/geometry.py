@@ -1,4 +1,4 @@
-"""Faces, and their crops of a stated geometry."""
+"""Faces, and how they are cropped."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from facegender.errors import BundleError, UsageError
 from facegender.images.decode import Photo
 
 MARGIN: Final = 0.2
-"""Margin of `box` unless stated: the square's side is 1.2 times the mean side of the box."""
+"""Default margin of `box`: the square's side is 1.2 times the mean side of the box."""
 EYES: Final = ((0.31, 0.41), (0.69, 0.41))
-"""Places of `eyes` unless stated: the eye on the left and on the right, as shares of the crop."""
+"""Default positions of `eyes`: left and right eye, as shares of the crop."""
 MIN_EYE_DISTANCE: Final = 0.38
-"""Eyes closer than this share of the box are those of a profile: the box then gives the scale."""
+"""Eyes closer than this share of the box belong to a profile: the box then gives the scale."""
 MEAN_EYES: Final = ((0.26, 0.37), (0.71, 0.37))
-"""Where the eyes lie in a box whose detector gives none (median of 1,250 FairFace photos)."""
+"""Positions of the eyes in a box without landmarks (median of 1,250 FairFace photos)."""
 LEVEL_FROM: Final = 15.0
 """Crops of kind `box` of faces that are turned further than this are levelled, in degrees.
 Training varies crops by up to 20 degrees, so that smaller tilts do no harm."""
@@ -33,13 +33,13 @@ class Face:
     Attributes:
         box: (x, y, width, height) of the face.
         landmarks: points (x, y) the detector gave, or None.
-        score: the detector's confidence, 0 to 1, or None where nothing was looked for: the photo
-            is then taken as one face, as it is.
+        score: the detector's confidence, 0 to 1, or None without detection: the photo is
+            then taken as one face.
         roll: degrees by which the face is turned clockwise in the photo, above -180 up to 180: 0
             is upright, at 90 the top of the head points to the right. Within about 15 degrees of
-            upright it is an estimate by the landmarks. None where it is not known.
-        orientation_unclear: whether the detector cannot tell which side is up; nothing that is
-            said of such a face is sure.
+            upright it is an estimate by the landmarks. None if unknown.
+        orientation_unclear: whether the detector cannot tell which side is up; predictions for
+            such a face are always uncertain.
     """
 
     box: tuple[float, float, float, float]
@@ -50,7 +50,7 @@ class Face:
 
     @property
     def confidence(self) -> float:
-        """The score, 1 where nothing was looked for."""
+        """The score, 1 without detection."""
         return 1.0 if self.score is None else self.score
 
     def scaled(self, across: float, down: float) -> Face:
@@ -76,16 +76,16 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How a face becomes a crop: part of every model, the same at training and prediction.
+    """How a face is cropped: stored in every model, the same for training and prediction.
 
     Attributes:
         kind: one of `choices.CropKind`. `photo`: the largest centred part of the photo with the
             crop's aspect. `box`: a square around the detector's box with a margin (cut to the
-            crop's aspect). `eyes`: turned, scaled and moved so that the eyes lie at stated places.
+            crop's aspect). `eyes`: rotated, scaled and shifted so that the eyes are at `eyes`.
         width: crop width in pixels.
         height: crop height in pixels.
-        margin: of kind `box`: what the square has more than the box, as a share of its side.
-        eyes: of kind `eyes`: (x, y) of the eye on the left and on the right, shares of the crop.
+        margin: for kind `box`: enlargement of the square, as a share of the box's side.
+        eyes: for kind `eyes`: (x, y) of the left and right eye, as shares of the crop.
     """
 
     kind: str
@@ -106,7 +106,7 @@ class Geometry:
 
     @property
     def finds(self) -> bool:
-        """Whether faces must be found before they can be cropped."""
+        """Whether faces must be detected before cropping."""
         return self.kind != CropKind.PHOTO
 
     def to_json(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """Read a size such as 141x165 as (width, height).
 
     Raises:
-        UsageError: it is none, or not between 16 and 1024 pixels.
+        UsageError: it is malformed, or not between 16 and 1024 pixels.
     """
     width, _, height = text.partition("x")
     digits = width.isascii() and height.isascii() and width.isdecimal() and height.isdecimal()
@@ -160,15 +160,15 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def crop_face(photo: Photo, face: Face, geometry: Geometry) -> Photo:
-    """Cut a face out of a photo.
+    """Crop a face.
 
-    The one function that crops, for `prepare`, `train`, `eval` and `predict` alike. What a crop
-    shows beyond the photo's border repeats the border.
+    `prepare`, `train`, `eval` and `predict` all use this function. Beyond the border of the photo
+    its border pixels are repeated.
 
     Args:
         photo: uint8 (height, width, 3).
-        face: a face of that photo; one that nobody looked for (score None) is cut as by `photo`.
-        geometry: the crop wanted.
+        face: a face of that photo; one without detection (score None) is cropped as by `photo`.
+        geometry: of the crop.
 
     Returns:
         uint8 array of `geometry.shape`.
@@ -219,7 +219,7 @@ def cut_out(
     if any(map(any, beyond)):
         part = np.pad(part, beyond, mode=fill)
     source = (x - left, y - top, min(x - left + width, part.shape[1]), y - top + height)
-    source = (*source[:3], min(source[3], part.shape[0]))  # rounding may reach a hair beyond
+    source = (*source[:3], min(source[3], part.shape[0]))  # may exceed the border by rounding
     image = Image.fromarray(np.ascontiguousarray(part))
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=source))
 
@@ -246,7 +246,7 @@ def cut_turned(
     width, height = size
     angle = math.radians(roll)
     cos, sin = math.cos(angle), math.sin(angle)
-    # First an upright square that holds the turned rectangle, at its scale; then the turn.
+    # First cut an upright square around the rotated rectangle, then rotate it.
     side = math.ceil(math.hypot(width, height)) + 2
     left, top = middle[0] - scale * side / 2, middle[1] - scale * side / 2
     square = cut_out(photo, (left, top, scale * side, scale * side), (side, side), fill=fill)
@@ -265,7 +265,7 @@ def _centred(
     """The largest centred part of a box with the crop's aspect."""
     x, y, width, height = box
     scale = min(width / geometry.width, height / geometry.height)
-    dx = max(0.0, (width - scale * geometry.width) / 2)  # rounding may fall a hair below zero
+    dx = max(0.0, (width - scale * geometry.width) / 2)  # may be slightly negative by rounding
     dy = max(0.0, (height - scale * geometry.height) / 2)
     return x + dx, y + dy, width - 2 * dx, height - 2 * dy
 

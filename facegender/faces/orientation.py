@@ -1,8 +1,8 @@
-"""Orientation: which side of a face is up.
+"""Face orientation: which side of a face is up.
 
-The detector finds upright faces surest. It also finds many turned ones, less surely, and gives
-them landmarks that look upright, so the landmarks alone do not show a quarter turn. Where a face is
-doubtful, small copies of it are looked at in several turns, and the surest one counts.
+The detector gives upright faces the highest scores. It also finds many rotated ones, with lower
+scores and landmarks as if they were upright, so landmarks alone do not reveal a quarter turn. A
+doubtful face is therefore detected in several rotated copies, and the highest score decides.
 """
 
 from __future__ import annotations

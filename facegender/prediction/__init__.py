@@ -1,1 +1,1 @@
-"""The predictor, and what it leaves on disk."""
+"""The predictor, and the files written from its predictions."""

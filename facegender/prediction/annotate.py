@@ -1,4 +1,4 @@
-"""A photo with its faces marked."""
+"""Drawing boxes and labels on a photo."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ COLOURS: Final = {"female": "#E69F00", "male": "#56B4E9", "uncertain": "#FFFFFF"
 word is always there as well."""
 INK: Final = "#000000"
 MIN_SIDE: Final = 480
-"""Smaller photos are enlarged, in pixels of the longer side, so that the words can be read."""
+"""Photos with a shorter longer side, in pixels, are enlarged so that labels are legible."""
 
 
 def draw_faces(
     photo: Photo, faces: tuple[FacePrediction, ...], numbers: tuple[int, ...] | None = None
 ) -> Image.Image:
-    """Return a copy of a photo with a box and a word for each face.
+    """Return a copy of a photo with a box and a label for each face.
 
     Args:
         photo: upright uint8 RGB (height, width, 3).
         faces: in pixels of that photo.
-        numbers: written before the words; None numbers several faces from 1, and a single one not.
+        numbers: written before the labels; None numbers several faces from 1, but not a single one.
 
     Returns:
         an RGB image, of the photo's size or, for a small one, a whole number of times that.
@@ -43,7 +43,7 @@ def draw_faces(
         size = max(12.0, min(side / 32, across / 5))
         colour = COLOURS["uncertain" if face.uncertain else face.name]
         frame = (x, y, x + across, y + down)
-        rim = max(1, stroke // 3)  # a dark rim, so that the box is seen on any ground
+        rim = max(1, stroke // 3)  # a dark outline, so that the box is visible on any background
         pen.rectangle(_grown(frame, rim), outline=INK, width=stroke + 2 * rim)
         pen.rectangle(frame, outline=colour, width=stroke)
         _write(pen, image.size, frame, _words(face, number), colour, size)
@@ -65,7 +65,7 @@ def _write(
     colour: str,
     height: float,
 ) -> None:
-    """Write on a plate below the box, or above or in it where the picture ends."""
+    """Draw a label below the box, or above or inside it at the edge of the picture."""
     font = ImageFont.load_default(height)
     left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
     pad = max(2.0, height / 5)

@@ -1,9 +1,9 @@
-"""A file of answers that grows, and the log beside it by which an interrupted run goes on.
+"""A growing file of answers, and the log beside it that lets an interrupted run resume.
 
-Answers are appended in groups, each by one write, and a group is logged only after it is on disk:
-path, size and time of each photo, what it was answered with, and where its answer ends. A killed
-run therefore loses at most its last group, and what is in the file can be read. The next run
-with the same options cuts off what is not logged and answers only what is missing.
+Answers are appended in groups, each with one write, and a group is logged only after it is on
+disk: path, size and time of each photo, its counts, and the end of its answer. A killed run
+therefore loses at most its last group, and the file is readable. The next run with the same
+options truncates what is not logged and predicts only the missing photos.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from facegender.prediction.tally import Tally
 from facegender.runtime.files import cannot_write, encoded, lock_target
 
 GROUP: Final = 64
-"""Answers that are written at once, at most."""
+"""Maximum number of answers in a group."""
 SECONDS: Final = 1.0
-"""After so many seconds what is there is written, however little."""
+"""Seconds after which a group is written, however small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,18 @@ class AnswerLog:
         if known != _digest(repr(_stat(path))):
             raise DataError(
                 f"{path} changed since {self.output} was begun",
-                "Begin again with --force, or write the answers to another file.",
+                "Start over with --force, or write the answers to another file.",
             )
         return True
 
     def add(self, path: str, text: str, tally: Tally) -> None:
-        """Take the answer to a photo, "" where none is to be written; write it soon."""
+        """Add the answer to a photo, "" if none is to be written; it is written with its group."""
         self._waiting.append((path, text, tally))
         if len(self._waiting) >= GROUP or time.monotonic() - self._last >= SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Bring all answers to disk, then log them.
+        """Write all answers to disk, then log them.
 
         Raises:
             FaceGenderError: the disk is full or gone.
@@ -193,7 +193,7 @@ def _read_log(output: Path, log: BinaryIO) -> tuple[dict[str, Any], list[tuple[i
             raise ValueError("no facts")
     except (ValueError, IndexError) as error:
         raise DataError(
-            f"the log of {output} is damaged: {error}", "Begin again with --force."
+            f"the log of {output} is damaged: {error}", "Start over with --force."
         ) from None
     return facts, entries
 
@@ -207,7 +207,7 @@ def _refuse_other(output: Path, known: Mapping[str, Any], facts: Mapping[str, An
     if different:
         raise UsageError(
             f"{output} was begun with {'; '.join(different)}",
-            "Give the same options, write to another file, or begin again with --force.",
+            "Give the same options, write to another file, or start over with --force.",
         )
 
 
@@ -220,8 +220,8 @@ def _refuse_unfinished(output: Path, log: Path) -> None:
     answered = data.count(b"\n") - 1
     if answered > 0 and not data.endswith(b'{"complete": true}\n'):
         raise UsageError(
-            f"{output} holds {answered:,} answers of a run that did not end",
-            "Go on with --resume, or begin again with --force.",
+            f"{output} has {answered:,} answers of an unfinished run",
+            "Continue with --resume, or start over with --force.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What `predict` wrote, read back photo by photo, so that a million of them need no memory."""
+"""Reading the answers of `predict` photo by photo, in bounded memory."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class AnswersFile:
             yield from self._other_json(start, text)
 
     def _other_json(self, start: str, text: IO[str]) -> Iterator[dict[str, Any]]:
-        """JSON lines, or JSON that another program laid out anew."""
+        """Yield the elements of JSON lines, or of JSON reformatted by another program."""
         try:
             first = json.loads(start)
         except ValueError:
@@ -99,13 +99,13 @@ class AnswersFile:
             if bare:
                 yield self._checked(self._parsed(bare, number), f"line {number}")
         if not ended:
-            raise DataError(f"{self.file} is cut: its list of photos does not end", _EXPECTED)
+            raise DataError(f"{self.file} is truncated: its list of photos does not end", _EXPECTED)
 
     def _parsed(self, text: str, number: int) -> Any:
         try:
             return _decode(text)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{self.file}: line {number} is no JSON: {error}", _EXPECTED) from None
+            raise DataError(f"{self.file}: line {number} is not JSON: {error}", _EXPECTED) from None
 
     def _checked(self, element: Any, where: str) -> dict[str, Any]:
         """Return an element if it is a photo's or a video's.
@@ -113,10 +113,10 @@ class AnswersFile:
         A path of None (photos that came as bytes) becomes "".
         """
         if not isinstance(element, dict):
-            raise DataError(f"{self.file}: {where} is no photo's answer", _EXPECTED)
+            raise DataError(f"{self.file}: {where} is not the answer for a photo", _EXPECTED)
         units = element.get("faces", element.get("tracks"))
         if not isinstance(units, list):
-            raise DataError(f"{self.file}: {where} is no photo's answer", _EXPECTED)
+            raise DataError(f"{self.file}: {where} is not the answer for a photo", _EXPECTED)
         for unit in units:
             if not _is_answer(unit) or ("faces" not in element and "seconds" not in unit):
                 raise DataError(f"{self.file}: {where} has an answer without numbers", _EXPECTED)
@@ -139,7 +139,7 @@ class AnswersFile:
                 if not row:
                     continue
                 if len(row) <= last:
-                    raise DataError(f"{self.file}: row {number} is cut", _EXPECTED)
+                    raise DataError(f"{self.file}: row {number} is incomplete", _EXPECTED)
                 path, error, *cells = (row[i] for i in places)
                 unit = self._face(cells, number)
                 kind = "faces"
@@ -152,7 +152,7 @@ class AnswersFile:
                     yield photo
                 photo = {"path": path, "error": error or None, kind: [unit] if unit else []}
         except csv.Error as error:
-            raise DataError(f"{self.file} is no CSV file: {error}", _EXPECTED) from None
+            raise DataError(f"{self.file} is not a CSV file: {error}", _EXPECTED) from None
         if photo is not None:
             yield photo
 

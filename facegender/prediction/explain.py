@@ -1,7 +1,7 @@
-"""Where a network looked: what happens to its answer when a part of the crop is hidden.
+"""Occlusion maps: how the answer changes when a part of the crop is hidden.
 
-Occlusion needs nothing but the network's answers, so it runs on the LiteRT model, and it is
-faithful by construction: what it marks is what changes the answer. Source: Zeiler and Fergus,
+Occlusion only needs the network's probabilities, so it works with the LiteRT model, and it is
+faithful by construction: it marks what changes the answer. Source: Zeiler and Fergus,
 "Visualizing and understanding convolutional networks", 2014.
 """
 
@@ -24,21 +24,21 @@ from facegender.prediction.predictor import Predictor
 PATCH: Final = 0.22
 """Side of the hiding square, as a share of the crop's shorter side."""
 STEPS: Final = 15
-"""Places of the square across and down."""
+"""Number of positions of the square, across and down."""
 SHOWN: Final = 320
 """Height of the crop in the picture, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What hiding parts of a face does to the answer.
+    """The effect of hiding parts of a face.
 
     Attributes:
         crop: uint8 (height, width, 3), as the network saw it.
         p_male: its probability of male.
-        effect: float64 (height, width), how much the log odds of the answer fall on average when
-            that pixel is hidden; below zero where hiding raises them. Log odds, since a
-            probability near 1 hardly moves.
+        effect: float64 (height, width), mean decrease of the log odds of the answer when that
+            pixel is hidden, negative if they increase. Log odds are used because a probability
+            near 1 hardly changes.
         largest: the largest change of the probability by hiding one part, 0 to 1.
     """
 
@@ -54,12 +54,12 @@ class Explanation:
 
 
 def explain(predictor: Predictor, source: Source, *, face: int = 1) -> Explanation:
-    """Hide every part of a face in turn.
+    """Compute the occlusion map of a face.
 
     Args:
         predictor: the model.
         source: a path, a file's bytes or an upright RGB array.
-        face: which face, the largest is 1.
+        face: number of the face, from 1 for the largest.
 
     Raises:
         PhotoError: the photo cannot be used.
@@ -99,16 +99,16 @@ def hide(crop: Photo, mask: NDArray[np.bool_]) -> Photo:
 
 
 def draw_explanation(explanation: Explanation) -> Image.Image:
-    """Return the crop beside a copy in which the parts that carried the answer are orange.
+    """Return the crop beside a copy in which the parts that support the answer are orange.
 
-    Blue parts spoke against it. The colours go up to the largest effect, which is written below.
+    Blue parts contradict it. Colours are scaled to the largest effect, which is written below.
     """
     crop, effect = explanation.crop, explanation.effect
     scale = SHOWN / crop.shape[0]
     size = (round(crop.shape[1] * scale), SHOWN)
     plain = Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC)
-    most = max(float(np.abs(effect).max()), 1e-9)
-    strength = np.clip(np.abs(effect) / most, 0, 1)[..., np.newaxis] * 0.75
+    strongest = max(float(np.abs(effect).max()), 1e-9)
+    strength = np.clip(np.abs(effect) / strongest, 0, 1)[..., np.newaxis] * 0.75
     colour = np.where(effect[..., np.newaxis] >= 0, (230, 159, 0), (0, 114, 178))
     grey = crop.mean(axis=2, keepdims=True).repeat(3, axis=2)
     mixed = ((1 - strength) * grey + strength * colour).round().astype(np.uint8)
@@ -119,8 +119,7 @@ def draw_explanation(explanation: Explanation) -> Image.Image:
     sure = explanation.p_male if explanation.label == MALE else 1 - explanation.p_male
     words = (
         f"{LABELS[explanation.label]} {100 * sure:.0f} %",
-        "orange carries it, blue speaks against it; "
-        f"at most {100 * explanation.largest:.0f} points",
+        f"orange supports it, blue contradicts it; at most {100 * explanation.largest:.0f} points",
     )
     pen = ImageDraw.Draw(sheet)
     for number, line in enumerate(words):
@@ -130,7 +129,7 @@ def draw_explanation(explanation: Explanation) -> Image.Image:
 
 
 def _hidden(crop: Photo) -> tuple[Crops, list[tuple[int, int, int, int]]]:
-    """Return the crop with the square at each place, and the places (top, bottom, left, right)."""
+    """Return the crop with the square at each position, and the positions."""
     height, width = crop.shape[:2]
     side = max(2, round(PATCH * min(height, width)))
     tops = np.linspace(0, height - side, STEPS).round().astype(int)

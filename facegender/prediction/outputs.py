@@ -1,6 +1,6 @@
-"""What `predict` can leave on disk: marked copies, crops, and photos sorted into folders.
+"""Files that `predict` can write: marked copies, crops, and photos sorted into folders.
 
-No photo is changed, moved or written over: a file in the way stays, and is reported.
+No photo is changed, moved or overwritten: an existing file stays, and is reported.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ONLY: Final = FOLDERS
 
 @dataclass(frozen=True, slots=True)
 class OutputSettings:
-    """What is left on disk for each photo. Picklable.
+    """What to write for each photo. Picklable.
 
     Attributes:
         geometry: of the crops.
@@ -51,13 +51,13 @@ class OutputSettings:
 
     @property
     def wanted(self) -> bool:
-        """Whether anything is asked for."""
+        """Whether anything is to be written."""
         return any((self.annotate, self.crops, self.sort))
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedPhoto:
-    """A photo that was predicted: its source, its place in mirrored trees, and the answer."""
+    """A predicted photo: its source, its path in mirrored folders, and its prediction."""
 
     source: Source
     place: PurePath
@@ -66,12 +66,12 @@ class PredictedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class WrittenOutputs:
-    """What became of a job.
+    """The result of writing the outputs of a photo.
 
     Attributes:
-        prediction: the answer.
-        copied: a link could not be made and is a copy instead.
-        elsewhere: the photo also lies in another sorted folder, from an earlier run.
+        prediction: the prediction.
+        copied: whether the photo was copied because links are not supported.
+        elsewhere: whether the photo is also in another sorted folder, from an earlier run.
         error: what went wrong, or "".
         shown: whether it is among the photos asked for by `OutputSettings.only`.
     """
@@ -84,7 +84,7 @@ class WrittenOutputs:
 
 
 def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs:
-    """Write what is wanted for one photo; a failure is an answer too."""
+    """Write the outputs of a photo; failures are returned, not raised."""
     prediction = job.prediction
     if not is_shown(prediction, wanted.only):
         return WrittenOutputs(prediction, shown=False)
@@ -152,25 +152,25 @@ def _crop_path(job: PredictedPhoto, folder: Path, number: int) -> Path:
 
 
 def _sort(job: PredictedPhoto, folder: Path, copy: bool) -> bool:
-    """Link or copy a photo into its folder; return whether a link had to become a copy."""
+    """Link or copy a photo into its folder; return whether it was copied instead of linked."""
     target = folder / _folder_of(job.prediction) / job.place
     if isinstance(job.source, bytes):
         target.parent.mkdir(parents=True, exist_ok=True)
         if not os.path.lexists(target):
             write_bytes(target, job.source)
         elif target.read_bytes() != job.source:
-            raise FaceGenderError(f"{target} is in the way: it is another file", "")
+            raise FaceGenderError(f"{target} already exists and is another file", "")
         return False
     source = _absolute(job)
     if _is_inside(source, folder):
         raise FaceGenderError(
-            f"{source} lies in the folder to sort into", "Sort into another folder."
+            f"{source} is in the folder to sort into", "Sort into another folder."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(target):
         if target.exists() and (target.samefile(source) or filecmp.cmp(target, source, False)):
             return False
-        raise FaceGenderError(f"{target} is in the way: it is another file", "")
+        raise FaceGenderError(f"{target} already exists and is another file", "")
     if not copy:
         try:
             target.symlink_to(source)
@@ -183,7 +183,7 @@ def _sort(job: PredictedPhoto, folder: Path, copy: bool) -> bool:
 
 
 def _lies_elsewhere(job: PredictedPhoto, folder: Path) -> bool:
-    """Whether an earlier run, with another answer, put the photo into another folder too."""
+    """Return whether an earlier run with another answer put the photo into another folder."""
     own = _folder_of(job.prediction)
     return any(os.path.lexists(folder / name / job.place) for name in FOLDERS if name != own)
 
@@ -194,7 +194,7 @@ def _absolute(job: PredictedPhoto) -> Path:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path, which may be a link, lies below a folder."""
+    """Return whether a path, which may be a link, is below a folder."""
     place = Path(os.path.realpath(path.parent))
     return place.is_relative_to(os.path.realpath(folder))
 

@@ -1,4 +1,4 @@
-"""Photos -> predictions. Never imports TensorFlow unless a model has no LiteRT model."""
+"""The predictor. TensorFlow is only imported if a model has no LiteRT file."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Given = Source | bytearray | memoryview | IO[bytes] | Any
-"""A photo as `Predictor.predict` takes it; `Any` stands for a Pillow image."""
+"""A photo as `Predictor.predict` accepts it; `Any` stands for a Pillow image."""
 LATEST = 0.2
-"""Seconds after which photos are answered, however few: who looks on sees that it goes on."""
+"""Seconds after which pending photos are answered, however few, so that progress is visible."""
 SINGLE = (str, os.PathLike, bytes, bytearray, memoryview, IOBase)
-"""Types that are one photo, though some can be iterated."""
+"""Types that are a single photo, although some are iterable."""
 
 
 @dataclass(frozen=True, slots=True)
 class FacePrediction:
-    """The answer for one face.
+    """The prediction for a face.
 
     Attributes:
-        face: where it is.
+        face: the detected face.
         probabilities: of female and of male, in the order of `LABELS`; they sum to 1.
         uncertain: whether the larger one is below the threshold, or it is unclear which side of
             the face is up.
@@ -64,12 +64,12 @@ class FacePrediction:
 
     @property
     def score(self) -> float | None:
-        """The detector's confidence, 0 to 1; None where no face was looked for."""
+        """The detector's confidence, 0 to 1; None without detection."""
         return self.face.score
 
     @property
     def label(self) -> int:
-        """0 = female, 1 = male: male from a probability of one half on."""
+        """0 = female, 1 = male: male if its probability is at least one half."""
         return int(self.probabilities[1] >= 0.5)
 
     @property
@@ -97,11 +97,11 @@ class FacePrediction:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one photo.
+    """The prediction for a photo.
 
     Attributes:
         path: the photo's path, None for bytes and arrays.
-        faces: largest first; empty where no face was found or the photo could not be used.
+        faces: largest first; empty if no face was found or the photo could not be used.
         error: why the photo could not be used, or None.
     """
 
@@ -122,24 +122,24 @@ class Prediction:
 
 
 class Predictor:
-    """Tells the perceived gender of faces.
+    """Estimates the perceived gender of faces.
 
-    Threads may share a predictor: finding faces runs side by side, and the network takes turns.
+    Threads may share a predictor: faces are detected concurrently, and the network runs one call
+    at a time.
 
     Args:
-        model: a model folder; None means ``$FACEGENDER_MODEL``, else ``./gender_model`` if it is
-            there, else the bundled model.
+        model: a model folder; None means ``$FACEGENDER_MODEL``, else ``./gender_model`` if it
+            exists, else the bundled model.
         threshold: probability of the likelier gender below which a face is ``uncertain``, 0.5 to
             1; None means the model's own.
-        workers: processes that read photos, and threads of a network that needs no faces found;
-            None means one a core.
-        detect: look for faces where the model's crop needs it; False takes each photo as one
-            face, as it is.
-        min_face: least width of a face in pixels of the photo; see `faces.detection.FaceDetector`.
-        min_score: least score of a face, 0 to 1.
+        workers: processes that read photos, and threads of a network without face detection; None
+            means one per core.
+        detect: detect faces if the model needs it; False takes each photo as one face.
+        min_face: minimum width of a face in pixels of the photo; see `FaceDetector`.
+        min_score: minimum score of a face, 0 to 1.
 
     Raises:
-        BundleError: the model is missing, damaged, foreign or does not fit.
+        BundleError: the model is missing, damaged or incompatible.
         UsageError: a number out of range.
         FaceGenderError: the model needs a face detector and none is installed.
 
@@ -199,7 +199,7 @@ class Predictor:
             raise UsageError(
                 f"the model takes uint8 crops (number, {', '.join(map(str, wanted))}), "
                 f"not {crops.dtype} {crops.shape}",
-                "Cut them with facegender predict --crops, or give whole photos to predict.",
+                "Make them with facegender predict --crops, or pass whole photos to predict.",
             )
         return run_network(self._network, crops)
 
@@ -211,7 +211,7 @@ class Predictor:
         cannot be used does not raise: its prediction says why.
 
         Raises:
-            UsageError: something that is none of these.
+            UsageError: an object of another type.
         """
         single = isinstance(sources, np.ndarray) and sources.ndim != 4
         if single or isinstance(sources, SINGLE) or _is_image(sources):
@@ -232,11 +232,11 @@ class Predictor:
         Args:
             sources: as for `predict`.
             cropped: the photos were cropped to the model's geometry before.
-            ready: tells whether the next source is at hand; where it is not, all photos before it
-                are answered before it is waited for. Without it they are answered in groups.
+            ready: returns whether the next source is available. If it is not, pending photos are
+                answered before waiting for it. Without it photos are answered in groups.
 
         Raises:
-            UsageError: a single photo instead of several, or something that is no photo.
+            UsageError: a single photo instead of several, or an object that is not a photo.
         """
         if isinstance(sources, SINGLE) or _is_image(sources):
             raise UsageError("stream takes several photos, not one", "Use predict, or give a list.")
@@ -280,7 +280,7 @@ class Predictor:
     def _answer(
         self, waiting: list[tuple[tuple[Key, str | None], Found]]
     ) -> Iterator[tuple[Key, Prediction]]:
-        """Run the network once over the crops of several photos."""
+        """Run the network on the crops of several photos at once."""
         crops = [found.crops for _, found in waiting if len(found.crops)]
         answers = iter(run_network(self._network, np.concatenate(crops)) if crops else ())
         for (key, path), found in waiting:
@@ -288,7 +288,7 @@ class Predictor:
             yield key, Prediction(path, faces, found.error)
 
     def answer_for(self, face: Face, probabilities: Any) -> FacePrediction:
-        """Return the answer for a face, of a row of what `classify` returned."""
+        """Return the prediction for a face from a row of the result of `classify`."""
         pair = float(probabilities[0]), float(probabilities[1])
         return FacePrediction(face, pair, face.orientation_unclear or max(pair) < self.threshold)
 
@@ -301,13 +301,13 @@ def _unusable(source: object) -> UsageError:
 
 
 def _is_image(given: object) -> TypeGuard[Image]:
-    """Whether it is a Pillow image; Pillow is imported already where it is."""
+    """Return whether it is a Pillow image, without importing Pillow."""
     image = sys.modules.get("PIL.Image")
     return image is not None and isinstance(given, image.Image)
 
 
 def _source_of(given: object) -> Source:
-    """Return what finds faces take: a path, bytes, an array, or why there is no photo."""
+    """Convert a photo to a path, bytes or an array, or to the reason why that is impossible."""
     if isinstance(given, SOURCES):
         return given
     if isinstance(given, (bytearray, memoryview)):
@@ -325,7 +325,7 @@ def _source_of(given: object) -> Source:
 def _named(
     photos: Iterable[tuple[Key, Given]],
 ) -> Iterator[tuple[tuple[Key, str | None], Source]]:
-    """Add to every key the path of its photo, None for what has none."""
+    """Add the path of its photo to every key, None if it has none."""
     for key, given in photos:
         named = isinstance(given, (str, os.PathLike))
         yield (key, os.fspath(given) if named else None), _source_of(given)  # type: ignore[arg-type]

@@ -79,13 +79,13 @@ def test_tracks_in_csv_have_seconds(tmp_path):
     ("text", "why"),
     [
         ("", "empty"),
-        ("{}", "no photo's answer"),
+        ("{}", "not the answer for a photo"),
         ('{"path": "a.jpg", "faces": [{"box": [1, 2, 3]}]}', "without numbers"),
         ('{"path": "a.jpg", "faces": [{"box": [1,2,3,4], "probabilities": {}}]}', "without"),
         ('{"path": "a.mp4", "tracks": [{"box": [1,2,3,4], "probabilities": '
          '{"female": 1, "male": 0}}]}', "without"),
-        ('{"path": "a.jpg", "faces": []}\n{"path": "b', "line 2 is no JSON"),
-        ('{"schema": 1, "photos": [\n{"path": "a.jpg", "faces": []}', "cut"),
+        ('{"path": "a.jpg", "faces": []}\n{"path": "b', "line 2 is not JSON"),
+        ('{"schema": 1, "photos": [\n{"path": "a.jpg", "faces": []}', "truncated"),
         ("path,label\na.jpg,0\n", "no column"),
         ("path,error,face,x,y,width,height,female,male\na.jpg,,1,1,2,3\n", "row 2 is cut"),
         ("path,error,face,x,y,width,height,female,male\na.jpg,,1,1,2,3,4,x,0\n", "no numbers"),
