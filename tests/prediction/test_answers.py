@@ -87,7 +87,7 @@ def test_tracks_in_csv_have_seconds(tmp_path):
         ('{"path": "a.jpg", "faces": []}\n{"path": "b', "line 2 is not JSON"),
         ('{"schema": 1, "photos": [\n{"path": "a.jpg", "faces": []}', "truncated"),
         ("path,label\na.jpg,0\n", "no column"),
-        ("path,error,face,x,y,width,height,female,male\na.jpg,,1,1,2,3\n", "row 2 is cut"),
+        ("path,error,face,x,y,width,height,female,male\na.jpg,,1,1,2,3\n", "row 2 is incomplete"),
         ("path,error,face,x,y,width,height,female,male\na.jpg,,1,1,2,3,4,x,0\n", "no numbers"),
     ],
 )  # fmt: skip
