@@ -34,7 +34,7 @@ def print_review(session: Session) -> None:
     if apart := len(disagreements(rows)):
         lines.append(f"{apart:,} disagreements: look at them with --settle.")
     if done:
-        lines.append(f"Judge the model on them with: facegender eval {session.file}")
+        lines.append(f"Evaluate the model on them: facegender eval {session.file}")
     sys.stdout.write("".join(console.visible(line) + "\n" for line in lines))
     sys.stdout.flush()
 
