@@ -159,7 +159,7 @@ def _sort(job: PredictedPhoto, folder: Path, copy: bool) -> bool:
         if not os.path.lexists(target):
             write_bytes(target, job.source)
         elif target.read_bytes() != job.source:
-            raise FaceGenderError(f"{target} already exists and is another file", "")
+            raise FaceGenderError(f"{target} is in the way: it is another file", "")
         return False
     source = _absolute(job)
     if _is_inside(source, folder):
@@ -170,7 +170,7 @@ def _sort(job: PredictedPhoto, folder: Path, copy: bool) -> bool:
     if os.path.lexists(target):
         if target.exists() and (target.samefile(source) or filecmp.cmp(target, source, False)):
             return False
-        raise FaceGenderError(f"{target} already exists and is another file", "")
+        raise FaceGenderError(f"{target} is in the way: it is another file", "")
     if not copy:
         try:
             target.symlink_to(source)

@@ -18,8 +18,8 @@ from tests.archive.conftest import s3  # noqa: F401 - a fixture
     [
         (["--engine", "spark"], "unknown engine 'spark'"),
         (["--engine", "ray"], "needs a folder for the answers"),
-        (["--engine", "ray", "-o", "out", "--csv"], "writes Parquet, nothing else"),
-        (["--engine", "ray", "-o", "out", "--annotate", "x"], "writes Parquet, nothing else"),
+        (["--engine", "ray", "-o", "out", "--csv"], "only writes Parquet"),
+        (["--engine", "ray", "-o", "out", "--annotate", "x"], "only writes Parquet"),
         (["--shard-size", "9"], "--shard-size is for --engine ray"),
     ],
 )

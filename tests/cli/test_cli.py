@@ -157,7 +157,7 @@ def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
     assert Path("faces.csv").read_text() == text
     run("prepare", "photos", "--force")
     Path("mine.json").write_text('{"precious": 1}')
-    assert "is in the way" in run("prepare", "photos", "--output", "mine.csv", code=1)[1]
+    assert "was not written by prepare" in run("prepare", "photos", "--output", "mine.csv", code=1)[1]
     assert (
         "is not the name of a table" in run("prepare", "photos", "--output", "mine.json", code=2)[1]
     )

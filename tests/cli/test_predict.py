@@ -175,7 +175,7 @@ def test_a_stopped_run_keeps_its_answers_and_goes_on(run, holiday, finding_model
     some = answers(out.read_text())
     assert 0 < len(some) < 120
     _, err = run(*command, code=2)
-    assert "run that did not end" in err
+    assert "unfinished run" in err
     _, err = run(*command, "--resume")
     assert [photo["path"] for photo in answers(out.read_text())] == [
         f"many/{i:03}.jpg" for i in range(120)

@@ -47,7 +47,7 @@ def test_a_stopped_run_goes_on_where_it_was(photos):
     with pytest.raises(KeyboardInterrupt):
         run(out, stop="25.jpg")
     assert out.read_text() == "head\n" + "".join(map(answer, NAMES[:25]))
-    with pytest.raises(UsageError, match="25 answers of a run that did not end"):
+    with pytest.raises(UsageError, match="25 answers of an unfinished run"):
         run(out)
     assert run(out, resume=True) == NAMES[25:]
     assert out.read_text() == WHOLE
