@@ -16,7 +16,7 @@ from tests.archive.conftest import s3  # noqa: F401 - a fixture
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--engine", "spark"], "unknown engine 'spark'"),
+        (["--engine", "spark"], "unknown --engine 'spark'"),
         (["--engine", "ray"], "needs a folder for the answers"),
         (["--engine", "ray", "-o", "out", "--csv"], "only writes Parquet"),
         (["--engine", "ray", "-o", "out", "--annotate", "x"], "only writes Parquet"),

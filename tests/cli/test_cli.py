@@ -157,7 +157,8 @@ def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
     assert Path("faces.csv").read_text() == text
     run("prepare", "photos", "--force")
     Path("mine.json").write_text('{"precious": 1}')
-    assert "was not written by prepare" in run("prepare", "photos", "--output", "mine.csv", code=1)[1]
+    _, err = run("prepare", "photos", "--output", "mine.csv", code=1)
+    assert "was not written by prepare" in err
     assert (
         "is not the name of a table" in run("prepare", "photos", "--output", "mine.json", code=2)[1]
     )
