@@ -38,7 +38,7 @@ class CropKind(Choice):
     """How a face becomes a crop."""
 
     BOX = "box", "a square around the face found"
-    EYES = "eyes", "turned so that the eyes lie level"
+    EYES = "eyes", "rotated so that the eyes are level"
     PHOTO = "photo", "each photo is one face"
 
 

@@ -44,8 +44,8 @@ class StoreError(FaceGenderError):
 class Interrupted(BaseException):
     """Work stopped by a signal after everything worth keeping was saved.
 
-    Like `KeyboardInterrupt` it is no `Exception`: code that catches whatever a decoder may raise
-    must not catch a wish to stop.
+    Like `KeyboardInterrupt` it is not an `Exception`: code that catches any error of a decoder
+    must not catch it.
 
     Args:
         message: what was saved.

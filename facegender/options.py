@@ -1,7 +1,7 @@
-"""Checks of options, made before any work: words, numbers, and places to write to.
+"""Checks of options before any work: words, numbers, and output paths.
 
-Each raises a `UsageError` that names the option as the command line spells it, says what was
-received and what is expected.
+Each raises a `UsageError` that names the option as on the command line, what was received and what
+is expected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Place = str | os.PathLike[str]
 
 
 def check_choice(option: str, value: str | None, known: Iterable[str]) -> None:
-    """Refuse a word that is not among those known; None stands for the default.
+    """Refuse an unknown word; None is the default.
 
     Raises:
         UsageError: an unknown word.
@@ -94,5 +94,5 @@ def _check_parent(option: str, path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(
             f"{option} {path}: there is no folder {path.parent}",
-            "Make it first, or choose another.",
+            "Create it first, or choose another.",
         )

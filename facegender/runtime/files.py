@@ -1,4 +1,4 @@
-"""Writing without halves: atomic files, locks and fingerprints."""
+"""Atomic files, locks and fingerprints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facegender.errors import FaceGenderError
 from facegender.runtime.tempfiles import TEMP_PREFIX, key_of, remove_stale, replacement
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""Beginnings of a cell that a spreadsheet takes for a formula, some after trimming."""
+"""First characters of a cell that spreadsheets interpret as a formula, some after trimming."""
 _SPLITS = frozenset("\r;\t")
 
 
@@ -24,7 +24,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`, moved over it only when the block succeeds.
 
     The file is flushed to disk before the rename, so a crash leaves the old file or the new one.
-    A temporary file that a killed run left for the same target is removed on the way.
+    A temporary file that a killed run left for the same target is removed.
     A symbolic link is followed; something that is not a regular file (a device, a pipe) is
     written in place, since it cannot be replaced.
 
@@ -41,7 +41,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_of(target: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into a sentence about `target`."""
+    """Convert an `OSError` of the block to a `FaceGenderError` about `target`."""
     try:
         yield
     except OSError as error:
@@ -65,10 +65,10 @@ def encoded(text: str) -> bytes:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing.
+    """Create a folder and its parents if missing.
 
     Raises:
-        FaceGenderError: it cannot be made.
+        FaceGenderError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def make_folder(folder: Path) -> None:
 def text_writer(target: Path) -> Iterator[TextIO]:
     """Yield a stream whose text replaces `target` atomically when the block succeeds.
 
-    As `write_text`, for texts that need not be held in memory.
+    Like `write_text`, for texts that are not held in memory.
     """
     with (
         atomic_path(target) as temporary,
@@ -100,15 +100,16 @@ def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
 
 
 def no_formula(path: str) -> str:
-    """Return a path that means the same file and that no spreadsheet takes for a formula."""
+    """Return an equivalent path that spreadsheets do not interpret as a formula."""
     return f"./{path}" if path.startswith(FORMULA) else path
 
 
 def cannot_write(target: Path, error: OSError) -> FaceGenderError:
-    """Turn an `OSError` met while writing `target` into a sentence."""
+    """Convert an `OSError` from writing `target` to a `FaceGenderError`."""
     why = error.strerror or str(error)
     return FaceGenderError(
-        f"cannot write {target}: {why}", "Choose another place, or free space and permissions."
+        f"cannot write {target}: {why}",
+        "Choose another location, or check free space and permissions.",
     )
 
 
@@ -126,7 +127,7 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def lock(folder: Path, what: str) -> Iterator[None]:
-    """Hold `folder` for one process; the system frees the lock when its holder dies.
+    """Lock `folder` for one process; the system releases the lock if the process dies.
 
     Raises:
         FaceGenderError: another process holds it.
@@ -137,7 +138,7 @@ def lock(folder: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def lock_target(target: Path, what: str) -> Iterator[None]:
-    """Keep others of our kind from writing `target`, and what lies beside it, meanwhile.
+    """Lock `target`, and the files beside it, against other runs of facegender.
 
     Raises:
         FaceGenderError: another process holds it, or its folder cannot be written.
@@ -156,20 +157,20 @@ def _locked(place: Path, target: Path, refusal: str) -> Iterator[None]:
     try:
         holder.acquire(timeout=0)
     except filelock.Timeout:
-        raise FaceGenderError(refusal, "Wait until it ends, or choose another place.") from None
+        raise FaceGenderError(refusal, "Wait until it ends, or choose another location.") from None
     except OSError as error:
         raise cannot_write(target, error) from error
     try:
         yield
     finally:
-        # Removed while it is held: whoever waits on a removed file notices and begins anew.
+        # Removed while locked: a process waiting for the removed file notices and starts over.
         with suppress(OSError):
             place.unlink()
         holder.release()
 
 
 def _is_special(target: Path) -> bool:
-    """Whether a device or a pipe lies there."""
+    """Return whether the path is a device or a pipe."""
     try:
         mode = target.stat().st_mode
     except OSError:

@@ -1,4 +1,4 @@
-"""Keeping the noise of native libraries from the user."""
+"""Hiding the output of native libraries."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _ONE_AT_A_TIME = threading.RLock()
 
 @contextmanager
 def native_noise_hidden() -> Iterator[None]:
-    """Keep what native code writes to file descriptor 2 from the user, unless the block fails.
+    """Hide what native code writes to file descriptor 2, unless the block fails.
 
-    TensorFlow's C++ side logs before any Python setting can reach it, hence the descriptor. It is
-    the whole process's, so threads wait for each other here.
+    TensorFlow's C++ code logs before any Python setting applies, so the descriptor is redirected.
+    The whole process shares it, so threads wait for each other here.
     """
     with _ONE_AT_A_TIME:
         _flush_stderr()
         try:
             kept = os.dup(2)
-        except OSError:  # stderr is closed: nothing can be heard anyway
+        except OSError:  # stderr is closed: there is nothing to hide
             yield
             return
         yield from _hidden(kept)

@@ -1,4 +1,4 @@
-"""Which files facegender wrote itself: an output replaces no others."""
+"""Recognising files that facegender wrote: outputs replace no others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SIGNS = tuple(
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a file looks like one that facegender wrote; an empty one does too.
+    """Return whether a file looks as if facegender wrote it; true for an empty file.
 
     Raises:
         OSError: it cannot be read.
@@ -41,9 +41,9 @@ def is_own(path: Path) -> bool:
 
 
 def refuse_foreign(target: Path, *, force: bool = False) -> None:
-    """Refuse to write over a file that facegender did not write.
+    """Refuse to overwrite a file that facegender did not write.
 
-    Devices and pipes, such as /dev/null, are no files that could be lost.
+    Devices and pipes, such as /dev/null, are allowed.
 
     Args:
         target: where an output is about to be written; it need not exist.
@@ -64,10 +64,10 @@ def refuse_foreign(target: Path, *, force: bool = False) -> None:
         own = is_own(target)
     except OSError as error:
         raise UsageError(
-            f"{target} is there and cannot be read: {error.strerror}", "Choose another name."
+            f"{target} exists and cannot be read: {error.strerror}", "Choose another name."
         ) from None
     if not own:
         raise UsageError(
-            f"{target} is there, and facegender did not write it",
+            f"{target} exists, and facegender did not write it",
             "Choose another name, or replace it with --force.",
         )

@@ -26,13 +26,13 @@ Result = TypeVar("Result")
 Key = TypeVar("Key")
 
 Ready = Callable[[], bool]
-"""Tells whether the next item can be had without waiting for whoever makes them."""
+"""Returns whether the next item is available without waiting."""
 
 CHUNK = 32
 CHUNKS_AHEAD = 4
-"""Chunks that wait per worker: enough to keep it busy, few enough to keep memory flat."""
+"""Pending chunks per worker: enough to keep it busy, few enough to bound memory."""
 _IDLE_SECONDS = 10
-"""Idle workers end after this time, and give their memory back."""
+"""Seconds after which idle workers end and release their memory."""
 
 _idle: dict[int, Executor] = {}
 """Number of workers -> a pool that the next map takes over, which saves its start."""
@@ -40,7 +40,7 @@ _started: weakref.WeakSet[Executor] = weakref.WeakSet()
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -61,10 +61,10 @@ def ordered_map(
     Args:
         function: a picklable function (a module's own, or a `functools.partial` of one).
         items: picklable arguments.
-        workers: number of processes; None means one a core.
-        chunk: items sent to a worker at once.
-        ready: where given, items that are not at hand are waited for only when every earlier
-            result has been yielded.
+        workers: number of processes; None means one per core.
+        chunk: items sent to a worker at a time.
+        ready: if given, unavailable items are only waited for after every earlier result has
+            been yielded.
         on_death: gives the result of an item that kills its worker process; None raises.
 
     Raises:
@@ -125,7 +125,7 @@ def _mapped(
     ahead: int,
     ready: Ready | None = None,
 ) -> Generator[Result, None, list[Item]]:
-    """Yield results until all are there or a worker dies; return the items without a result.
+    """Yield results until the end or the death of a worker; return the items without a result.
 
     At most `ahead` parts are in flight, and lost when one of them kills its worker.
     A part that is not `ready` is waited for only when none is in flight.
@@ -152,7 +152,7 @@ def _mapped(
     except BrokenProcessPool:
         return [item for part in waiting for item in part]
     finally:
-        if _idle.get(workers) is not pool:  # nobody asks for what is pending
+        if _idle.get(workers) is not pool:  # pending results are not needed any more
             pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
@@ -177,7 +177,7 @@ def _one_by_one(
 ) -> Iterator[Result]:
     """Compute items of which one killed a worker: few at a time, then one at a time.
 
-    An item that kills a worker which computes nothing else is the one to blame.
+    If a worker that computes only one item dies, this item is the cause.
     """
     parts = iter([[item] for item in items])
     while suspects := (yield from _mapped(function, parts, workers, ahead=workers)):
@@ -191,11 +191,11 @@ def _apply(function: Callable[[Item], Result], part: list[Item]) -> list[Result]
 
 
 def _pool(workers: int) -> Executor:
-    """Return a pool whose workers run.
+    """Return a pool with running workers.
 
-    They are fresh processes, since forking is unsafe once threads or TensorFlow run. Unlike the
-    standard library's, loky's do not run the caller's script again, so that a script without a
-    ``__main__`` guard works.
+    They are new processes, because forking is unsafe with threads or TensorFlow. Unlike the
+    standard library, loky does not run the caller's script again, so scripts without a ``__main__``
+    guard work.
     """
     idle = _idle.pop(workers, None)
     if idle is not None:
@@ -230,26 +230,26 @@ def _running(pool: Executor) -> Executor:
 
 @cache
 def _parent_pipe() -> tuple[Connection, Connection]:
-    """A pipe whose other end closes when this process ends, however that happens."""
+    """Return a pipe whose other end closes when this process ends, even if it is killed."""
     return multiprocessing.Pipe(duplex=False)
 
 
 def end_workers() -> None:
-    """Kill all worker processes at once; what they are at is lost."""
+    """Kill all worker processes; their current work is lost."""
     _idle.clear()
     for pool in list(_started):
         pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
 def _start_worker(parent: Connection) -> None:
-    """Leave signals, which a terminal sends to every process, to the parent; end with it."""
+    """Ignore signals, which the parent handles, and end when the parent ends."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=[parent], daemon=True).start()
 
 
 def _end_with_parent(parent: Connection) -> None:
-    """Loky's workers would notice a killed parent after 40 seconds only."""
+    """Loky's workers would only notice a killed parent after 40 seconds."""
     with suppress(EOFError, OSError):
         parent.recv()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Signals that ask for a stop, raised at once or held until a safe moment."""
+"""Handling SIGINT and SIGTERM: raised immediately, or deferred to a safe moment."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from facegender.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PAUSE = 0.02
-"""Seconds after which a signal whose exception was lost is sent again."""
+"""Seconds after which a signal is sent again if its exception was lost."""
 
 
 def handle(handler: Any) -> None:
-    """Receive the signals that ask for a stop; a Ctrl-C that the caller ignores stays ignored."""
+    """Install a handler for SIGINT and SIGTERM; an ignored Ctrl-C stays ignored."""
     for number in SIGNALS:
         if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def leave(signal_number: int, _frame: object) -> None:
-    """Handle a signal by ending at once, without a word: where nothing is left to be cleared."""
+    """Exit immediately and silently on a signal, when there is nothing to clean up."""
     os._exit(128 + signal_number)
 
 
@@ -33,8 +33,8 @@ class FirstRaises:
     """A signal handler that raises `Interrupted`; a second signal ends the process at once.
 
     Attributes:
-        raised: an `Interrupted` of the first signal. Modules in C turn what is raised while they
-            are imported into an ImportError: what follows it is no fault.
+        raised: an `Interrupted` of the first signal. C modules convert exceptions during their
+            import to ImportError, which is then not an error of its own.
     """
 
     def __init__(self) -> None:
@@ -47,11 +47,11 @@ class FirstRaises:
             leave(signal_number, frame)
         self._raised = True
         self.raised = _stopped(signal_number)
-        # Another one: with its traceback, this object would keep alive what is to be cleared.
+        # A new object: the traceback of this one would keep objects alive that need cleanup.
         raise _stopped(signal_number)
 
     def resend_lost(self) -> None:
-        """Send a signal again where its exception could not be raised.
+        """Send a signal again if its exception was lost.
 
         Python prints and forgets an exception that a handler raises inside a destructor or a
         callback, such as those of the import system, and the program would go on.
@@ -84,13 +84,13 @@ def _send(number: int) -> None:
 
 
 class StopRequest:
-    """A signal handler that can wait.
+    """A signal handler that can defer a signal.
 
-    Outside `held` a signal raises `Interrupted` where the program stands. Inside, the first one
-    only sets `signal_number`, for the code to see between two steps; a second one raises.
+    Outside `held`, a signal raises `Interrupted` immediately. Inside, the first one only sets
+    `signal_number`, which the code checks between steps; a second one raises.
 
     Args:
-        on_held: called from the handler when a signal has to wait.
+        on_held: called from the handler when a signal is deferred.
     """
 
     def __init__(self, on_held: Callable[[], None] | None = None) -> None:
@@ -113,7 +113,7 @@ class StopRequest:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the block look for a stop itself."""
+        """Defer signals during the block, which checks for them itself."""
         self._held = True
         try:
             yield

@@ -1,7 +1,7 @@
 """Temporary files beside their target, each locked by the process that writes it.
 
-A killed run leaves its temporary file behind, unlocked. That is how the next run tells it from one
-that another process is still writing.
+A killed run leaves its temporary file unlocked. That distinguishes it from a file that another
+process is still writing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NT = os.name == "nt"
 def replacement(target: Path) -> Iterator[Path]:
     """Yield a temporary file beside `target` that is moved over it when the block succeeds.
 
-    Its name follows from the target's, so that what a killed run left is found without searching
-    the folder. It gets the permissions of the file that it replaces.
+    Its name is derived from the target's, so that leftovers of killed runs are found without
+    listing the folder. It gets the permissions of the file that it replaces.
 
     Raises:
-        OSError: a file cannot be made, written or moved there.
+        OSError: the file cannot be created, written or moved.
     """
     usual = target.with_name(f"{TEMP_PREFIX}{key_of(target)}.tmp")
     remove_stale(usual)
@@ -54,7 +54,7 @@ def replacement(target: Path) -> Iterator[Path]:
 
 
 def remove_stale(path: Path) -> None:
-    """Remove a temporary file of ours that no process holds, if it is there."""
+    """Remove a temporary file of ours if it exists and is not locked."""
     try:
         handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:
@@ -71,18 +71,18 @@ def remove_stale(path: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Bring a file's bytes to disk."""
+    """Flush a file to disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def key_of(target: Path) -> str:
-    """A short word that follows from a file's name, however long that is."""
+    """Return a short word derived from a file's name."""
     return hashlib.blake2b(os.fsencode(target.name), digest_size=6).hexdigest()
 
 
 def mode_for(target: Path) -> int:
-    """The permissions of the file that is replaced, or what a new file would get."""
+    """Return the permissions of the file to replace, or those of a new file."""
     try:
         return stat.S_IMODE(target.stat().st_mode)
     except OSError:
@@ -92,7 +92,7 @@ def mode_for(target: Path) -> int:
 
 
 def _create(path: Path) -> int | None:
-    """Make a file and hold it; None where another process was faster."""
+    """Create and lock a file; return None if another process was faster."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         handle = os.open(path, flags, 0o600)
@@ -100,12 +100,12 @@ def _create(path: Path) -> int | None:
         return None
     if _NT or _hold(path, handle, unsure=True):
         return handle
-    os.close(handle)  # it looked stale to another process in the moment before it was held
+    os.close(handle)  # another process took it for a leftover before it was locked
     return None
 
 
 def _hold(path: Path, handle: int, *, unsure: bool) -> bool:
-    """Lock an open file; tell whether no other process holds it and `path` is its name still.
+    """Lock an open file; return whether that succeeded and `path` is still its name.
 
     Args:
         path: its name.

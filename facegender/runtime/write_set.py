@@ -1,4 +1,4 @@
-"""Files of one folder that are replaced together: all of them, or none.
+"""Replacing several files of a folder together: all of them, or none.
 
 The new files are written to a hidden folder beside the old ones. Renaming that folder commits them:
 from then on it holds the current files, until each is moved to its place. A run that is killed
@@ -21,7 +21,7 @@ from facegender.runtime.tempfiles import TEMP_PREFIX, flush_file, key_of, mode_f
 
 @contextmanager
 def write_set(head: Path) -> Iterator[Path]:
-    """Yield a folder whose files take their places beside `head` when the block succeeds.
+    """Yield a folder whose files are moved beside `head` when the block succeeds.
 
     Files that the older `head` names, and the new one does not, are removed, unless they were
     changed since. No other process may write the same files meanwhile: the caller holds a lock.
@@ -50,7 +50,7 @@ def write_set(head: Path) -> Iterator[Path]:
 
 
 def current(path: Path, head: Path) -> Path:
-    """Return where a file of a set lies: its own place, unless a killed run left a newer one.
+    """Return the current path of a file of a set, which a killed run may have left unmoved.
 
     Args:
         path: its place, in or below the folder of `head`.
@@ -80,7 +80,7 @@ def complete(head: Path) -> None:
 
 
 def _staging(head: Path) -> tuple[Path, Path]:
-    """Where files are written, and where they lie once they are committed."""
+    """Return the folder for writing, and its name after the commit."""
     name = f"{TEMP_PREFIX}{key_of(head)}"
     return head.with_name(f"{name}.new"), head.with_name(f"{name}.committed")
 
@@ -90,7 +90,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _named(head: Path) -> dict[str, str]:
-    """The files that a head names -> SHA-256."""
+    """Return the files that a head names, with their SHA-256."""
     try:
         files = json.loads(head.read_text("utf-8"))["files"]
         return {entry.get("name", key): entry["sha256"] for key, entry in files.items()}
@@ -99,7 +99,7 @@ def _named(head: Path) -> dict[str, str]:
 
 
 def _remove(folder: Path, files: dict[str, str]) -> None:
-    """Remove files that are what they were, and folders that are empty then."""
+    """Remove unchanged files, and folders that become empty."""
     for name, digest in files.items():
         path = folder / name
         if ".." in PurePath(name).parts or PurePath(name).anchor or path.is_symlink():

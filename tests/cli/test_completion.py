@@ -134,6 +134,6 @@ def test_the_names_of_columns_are_those_of_tables():
 def test_help_lists_words_with_their_meaning():
     text = completion.described(Alignment, Alignment.EYES)
     assert text == (
-        "eyes (turned so that the eyes lie level; the default) or box (a square around the face "
+        "eyes (rotated so that the eyes are level; the default) or box (a square around the face "
         "found)"
     )
