@@ -63,10 +63,10 @@ def _found(file: Path, encoding: str, exists: Callable[[str], bool]) -> int:
     for line in _odd_lines(file):
         try:
             text = line.decode(encoding, "surrogateescape")
-        except UnicodeDecodeError:
+            delimiter = next((mark for mark in ",;\t" if mark in text), ",")
+            cells = next(csv.reader([text], delimiter=delimiter), [])
+        except (UnicodeDecodeError, csv.Error):
             continue
-        delimiter = next((mark for mark in ",;\t" if mark in text), ",")
-        cells = next(csv.reader([text], delimiter=delimiter), [])
         count += any(cell and exists(cell) for cell in cells)
     return count
 

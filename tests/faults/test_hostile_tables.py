@@ -47,7 +47,7 @@ def test_line_ends_quotes_and_marks_do_not_matter(tmp_path, text):
     [
         (GOOD.encode() + b"c\0.jpg,0,,train\n", "NUL"),
         (b"path,label\n" + b"x" * 5000 + b"\0.jpg,0\n", "NUL"),
-        (GOOD.encode("utf-16"), "NUL"),
+        (GOOD.encode("utf-16-le"), "NUL"),
         (b"path,label\n" + b"x" * 10_000_000 + b",0\n", "field larger than"),
         (b'path,label\n"' + b"x" * 10_000_000, "field larger than"),
         (b"path,label\na.jpg,=1+1\n", "row 1 has the label '=1\\+1'"),
