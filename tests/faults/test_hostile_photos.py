@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -203,10 +204,9 @@ def test_an_animated_bomb_is_judged_by_its_first_frame():
 
 
 CRASH = """
-import os, signal, sys
+import os, signal
 from facegender.images import decode as photo
 from facegender.faces import extraction as crops
-from facegender.cli import main
 from facegender.dataset import checks
 
 def deadly(function):
@@ -218,8 +218,21 @@ def deadly(function):
 
 crops.decode_photo = deadly(photo.decode_photo)
 checks.check_photo = deadly(photo.check_photo)
-main()
 """
+"""As sitecustomize.py it is run by every process, by the workers that read photos too."""
+
+
+def run_with(code, folder, *arguments):
+    """Run a command in processes that begin with some code."""
+    (folder / "sitecustomize.py").write_text(code)
+    paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "facegender", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
 
 
 @pytest.fixture
@@ -230,13 +243,7 @@ def with_a_deadly_photo(in_tmp):
         folder.mkdir(parents=True, exist_ok=True)
         data = encoded(pattern(i % 2, i))
         (folder / f"{i:03}.jpg").write_bytes(data + (b"deadly" if i == 77 else b""))
-    (in_tmp / "crash.py").write_text(CRASH)
-
-    def run(*arguments):
-        command = [sys.executable, "crash.py", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=in_tmp)
-
-    return run
+    return partial(run_with, CRASH, in_tmp)
 
 
 def test_a_decoder_that_crashes_costs_predict_one_photo(with_a_deadly_photo, toy_model):
@@ -272,13 +279,10 @@ def test_a_worker_killed_for_memory_is_not_blamed_on_its_photo(in_tmp, toy_model
         'data.endswith(b"deadly")',
         'data.endswith(b"deadly") and not os.path.exists("once") and not open("once", "x").close()',
     )
-    (in_tmp / "crash.py").write_text(code)
     for i in range(80):
         (in_tmp / f"{i:03}.jpg").write_bytes(encoded(pattern(0, i)) + b"deadly" * (i == 50))
-    options = [".", "--jsonl", "-q", "--workers", "2", "--model", toy_model]
-    done = subprocess.run(
-        [sys.executable, "crash.py", "predict", *options], capture_output=True, text=True
-    )
+    options = (".", "--jsonl", "-q", "--workers", "2", "--model", toy_model)
+    done = run_with(code, in_tmp, "predict", *options)
     assert os.path.exists("once")
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 80
