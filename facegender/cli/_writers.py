@@ -224,7 +224,8 @@ def csv_rows(prediction: Answer, *, more: int = 0) -> str:
     from facegender.runtime.files import no_formula
 
     if isinstance(prediction, VideoPrediction):
-        return csv_text(video.csv_rows(prediction))
+        wide = len(COLUMNS) + more  # a video that was not expected has no columns for its times
+        return csv_text(row[:wide] for row in video.csv_rows(prediction))
     photo = prediction.to_json()
     start = [no_formula(photo["path"]), photo["error"] or ""]
     faces = enumerate(photo["faces"] or [None], start=1)

@@ -60,6 +60,14 @@ def test_a_csv_of_photos_alone_has_no_columns_for_times(run, folder):
     assert "start" not in out.splitlines()[0]
 
 
+def test_a_video_named_on_stdin_fits_the_csv(run, folder):
+    out, _ = run("predict", "-", "--csv", "-q", stdin=b"in/c.png\nin/b.mp4\n")
+    rows = list(csv.reader(io.StringIO(out)))
+    assert {len(row) for row in rows} == {13}
+    out, _ = run("predict", "-", "--csv", "-q", "--fps", 2, stdin=b"in/c.png\nin/b.mp4\n")
+    assert {len(row) for row in csv.reader(io.StringIO(out))} == {19}
+
+
 def test_a_table_says_when(run, folder):
     out, _ = run("predict", "in/b.mp4", "-q", "--end", "0:01")
     assert "0:00:00.000 to 0:00:01.000" in out
