@@ -31,7 +31,7 @@ Split = Annotated[
     typer.Option(
         metavar="NAME",
         autocompletion=completion.one_of(EvalSplit),
-        help=f"Rows to judge on: {', '.join(EvalSplit)}.",
+        help=f"Rows to evaluate on: {', '.join(EvalSplit)}.",
     ),
 ]
 Where = Annotated[
@@ -56,13 +56,13 @@ Stress = Annotated[
     bool,
     typer.Option(
         "--stress",
-        help=f"Repeat it under worse crops and photos: {', '.join(Condition)}.",
+        help=f"Repeat it with other crops and degraded photos: {', '.join(Condition)}.",
     ),
 ]
 
 Target = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Also find the least threshold that reaches this accuracy."),
+    typer.Option(metavar="P", help="Also find the lowest threshold that reaches this accuracy."),
 ]
 Compare = Annotated[
     Path | None,
@@ -83,7 +83,7 @@ Predictions = Annotated[
 NoLeaks = Annotated[
     bool,
     typer.Option(
-        "--no-leaks", help="Do not look for copies and persons of these rows in the training rows."
+        "--no-leaks", help="Do not search the training rows for copies and persons of these rows."
     ),
 ]
 Against = Annotated[
@@ -102,7 +102,7 @@ MinGroup = Annotated[
         "--min-group-accuracy",
         metavar="P",
         callback=share,
-        help="Exit with 1 where a group of --by with enough photos is below this accuracy.",
+        help="Exit with 1 if a group of --by with enough photos is below this accuracy.",
     ),
 ]
 Report = Annotated[
@@ -160,9 +160,9 @@ def evaluate_command(
 
     [cyan]facegender eval --compare ./older_model --min-accuracy .95[/cyan]
 
-    Judges a model on photos it has not learned from: how good, for whom,
-    with 95 % intervals. A photo without a face or that cannot be read
-    counts as an error.
+    Evaluates a model on photos that it was not trained on, by group and with
+    95 % intervals. A photo without a face, or that cannot be read, counts
+    as an error.
     """
     from facegender.cli import _console as console
     from facegender.cli._evaluation_display import print_evaluation, write_predictions

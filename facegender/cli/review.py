@@ -178,7 +178,7 @@ def review_command(
 
 
 def _check_output(out: Path, source: Path) -> None:
-    """Refuse a place for the answers that is none, before any work."""
+    """Refuse an unusable path for the answers, before any work."""
     from facegender.errors import UsageError
 
     if out.suffix.lower() != ".csv" or out.is_dir():

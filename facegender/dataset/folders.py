@@ -79,7 +79,7 @@ def scan_folders(
 
     Args:
         root: the folder to look in.
-        female: name of the folder of women where it is none of the usual words; with `male`.
+        female: name of the folder of women if it is not one of the usual words; with `male`.
         male: likewise.
         own: files that belong to the command itself, such as its tables: they are not counted.
 

@@ -104,7 +104,7 @@ def is_as_written(table: Path) -> bool:
 
 
 def read_sidecar(table: Path) -> Sidecar | None:
-    """Read a table's sidecar; None where there is none or the table was edited since.
+    """Read a table's sidecar; None if there is none or the table was edited since.
 
     Raises:
         DataError: a damaged sidecar, or one of a newer facegender.

@@ -131,7 +131,7 @@ def prediction_powered(
 
     The share solves ``mean(size (female - share counts)) = 0``, whose mean over the archive is
     that of the labelled units plus ``tuning`` times how far the predictions' mean over the archive
-    is from that over the labelled units. ``tuning`` has the least variance. The variance is that
+    is from that over the labelled units. ``tuning`` minimises the variance. The variance is that
     of clusters within strata, with the finite population correction.
 
     Args:
@@ -201,7 +201,7 @@ Ends = tuple[float, float]
 
 
 def allowed_range(raw: float, recalls: Iterable[tuple[Ends, Ends]]) -> Ends:
-    """Return the least and the largest share that recalls allow behind a raw count.
+    """Return the smallest and the largest true share that a raw count and recalls allow.
 
     This is no interval: it assumes that the recalls here lie among those given.
 

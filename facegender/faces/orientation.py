@@ -40,7 +40,7 @@ CLOSE: Final = 96
 LAST: Final = 128
 """Side of the last look, which gives the box and the landmarks."""
 HINT: Final = 0.4
-"""A first look with a lower score is none."""
+"""Minimum score of a first look that counts."""
 CLEAR: Final = 0.2
 """So much surer than in every other turn a face must be upright in the first looks."""
 BETTER: Final = 0.03
@@ -57,7 +57,7 @@ def signed(degrees: float) -> float:
 
 
 def tilt_of(face: Face) -> float:
-    """Estimate a face's tilt by its landmarks, degrees clockwise; 0 where there are none.
+    """Estimate a face's tilt by its landmarks, degrees clockwise; 0 if there are none.
 
     Right only within some 45 degrees of upright: beyond, the landmarks say little.
     """
@@ -145,7 +145,7 @@ def look(backend: Backend, photo: Photo, face: Face, turn: float, side: int = LA
         side: of the look, in pixels.
 
     Returns:
-        the surest face in it, in pixels of the photo, with its roll; None where there is none.
+        the surest face in it, in pixels of the photo, with its roll; None if there is none.
     """
     found = backend(_window(photo, face, turn, side))
     best = max(found, key=lambda face: face.confidence, default=None)

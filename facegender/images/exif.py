@@ -13,7 +13,7 @@ _EXIF, _TAKEN = 0x8769, 0x9003
 
 
 def year_taken(photo: str | os.PathLike[str]) -> str:
-    """Return the year of a photo's EXIF tag DateTimeOriginal, "" where there is none.
+    """Return the year of a photo's EXIF tag DateTimeOriginal, "" if there is none.
 
     Only the header is read. The other dates of EXIF are those of a scan or of an editor.
 

@@ -326,7 +326,7 @@ def _opened_stream(file: Any, sampling: Sampling) -> tuple[InputContainer, Video
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
-    """The first stream of moving pictures; the cover of a song is none."""
+    """Return the first video stream, ignoring cover art of audio files."""
     from av.stream import Disposition
 
     for stream in container.streams.video:
@@ -352,7 +352,7 @@ def _sizes(frame: VideoFrame, stream: VideoStream) -> tuple[tuple[int, int], tup
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds that the stream, else the container, states; None where it is none or absurd."""
+    """Return the duration stated by the stream, else the container; None if missing or absurd."""
     seconds = None
     if stream.duration and stream.time_base:
         seconds = _positive(stream.duration * stream.time_base)

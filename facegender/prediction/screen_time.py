@@ -41,7 +41,7 @@ class ScreenTime:
 
     @property
     def share_female(self) -> float | None:
-        """Women's share of the time that is not uncertain, 0 to 1; None where there is none."""
+        """Women's share of the time that is not uncertain, 0 to 1; None if there is none."""
         sure = self.female + self.male
         return self.female / sure if sure else None
 

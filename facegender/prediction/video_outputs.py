@@ -183,7 +183,7 @@ class BestCrops:
 
 
 def _refuse_foreign(target: Path, sign: str) -> None:
-    """Refuse to write over a text that does not begin as one of ours."""
+    """Refuse to overwrite a text file that facegender did not write."""
     if not os.path.lexists(target):
         return
     ours = False

@@ -131,7 +131,7 @@ class Session:
         photos: of a sample of photos, their faces; empty else.
 
     Attributes:
-        labels: the present answer about each item, "" where there is none yet.
+        labels: the present answer about each item, "" if there is none yet.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Session:
             self.labels[number] = label
 
     def undo(self) -> int | None:
-        """Take the last answer back; return the item's number, None where there is none."""
+        """Take the last answer back; return the item's number, None if there is none."""
         with self._turn:
             if not self._history:
                 return None

@@ -41,7 +41,7 @@ class Devices:
     so that losses equal those of one device, except for rounding.
 
     Args:
-        wanted: one of `choices.Devices`; ``all`` means all GPUs, or where there is none the CPU.
+        wanted: one of `choices.Devices`; ``all`` means all GPUs, or the CPU if there is none.
         precision: one of `choices.Precision`.
     """
 

@@ -80,7 +80,7 @@ def choose_start(rows: Rows, settings: TrainSettings) -> tuple[str, str]:
         a name in `architectures.ARCHITECTURES`, and `init` as `TrainSettings` has it.
 
     Raises:
-        BundleError: the model to start from is none.
+        BundleError: the model to start from cannot be used.
         FaceGenderError: it holds another network than the one asked for.
     """
     init = settings.init or (Start.BUNDLED if _suits(rows, settings) else Start.NONE).value

@@ -91,7 +91,7 @@ def check_photos(
         sidecar: of the table; without one only missing photos are found.
         on_event: called with progress and with a warning for rows left out.
         on_change: one of `choices.OnChange`.
-        workers: processes that read; None means one a core.
+        workers: processes that read; None means one per core.
 
     Returns:
         the rows, without those whose photo vanished or changed.

@@ -71,7 +71,7 @@ def train(
         force: replace the model in `out`.
         on_change: what to do about photos that vanished or changed since `prepare`; one of
             `choices.OnChange`.
-        workers: processes that read photos; None means one a core.
+        workers: processes that read photos; None means one per core.
         credit: whose photos they are and under which licence, for the model card.
         stop: requests a stop; the state is saved first.
         on_event: called with progress.
