@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from facegender.cli._inputs import Inputs, Named
+    from facegender.cli._summary import Summary
+    from facegender.cli._writers import Sink
     from facegender.prediction.outputs import OutputSettings, PredictedPhoto, WrittenOutputs
     from facegender.prediction.predictor import Predictor
     from facegender.runtime.parallel import Ready
@@ -121,6 +123,18 @@ def kept_of(
         ready=ready,
         on_death=lambda job: WrittenOutputs(job.prediction, error=KILLED),
     )
+
+
+def collected(results: Iterable[WrittenOutputs], sink: Sink, totals: Summary) -> int:
+    """Write and count every answer; return how many photos were shown."""
+    from facegender.prediction.tally import tally_of
+
+    shown = 0
+    for result in results:
+        totals.add(result.prediction.path or "", tally_of(result.prediction))
+        shown += result.shown
+        sink.add(result.prediction, shown=result.shown)
+    return shown
 
 
 def reported(kept: Iterable[WrittenOutputs], failed: Failures) -> Iterator[WrittenOutputs]:

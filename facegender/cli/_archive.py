@@ -103,6 +103,25 @@ def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterato
             yield from found
 
 
+def run(
+    photos: list[str],
+    how: Inputs,
+    on_empty: OnEmpty,
+    output: str,
+    predictor: Predictor,
+    shard_size: int | None,
+    *,
+    workers: int | None,
+    quiet: bool,
+) -> int:
+    """Score the photos meant, and return how many failed."""
+    from facegender.archive.score import ArchiveSettings
+    from facegender.archive.shards import SHARD_SIZE
+
+    settings = ArchiveSettings(shard_size or SHARD_SIZE, workers, how.limits)
+    return score(photo_names(photos, how, on_empty), output, predictor, settings, quiet=quiet)
+
+
 def score(
     names: Iterator[str],
     output: str,

@@ -218,25 +218,14 @@ def predict_command(
     from facegender.images import video as video_files
     from facegender.images.download import DownloadLimits
     from facegender.prediction.outputs import ONLY, OutputSettings
-    from facegender.prediction.tally import tally_of
-    from facegender.runtime.own_files import refuse_foreign
 
-    file = None if output is None or engine == "ray" else Path(output)
+    file = None if output is None or engine == choices.Engine.RAY else Path(output)
     form = writers.format_of(file, json=json, jsonl=jsonl, csv=csv)
     totals = Summary(summary, attributes)
-    if summary is not None and file is None and form != "table":
-        raise UsageError(
-            "--summary and the answers would mix on stdout", "Write the answers to --output FILE."
-        )
     if only is not None and only not in ONLY:
         raise UsageError(f"unknown --only {only!r}", f"Choose one of {', '.join(ONLY)}.")
-    if resume and engine == "plain" and (file is None or form not in writers.GROWING):
-        raise UsageError(
-            "--resume goes on with a file of JSON lines or CSV",
-            "Add --output FILE.jsonl or --output FILE.csv.",
-        )
-    if file is not None:
-        refuse_foreign(file, force=force)
+    if engine == choices.Engine.PLAIN:
+        _check_output(file, form, summary, resume=resume, force=force)
     if copy and sort is None:
         raise UsageError("--copy needs --sort", "Add --sort DIR.")
     films = video.options_of(
@@ -267,12 +256,10 @@ def predict_command(
         )
 
     if engine == choices.Engine.RAY:
-        from facegender.archive.score import ArchiveSettings
-        from facegender.archive.shards import SHARD_SIZE
-
-        settings = ArchiveSettings(shard_size or SHARD_SIZE, workers, limits)
-        names = archive.photo_names(photos or [], how, failed)
-        lost = archive.score(names, output or "", load(), settings, quiet=quiet)
+        there = output or ""
+        lost = archive.run(
+            photos or [], how, failed, there, load(), shard_size, workers=workers, quiet=quiet
+        )
         raise typer.Exit(3 if lost or failed.count else 0)
     named = inputs.expand(photos or [], how, failed)
     first = next(named, None)
@@ -282,30 +269,24 @@ def predict_command(
     wanted = OutputSettings(predictor.bundle.geometry, annotate, crops, sort, copy, only)
     mixed = form == "csv" and films.any_in(first, photos or [], how)
     facts = _facts(predictor, wanted, form, detect=not no_detect) | films.facts(mixed)
+    opened = writers.opened(file, form, predictor, facts, videos=mixed, resume=resume, force=force)
     # Lines that come one by one on the same terminal would tear the bar apart.
     no_bar = quiet or (file is None and sys.stdout.isatty() and form != "table")
-    shown = 0
-    with (
-        _saying(file, form, totals),
-        writers.opened(
-            file, form, predictor, facts, videos=mixed, resume=resume, force=force
-        ) as sink,
-    ):
+    ready = how.listed.ready
+
+    def answered(some: Iterator[inputs.Named]) -> Iterator[WrittenOutputs]:
+        jobs = answering.jobs_of(some, predictor, ready)
+        return answering.kept_of(jobs, wanted, workers, ready)
+
+    with _saying(file, form, totals), opened as sink:
         for earlier in sink.before:
             totals.add(earlier.path, earlier.tally)
         missing = (one for one in chain([first], named) if not sink.is_answered(one.name))
-        ready = how.listed.ready
-
-        def answered(some: Iterator[inputs.Named]) -> Iterator[WrittenOutputs]:
-            jobs = answering.jobs_of(some, predictor, ready)
-            return answering.kept_of(jobs, wanted, workers, ready)
-
         kept = answering.reported(video.split(missing, films, answered, predictor), failed)
         again = answering.counted_ahead(photos or [], how)
-        for result in answering.counted(kept, again, totals.all.photos, no_bar):
-            totals.add(result.prediction.path or "", tally_of(result.prediction))
-            shown += result.shown
-            sink.add(result.prediction, shown=result.shown)
+        shown = answering.collected(
+            answering.counted(kept, again, totals.all.photos, no_bar), sink, totals
+        )
     if summary is not None:
         console.print_table(totals.table())
     if not quiet:
@@ -313,6 +294,31 @@ def predict_command(
         console.note(totals.closing_line(files, shown=shown, only=only))
     if failed.count or totals.all.failed:
         raise typer.Exit(3)
+
+
+def _check_output(
+    file: Path | None, form: str, summary: str | None, *, resume: bool, force: bool
+) -> None:
+    """Refuse, before any work, an output that cannot be, or that would cost somebody a file.
+
+    Raises:
+        UsageError: it says which.
+    """
+    from facegender.cli._writers import GROWING
+    from facegender.errors import UsageError
+    from facegender.runtime.own_files import refuse_foreign
+
+    if summary is not None and file is None and form != "table":
+        raise UsageError(
+            "--summary and the answers would mix on stdout", "Write the answers to --output FILE."
+        )
+    if resume and (file is None or form not in GROWING):
+        raise UsageError(
+            "--resume goes on with a file of JSON lines or CSV",
+            "Add --output FILE.jsonl or --output FILE.csv.",
+        )
+    if file is not None:
+        refuse_foreign(file, force=force)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def test_a_long_table_is_printed_in_parts_that_lose_nothing(monkeypatch):
 def test_the_suffix_of_the_output_gives_the_format(run, holiday, finding_model, name, begins):
     out, err = run("predict", "holiday", "-r", "-o", name, "--model", finding_model)
     assert out == ""
-    assert open(name).read().lstrip().startswith(begins)
+    assert open(name, encoding="utf-8-sig").read().lstrip().startswith(begins)
     assert f"Written: {name}" in err
     run("predict", "holiday", "-r", "-o", name, "--model", finding_model, "-q")  # it is ours
 
