@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -189,4 +189,5 @@ def _too_coarse(photo: Decoded, faces: list[Face], geometry: Geometry) -> bool:
 def _in_whole(face: Face, photo: Decoded) -> Face:
     """A face of a photo that was decoded at less, in pixels of the whole photo."""
     height, width = photo.pixels.shape[:2]
-    return face.scaled(photo.size[0] / width, photo.size[1] / height)
+    scaled = face.scaled(photo.size[0] / width, photo.size[1] / height)
+    return replace(scaled, within=photo.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -40,6 +40,7 @@ class Face:
             upright it is an estimate by the landmarks. None if unknown.
         orientation_unclear: whether the detector cannot tell which side is up; predictions for
             such a face are always uncertain.
+        within: (width, height) of the photo that it was found in, or None if unknown.
     """
 
     box: tuple[float, float, float, float]
@@ -47,6 +48,16 @@ class Face:
     score: float | None = None
     roll: float | None = None
     orientation_unclear: bool = False
+    within: tuple[int, int] | None = field(default=None, compare=False)
+
+    @property
+    def visible_box(self) -> tuple[float, float, float, float]:
+        """The part of the box that lies in the photo: a face at the edge has a box beyond it."""
+        x, y, width, height = self.box
+        across, down = self.within or (math.inf, math.inf)
+        left, top = min(max(x, 0.0), across), min(max(y, 0.0), down)
+        right, bottom = min(max(x + width, left), across), min(max(y + height, top), down)
+        return left, top, right - left, bottom - top
 
     @property
     def confidence(self) -> float:

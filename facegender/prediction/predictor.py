@@ -54,8 +54,12 @@ class FacePrediction:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """(x, y, width, height) in pixels of the upright photo."""
-        return self.face.box
+        """(x, y, width, height) in pixels of the upright photo, clipped to it.
+
+        ``face.box`` is the box as it was found, which may reach beyond the photo's edge; so is
+        that of the JSON.
+        """
+        return self.face.visible_box
 
     @property
     def landmarks(self) -> tuple[tuple[float, float], ...] | None:
@@ -66,6 +70,11 @@ class FacePrediction:
     def score(self) -> float | None:
         """The detector's confidence, 0 to 1; None without detection."""
         return self.face.score
+
+    @property
+    def roll(self) -> float | None:
+        """Degrees by which the face is turned clockwise in the photo; see `Face`."""
+        return self.face.roll
 
     @property
     def label(self) -> int:

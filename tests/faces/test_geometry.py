@@ -204,3 +204,19 @@ def test_unknown_geometries_are_refused(stored):
 def test_a_scaled_face_keeps_its_place():
     face = Face((10, 20, 30, 40), ((15, 25),), 0.5).scaled(2, 3)
     assert face == Face((20, 60, 60, 120), ((30, 75),), 0.5)
+
+
+@given(st.floats(-300, 300), st.floats(-300, 300), st.floats(0, 400), st.floats(0, 400))
+def test_the_visible_box_lies_in_the_photo(x, y, width, height):
+    face = Face((x, y, width, height), within=(120, 90))
+    left, top, across, down = face.visible_box
+    assert 0 <= left <= left + across <= 120 + 1e-9
+    assert 0 <= top <= top + down <= 90 + 1e-9
+    if x >= 0 and y >= 0 and x + width <= 120 and y + height <= 90:
+        assert face.visible_box == pytest.approx(face.box)
+
+
+def test_a_face_at_the_edge_is_cut_at_the_edge():
+    face = Face((-10.0, 20.0, 50.0, 80.0), within=(120, 90))
+    assert face.visible_box == (0, 20, 40, 70)
+    assert Face((-10.0, 20.0, 50.0, 80.0)).visible_box == (0, 20, 40, 80)
