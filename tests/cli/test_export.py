@@ -45,7 +45,7 @@ def test_the_agreement_is_printed(exported, toy_tree, in_tmp):
         (("-f", "litert", "--int8"), "--calibrate"),
         (("-f", "onnx", "--int8", "--calibrate", "x"), "--int8 is for litert"),
         (("-f", "litert", "--max-flips", ".1"), "for --int8"),
-        (("-f", "litert", "--photos", "a.csv", "--photos", "b.csv"), "alone"),
+        (("-f", "litert", "--photos", "a.csv", "--photos", "b.csv"), "no such file"),
     ],
 )
 def test_wrong_words_are_usage_errors(exported, in_tmp, args, said):
@@ -63,6 +63,6 @@ def test_missing_things_are_failures(run, exported, in_tmp):
     assert "--photos none.csv: there is no such file" in err
     (in_tmp / "empty").mkdir()
     _, err = exported("-f", "litert", "--photos", "empty", code=1)
-    assert "--photos names no photo" in err
+    assert "--photos: no photo was found" in err
     (in_tmp / "empty").rmdir()
     assert list(in_tmp.iterdir()) == []
