@@ -25,6 +25,21 @@ class FaceGenderError(Exception):
         return type(self), (self.message, self.hint)
 
 
+def schema_hint(found: object, known: int, again: str) -> str:
+    """Say what to do about a file whose schema is not the one that this facegender reads.
+
+    Args:
+        found: the schema in the file.
+        known: the one that is read.
+        again: how to make the file anew, as a sentence.
+    """
+    if type(found) is not int:
+        return again
+    if found > known:
+        return f"A newer facegender wrote it: update facegender, or: {again[:1].lower()}{again[1:]}"
+    return f"An older facegender wrote it. {again}"
+
+
 class UsageError(FaceGenderError):
     """Options that contradict each other or have no meaning."""
 

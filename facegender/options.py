@@ -67,6 +67,8 @@ def check_output_file(option: str, file: Place) -> None:
     if not path.name or path.is_dir():
         raise UsageError(f"{option} {path} is a folder", "Give the name of a file.")
     _check_parent(option, path)
+    if not path.exists() or path.is_file():  # a device is written in place
+        _check_writable(option, path, Path(os.path.realpath(path)).parent)
 
 
 def check_output_folder(option: str, folder: Place, *, parents: bool = True) -> None:
@@ -88,6 +90,15 @@ def check_output_folder(option: str, folder: Place, *, parents: bool = True) -> 
     there = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
     if not there.is_dir():
         raise UsageError(f"{option} {path}: {there} is not a folder", "Choose another place.")
+    _check_writable(option, path, there)
+
+
+def _check_writable(option: str, path: Path, folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"{option} {path}: the folder {folder} cannot be written",
+            "Choose another place; this one is read-only, or not yours.",
+        )
 
 
 def _check_parent(option: str, path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
-from facegender.errors import FaceGenderError, UsageError
+from facegender.errors import FaceGenderError, UsageError, schema_hint
 
 MANIFEST: Final = "_facegender.json"
 """The description of the answers; readers of Parquet skip names with a leading underscore."""
@@ -125,7 +125,11 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise FaceGenderError(
             f"{folder}/{MANIFEST} cannot be understood",
-            "It is damaged or of another facegender; choose another folder.",
+            schema_hint(
+                manifest.get("schema") if isinstance(manifest, dict) else None,
+                SCHEMA,
+                "Choose another folder for the answers.",
+            ),
         )
     return manifest
 

@@ -132,7 +132,7 @@ def _end_by(stopped: Interrupted) -> NoReturn:
     from facegender.runtime.signals import handle, leave
 
     handle(leave)
-    console.fail(stopped)
+    console.stopped(stopped)
     sys.exit(128 + stopped.signal_number)
 
 

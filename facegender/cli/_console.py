@@ -75,12 +75,20 @@ def note(message: str) -> None:
     stderr().print(f"[dim]{plain(message)}[/]")
 
 
-def fail(error: FaceGenderError | Interrupted) -> None:
+def fail(error: FaceGenderError) -> None:
     """Print an error and its hint."""
     console = stderr()
     console.print(f"[bold red]Error:[/] {plain(error.message)}")
     if error.hint:
         console.print(f"       {plain(error.hint)}")
+
+
+def stopped(by: Interrupted) -> None:
+    """Print what a stop that was asked for left, and how to go on: it is no error."""
+    console = stderr()
+    console.print(f"[bold]{plain(by.message[:1].upper() + by.message[1:])}[/]")
+    if by.hint:
+        console.print(plain(by.hint))
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

@@ -44,7 +44,21 @@ def print_preparation(result: Preparation) -> None:
     if result.rejected:
         out.print(f"Reasons: {console.plain(result.rejected_csv)}")
     name = "" if str(result.csv) == "faces.csv" else f" {result.csv}"
-    out.print(f"Next:    [bold]facegender train{console.plain(name)}[/]")
+    validates = "test" if result.method == "article" else "val"
+    following = _next_step(summary["splits"], validates, name)
+    out.print(f"Next:    [bold]facegender {console.plain(following)}[/]")
+
+
+def _next_step(splits: dict[str, dict[str, int]], validates: str, table: str) -> str:
+    """The command that the splits allow: train needs both genders to learn and to validate."""
+
+    def whole(split: str) -> bool:
+        return min(splits.get(split, {"": 0}).values()) > 0
+
+    if whole("train") and whole(validates):
+        return f"train{table}"
+    split = next(filter(whole, ("test", "val", "train")), "all")
+    return f"eval{table}" + ("" if split == "test" else f" --split {split}")
 
 
 def _sizes(result: Preparation) -> str:

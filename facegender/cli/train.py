@@ -72,7 +72,9 @@ Seed = Annotated[
     int | None,
     typer.Option(metavar="N", help="Seed of the training; equal seeds give equal weights."),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted training.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue a training; --epochs may differ from before.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing model.")]
 
 RECIPE = "Recipe"
@@ -250,6 +252,7 @@ def train_command(
     Trains a network on [bold]faces.csv[/bold], keeps the epoch with the lowest
     validation loss and stops early. Ctrl-C saves the state; the same
     command with --resume continues to exactly the same weights.
+    --resume --epochs MORE extends a finished training.
     """
     from facegender.cli._training_display import TrainingDisplay
     from facegender.errors import UsageError

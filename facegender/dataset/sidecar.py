@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.dataset.digests import HEX, Digests
-from facegender.errors import DataError
+from facegender.errors import DataError, schema_hint
 from facegender.runtime.files import sha256_of
 from facegender.runtime.write_set import current, write_set
 
@@ -159,7 +159,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     if content["schema"] != SCHEMA:
         raise DataError(
             f"{file} has schema {content['schema']}, this facegender reads {SCHEMA}",
-            "Update facegender, or run prepare again.",
+            schema_hint(content["schema"], SCHEMA, "Run prepare again."),
         )
     return dict(content)
 

@@ -47,7 +47,8 @@ def save_picture(image: Image.Image, path: Path, mark: str) -> None:
     make_folder(path.parent)
     if os.path.lexists(path) and not carries_mark(path, mark):
         raise FaceGenderError(
-            f"{path} is in the way: it is another picture", "Choose another folder."
+            f"{path} is in the way: facegender did not write it",
+            "Choose another name or folder, or move that file away.",
         )
     content = io.BytesIO()
     if path.suffix.lower() in JPEG:

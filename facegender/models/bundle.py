@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facegender.errors import BundleError
+from facegender.errors import BundleError, schema_hint
 from facegender.faces.geometry import Geometry
 from facegender.labels import LABELS
 from facegender.models.keras_archive import cause_of, refuse_odd_archive
@@ -214,6 +214,14 @@ def holds_model(folder: Path) -> bool:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
+    if folder.is_file():
+        inside = (folder.parent / MANIFEST).exists()
+        raise BundleError(
+            f"{folder} is a file, not a model folder",
+            f"Name the folder: {folder.parent}"
+            if inside
+            else f"Give the folder that facegender train wrote; it holds a {MANIFEST}.",
+        )
     if not folder.is_dir():
         raise BundleError(f"no model folder at {folder}", "Train one with: facegender train")
     try:
@@ -244,7 +252,7 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     if manifest["schema"] != SCHEMA:
         raise BundleError(
             f"{file} has schema {manifest['schema']!r}, this facegender reads {SCHEMA}",
-            "Update facegender.",
+            schema_hint(manifest["schema"], SCHEMA, "Train the model again."),
         )
     if manifest.get("labels") != list(LABELS):
         raise BundleError(

@@ -22,7 +22,7 @@ from facegender.images.encode import JPEG, carries_mark, mark_of, save_picture
 from facegender.prediction.annotate import draw_faces
 from facegender.prediction.predictor import Prediction
 from facegender.prediction.video import Answer
-from facegender.runtime.files import atomic_path, write_bytes
+from facegender.runtime.files import atomic_path, cannot_write, is_disk_fault, write_bytes
 
 FOLDERS: Final = ("female", "male", "uncertain", "several", "none")
 ONLY: Final = FOLDERS
@@ -84,7 +84,11 @@ class WrittenOutputs:
 
 
 def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs:
-    """Write the outputs of a photo; failures are returned, not raised."""
+    """Write the outputs of a photo; failures of the photo are returned, not raised.
+
+    Raises:
+        FaceGenderError: the disk is full or read-only.
+    """
     prediction = job.prediction
     if not is_shown(prediction, wanted.only):
         return WrittenOutputs(prediction, shown=False)
@@ -98,8 +102,12 @@ def write_outputs(job: PredictedPhoto, wanted: OutputSettings) -> WrittenOutputs
         if wanted.annotate or wanted.crops:
             _draw(job, wanted)
     except FaceGenderError as error:
+        if is_disk_fault(error.__cause__):
+            raise
         return WrittenOutputs(prediction, copied, elsewhere, error.message)
     except OSError as error:
+        if is_disk_fault(error):
+            raise cannot_write(Path(error.filename or "the output"), error) from error
         return WrittenOutputs(prediction, copied, elsewhere, f"{error.strerror or error}")
     return WrittenOutputs(prediction, copied, elsewhere)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import os
 import stat
@@ -102,6 +103,12 @@ def write_csv_row(stream: TextIO, cells: Sequence[object]) -> None:
 def no_formula(path: str) -> str:
     """Return an equivalent path that spreadsheets do not interpret as a formula."""
     return f"./{path}" if path.startswith(FORMULA) else path
+
+
+def is_disk_fault(error: BaseException | None) -> bool:
+    """Tell whether the disk is full or read-only: then the next file cannot be written either."""
+    faults = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and error.errno in faults
 
 
 def cannot_write(target: Path, error: OSError) -> FaceGenderError:

@@ -103,13 +103,16 @@ class StopRequest:
         again = self.signal_number is not None
         self.signal_number = signal_number
         if again or not self._held:
-            raise Interrupted(
-                "stopped; what was saved before is whole",
-                "A training that had begun goes on with --resume.",
-                signal_number,
-            )
+            raise self._interrupted()
         if self._on_held is not None:
             self._on_held()
+
+    def _interrupted(self) -> Interrupted:
+        return Interrupted(
+            "stopped; what was saved before is whole",
+            "A training that had begun goes on with --resume.",
+            self.signal_number or signal.SIGINT,
+        )
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -119,6 +122,17 @@ class StopRequest:
             yield
         finally:
             self._held = False
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Within `held`, let a signal raise again: for slow work that loses nothing by it."""
+        held, self._held = self._held, False
+        try:
+            if self.signal_number is not None:
+                raise self._interrupted()
+            yield
+        finally:
+            self._held = held
 
     @contextmanager
     def installed(self) -> Iterator[None]:

@@ -1,13 +1,16 @@
-"""The end of a training: calibrate, convert, check, describe and save the best weights."""
+"""The end of a training: calibrate, convert, check and describe the best weights."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import platform
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,8 +27,7 @@ from facegender.models.bundle import (
     HISTORY,
     KERAS,
     LITERT,
-    Bundle,
-    save_bundle,
+    load_bundle,
 )
 from facegender.models.card import render_card
 from facegender.models.inference import (
@@ -38,11 +40,11 @@ from facegender.models.inference import (
     run_network,
 )
 from facegender.training.calibration import fit_temperature, fold_temperature
-from facegender.training.events import OnEvent, Warn
+from facegender.training.events import Epoch, OnEvent, Warn
 from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over
-from facegender.training.history import history_csv
-from facegender.training.photos import TrainingPhotos, initial_bundle
+from facegender.training.photos import TrainingPhotos
 from facegender.training.rows import Rows
+from facegender.training.start import TrainingStart, open_start
 from facegender.training.state import State, restore_best
 from facegender.training.weight_averaging import average_weights, keep_better
 
@@ -55,15 +57,19 @@ def finish(
     photos: TrainingPhotos,
     rows: Rows,
     state: State,
+    start: TrainingStart | None,
     out: Path,
     credit: str,
     on_event: OnEvent,
-    ended: Sequence[Any] = (),
-) -> Bundle:
-    """Choose the weights, average them with the initial ones, calibrate, convert, check and save.
+    ended: Sequence[Any],
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Choose the weights of a finished training, mix in the start, calibrate, convert and check.
 
-    The weights with the lowest validation loss are kept, or those of the last epoch, `ended`, if a
-    finished training is better with them after calibration.
+    The best weights by validation loss are kept, or those of the last epoch, `ended`, where these
+    are better after calibration. Nothing is written: a stop here costs nothing but time.
+
+    Returns:
+        the contents of the model folder and the facts of its manifest, for `save_bundle`.
     """
     began = time.perf_counter()
     validation = photos.validation
@@ -72,11 +78,9 @@ def finish(
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
     temperature, share, best = 1.0, 0.0, state.best_epoch
-    # Not if training was stopped: it continues from unmixed weights, and the user is waiting.
-    if why_over(state):
-        if calibrates and ended and best != state.epoch and keep_better(model, ended, validation):
-            best = state.epoch
-        share = _mix_in_start(model, state, validation, on_event, chooses=calibrates)
+    if calibrates and best != state.epoch and keep_better(model, ended, validation):
+        best = state.epoch
+    share = _mix_in_start(model, state, start, validation, on_event, chooses=calibrates)
     answers = run_network(KerasNetwork(model), validation.crops)
     if calibrates:
         temperature = fit_temperature(answers, validation.labels)
@@ -87,6 +91,7 @@ def finish(
     facts["training"] |= {"best_epoch": best, "share_of_start": share}
     if credit:
         facts["credit"] = credit
+    facts |= _kept_facts(out, facts["fingerprint"], credit)
     facts["training"]["finishing_seconds"] = round(time.perf_counter() - began, 1)
     loss, accuracy = loss_and_accuracy(answers, validation.labels)
     facts["metrics"] = {
@@ -100,9 +105,21 @@ def finish(
         KERAS: keras_bytes(model),
         **twin,
         CARD: render_card(facts).encode(),
-        HISTORY: history_csv(state.history).encode(),
+        HISTORY: _history_csv(state.history).encode(),
     }
-    return save_bundle(out, contents, facts)
+    return contents, facts
+
+
+def _kept_facts(out: Path, fingerprint: str, credit: str) -> dict[str, Any]:
+    """What `eval --record` and an earlier command said of a model with these very weights."""
+    try:
+        manifest = load_bundle(out).manifest
+    except BundleError:
+        return {}
+    if manifest["fingerprint"] != fingerprint:
+        return {}
+    kept = ("evaluations",) if credit else ("evaluations", "credit")
+    return {name: manifest[name] for name in kept if name in manifest}
 
 
 def _twin(
@@ -125,25 +142,37 @@ def _twin(
 
 
 def _mix_in_start(
-    model: Any, state: State, validation: ValidationSet, on_event: OnEvent, *, chooses: bool
+    model: Any,
+    state: State,
+    start: TrainingStart | None,
+    validation: ValidationSet,
+    on_event: OnEvent,
+    *,
+    chooses: bool,
 ) -> float:
     """Mix in the given share of the initial weights, else the best one on the validation rows."""
     wanted = state.settings.start_share
     if wanted == 0 or (wanted is None and not chooses):
         return 0.0
-    start = _start(state, on_event)
-    return 0.0 if start is None else average_weights(model, start, validation, wanted)
+    weights = _start_weights(state, start, on_event)
+    return 0.0 if weights is None else average_weights(model, weights, validation, wanted)
 
 
-def _start(state: State, on_event: OnEvent) -> list[Any] | None:
-    """Return the weights that training started from; None if random or no longer there."""
+def _start_weights(
+    state: State, start: TrainingStart | None, on_event: OnEvent
+) -> list[Any] | None:
+    """The weights that training started from; None where they were random or are gone.
+
+    A training that was resumed has no start at hand: it is read again.
+    """
     if state.started_from is None:
         return None
     try:
-        bundle = initial_bundle(state.settings.init)
+        start = start or open_start(state.settings.init)
     except BundleError:
-        bundle = None
-    if bundle is None or bundle.fingerprint != state.started_from["fingerprint"]:
+        start = None
+    fingerprint = state.started_from["fingerprint"]
+    if start is None or start.bundle is None or start.bundle.fingerprint != fingerprint:
         on_event(
             Warn(
                 f"the model that training started from is not in {state.settings.init} any more: "
@@ -151,7 +180,7 @@ def _start(state: State, on_event: OnEvent) -> list[Any] | None:
             )
         )
         return None
-    return list(bundle.load_keras().get_weights())
+    return start.weights
 
 
 def keras_bytes(model: Any) -> bytes:
@@ -173,6 +202,16 @@ def model_fingerprint(model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
+def _history_csv(epochs: Sequence[Epoch]) -> str:
+    """Return ``history.csv``, a row an epoch."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+    writer.writeheader()
+    for epoch in epochs:
+        writer.writerow(asdict(epoch) | {"best": int(epoch.best)})
+    return text.getvalue()
+
+
 def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float) -> dict[str, Any]:
     """Return the entries of the manifest other than files and metrics."""
     settings, samples = state.settings, rows.samples
@@ -186,7 +225,7 @@ def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float)
         "training": {
             **settings.to_json(),
             "started_from": state.started_from,
-            "finished": why_over(state) or "no, it was interrupted",
+            "finished": why_over(state),
             "epochs_done": state.epoch,
             "seconds": round(state.seconds, 1),
         },

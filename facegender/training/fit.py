@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.errors import FaceGenderError
+from facegender.errors import FaceGenderError, Interrupted
 from facegender.faces.crop_cache import CropSource
+from facegender.labels import LABELS
 from facegender.models.inference import Probabilities, run_network
 from facegender.runtime.signals import StopRequest
 from facegender.training.batches import Batches
 from facegender.training.devices import Devices, Teach
-from facegender.training.events import Epoch, OnEvent, Step
+from facegender.training.events import Epoch, OnEvent, Step, Warn
 from facegender.training.state import State, save_state
 
 VALIDATION_BATCH = 256
+SWAPPED_RECALL = 0.3
+"""Recall of both genders up to which the labels are probably the wrong way round."""
+SWAPPED_MIN_PHOTOS = 30
+"""Photos of each gender without which the recalls say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ def fit(
 ) -> bool:
     """Train from `state` until early stopping, the last epoch, or a stop request.
 
-    The state is saved after every epoch and, when a stop is requested, within one.
+    The state is saved after every epoch and, when a stop is requested, within one. A signal cuts
+    the first step, which compiles the network, and validation short: they lose nothing.
 
     Args:
         model: compiled and built, its variables already restored.
@@ -57,22 +64,29 @@ def fit(
 
     Returns:
         True when training is over, False when a stop was requested.
+
+    Raises:
+        Interrupted: a signal came during the first step; the state is as it was.
     """
     teach, network = devices.step(model), devices.network(model)
     began = time.perf_counter()
     earlier = state.seconds
+    swapped = False
+    first = state.epoch * train_batches.steps + state.step
     batches = train_batches.stream(state.epoch, state.step, state.settings.epochs)
     while not (why := why_over(state)):
         before, worked = state.epoch_seconds
         start = time.perf_counter()
-        _steps(teach, train_batches, batches, state, worked, stop, on_event)
+        _steps(teach, train_batches, batches, state, first, worked, stop, on_event)
         spent = time.perf_counter() - start
-        if state.step < train_batches.steps:
-            state.epoch_seconds = (before + spent, worked + spent)
+        probabilities = None
+        if state.step == train_batches.steps:
+            probabilities = _validate(network, validation, stop)
+        if probabilities is None:
+            state.epoch_seconds = (before + time.perf_counter() - start, worked + spent)
             state.seconds = earlier + time.perf_counter() - began
             save_state(folder, state, model, best=False)
             return False
-        probabilities = run_network(network, validation.crops, batch=VALIDATION_BATCH)
         loss, accuracy = loss_and_accuracy(probabilities, validation.labels)
         best = state.best_loss is None or loss < state.best_loss
         row = Epoch(
@@ -87,11 +101,43 @@ def fit(
             best=best,
         )
         state.begin_epoch(row)
+        swapped = swapped or _warn_of_swapped(probabilities, validation.labels, on_event)
         state.seconds = earlier + time.perf_counter() - began
         save_state(folder, state, model, best=best)
         on_event(row)
     state.finished = why
     save_state(folder, state, model, best=False)
+    return True
+
+
+def _validate(network: Any, validation: ValidationSet, stop: StopRequest) -> Probabilities | None:
+    """Answer the validation crops; None where a stop was requested meanwhile."""
+    try:
+        with stop.raising():
+            return run_network(network, validation.crops, batch=VALIDATION_BATCH)
+    except Interrupted:
+        return None
+
+
+def _warn_of_swapped(
+    probabilities: Probabilities, labels: NDArray[np.int8], on_event: OnEvent
+) -> bool:
+    """Warn, and return True, where most answers are the labels the wrong way round."""
+    counts = np.bincount(labels, minlength=len(LABELS))
+    if counts.min() < SWAPPED_MIN_PHOTOS:
+        return False
+    right = probabilities.argmax(axis=1) == labels
+    recalls = [right[labels == label].mean() for label in range(len(LABELS))]
+    if max(recalls) > SWAPPED_RECALL:
+        return False
+    on_event(
+        Warn(
+            f"only {right.mean():.1%} of the validation photos are answered right, far below one "
+            "half: the labels are probably the wrong way round (0 is female and 1 is male here; "
+            "UTKFace, for one, has 0 = male). Tell prepare what the labels mean: --female 1 "
+            "--male 0"
+        )
+    )
     return True
 
 
@@ -120,6 +166,7 @@ def _steps(
     train_batches: Batches,
     batches: Any,
     state: State,
+    first: int,
     worked: float,
     stop: StopRequest,
     on_event: OnEvent,
@@ -127,7 +174,9 @@ def _steps(
     """Run the remaining steps of an epoch, until a stop; `state` counts them."""
     start = time.perf_counter() - worked
     while state.step < train_batches.steps and stop.signal_number is None:
-        loss, accuracy = teach(*next(batches))
+        compiles = state.epoch * train_batches.steps + state.step == first
+        with stop.raising() if compiles else nullcontext():
+            loss, accuracy = teach(*next(batches))
         if not np.isfinite(loss):
             raise FaceGenderError(
                 f"the loss became {loss} in epoch {state.epoch + 1}, step {state.step + 1}",

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from facegender.choices import Start
 from facegender.errors import DataError, FaceGenderError, UsageError
 from facegender.faces.detection import AsCropped, detector_for
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import Geometry, parse_size
-from facegender.models.architectures import DEFAULT, architecture
-from facegender.models.bundle import MANIFEST, Bundle, load_bundle
-from facegender.models.default_model import BUNDLED as BUNDLED_FOLDER
+from facegender.models.architectures import architecture
 from facegender.training.batches import Batches, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
 from facegender.training.rows import Rows
-from facegender.training.settings import Resolved, TrainSettings
+from facegender.training.settings import Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,87 +34,6 @@ class TrainingPhotos:
     validation: ValidationSet
     geometry: Geometry
     no_face: tuple[int, int]
-
-
-def check_start(settings: TrainSettings) -> None:
-    """Refuse a start that is not there, or holds another network, before the table is read.
-
-    Raises:
-        UsageError: neither a word nor a folder, or a size that the network does not take.
-        BundleError: the folder holds no model.
-        FaceGenderError: it holds another network than the one asked for.
-    """
-    if settings.init is None:
-        bundle = None
-    else:
-        known = settings.init in list(Start)
-        if not known and not (settings.init and Path(settings.init).exists()):
-            raise UsageError(
-                f"--init {settings.init}: there is no such folder",
-                f"Give a model folder, or one of {', '.join(Start)}.",
-            )
-        bundle = initial_bundle(settings.init)
-        _check_network(settings, bundle)
-    if settings.size is not None:
-        arch = settings.arch or (DEFAULT if bundle is None else bundle.arch)
-        architecture(arch).check_size(parse_size(settings.size))
-
-
-def _check_network(settings: TrainSettings, bundle: Bundle | None) -> None:
-    if bundle is not None and settings.arch not in (None, bundle.arch):
-        raise FaceGenderError(
-            f"{settings.init or Start.BUNDLED} holds the network {bundle.arch!r}, not "
-            f"{settings.arch!r}",
-            "Leave --arch or --init out.",
-        )
-
-
-def choose_start(rows: Rows, settings: TrainSettings) -> tuple[str, str]:
-    """Say which network to train and what from.
-
-    Returns:
-        a name in `architectures.ARCHITECTURES`, and `init` as `TrainSettings` has it.
-
-    Raises:
-        BundleError: the model to start from cannot be used.
-        FaceGenderError: it holds another network than the one asked for.
-    """
-    init = settings.init or (Start.BUNDLED if _suits(rows, settings) else Start.NONE).value
-    bundle = initial_bundle(init)
-    _check_network(settings, bundle)
-    return settings.arch or (DEFAULT if bundle is None else bundle.arch), init
-
-
-def _suits(rows: Rows, settings: TrainSettings) -> bool:
-    """Tell whether the bundled model has the network and the crop that are wanted."""
-    if not (BUNDLED_FOLDER / MANIFEST).exists():
-        return False
-    bundle = load_bundle(BUNDLED_FOLDER)
-    own = bundle.geometry.to_json()
-    fits = settings.arch in (None, bundle.arch) and settings.crop in (None, bundle.geometry.kind)
-    same = rows.crop is None or {**rows.crop, "size": own["size"]} == own  # any size will do
-    return fits and same
-
-
-def initial_bundle(init: str) -> Bundle | None:
-    """Return the model that `init` means, None for random weights."""
-    if init == Start.NONE:
-        return None
-    return load_bundle(BUNDLED_FOLDER if init == Start.BUNDLED else Path(init))
-
-
-def origin_of(bundle: Bundle | None) -> dict[str, Any] | None:
-    """Say what a model that training starts from cost and came from; None for random weights."""
-    if bundle is None:
-        return None
-    training = bundle.manifest.get("training", {})
-    facts = ("epochs_done", "best_epoch", "seconds", "started_from", "credit")
-    known = {**training, "credit": bundle.manifest.get("credit")}
-    return {
-        "fingerprint": bundle.fingerprint,
-        "crop": bundle.geometry.to_json(),
-        **{name: known[name] for name in facts if known.get(name) is not None},
-    }
 
 
 def choose_geometry(rows: Rows, settings: Resolved, start: Geometry | None) -> Geometry:

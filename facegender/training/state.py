@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facegender.choices import Start
-from facegender.errors import BundleError, FaceGenderError
+from facegender.errors import BundleError, FaceGenderError, schema_hint
 from facegender.faces.geometry import Geometry
 from facegender.models.bundle import LAST, STATE
 from facegender.runtime.files import make_folder, sha256_of
@@ -214,7 +214,10 @@ def _read_json(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{file} cannot be read: {error}", _AGAIN) from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise BundleError(f"{file} has another schema than {SCHEMA}", _AGAIN)
+        schema = content.get("schema") if isinstance(content, dict) else None
+        raise BundleError(
+            f"{file} has another schema than {SCHEMA}", schema_hint(schema, SCHEMA, _AGAIN)
+        )
     files = content.get("files")
     if not isinstance(files, dict) or not all(
         isinstance(entry, dict) and _OURS.fullmatch(str(entry.get("name"))) and "sha256" in entry

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from facegender.choices import OnChange, Start
-from facegender.errors import DataError, FaceGenderError, Interrupted
+from facegender.dataset.open_table import Table
+from facegender.errors import DataError, FaceGenderError, Interrupted, UsageError
 from facegender.faces.geometry import Geometry
 from facegender.models.architectures import (
     DEFAULT,
@@ -22,6 +23,7 @@ from facegender.models.architectures import (
 from facegender.models.bundle import (
     Bundle,
     holds_model,
+    save_bundle,
 )
 from facegender.options import check_choice, check_output_folder, check_workers
 from facegender.runtime.files import lock, make_folder
@@ -31,21 +33,15 @@ from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
 from facegender.training.fused_norm import fuse_norms
-from facegender.training.photos import (
-    check_start,
-    choose_geometry,
-    choose_start,
-    initial_bundle,
-    origin_of,
-    read_photos,
-)
+from facegender.training.photos import choose_geometry, read_photos
 from facegender.training.rows import Rows, check_photos, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
+from facegender.training.start import TrainingStart, check_start, choose_start
 from facegender.training.state import State, read_state, restore, save_state
 
 
 def train(
-    csv: str | os.PathLike[str],
+    csv: str | os.PathLike[str] | Table,
     out: str | os.PathLike[str],
     settings: TrainSettings | None = None,
     *,
@@ -64,10 +60,11 @@ def train(
     where the test rows validate, they are not calibrated and the best epoch is kept.
 
     Args:
-        csv: a faces.csv with splits.
+        csv: a faces.csv with splits, or what `open_table` made of it.
         out: the model folder.
         settings: see `TrainSettings`; with `resume`, only what must be as it was.
-        resume: continue the training in `out`.
+        resume: continue the training in `out`; `epochs` and `patience` may then differ from
+            before, which extends a finished training or ends one early.
         force: replace the model in `out`.
         on_change: what to do about photos that vanished or changed since `prepare`; one of
             `choices.OnChange`.
@@ -82,18 +79,21 @@ def train(
         UsageError: invalid options.
         Interrupted: a stop was requested; everything is saved.
     """
-    csv, out = Path(csv), Path(out)
+    out = Path(out)
     settings, stop = settings or TrainSettings(), stop or StopRequest()
     check_choice("--on-change", on_change, OnChange)
     check_workers(workers)
     check_output_folder("--output", out)
     state = _standing(out, settings, resume=resume, force=force)
-    if state is None:
-        check_start(settings)
+    asked = None if state else check_start(settings)
     resolve(settings, settings.arch or DEFAULT, settings.init or Start.BUNDLED)
     rows, sidecar = read_rows(csv)
-    resolved = state.settings if state else resolve(settings, *choose_start(rows, settings))
-    geometry = choose_geometry(rows, resolved, _start_geometry(resolved, state))
+    if state is None:
+        start = choose_start(rows, settings, asked)
+        resolved = resolve(settings, start.arch, start.init)
+    else:
+        start, resolved = None, state.settings
+    geometry = choose_geometry(rows, resolved, _start_geometry(start, state))
     # From here on photos are opened.
     rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
     del sidecar  # it holds a digest of every photo
@@ -104,7 +104,7 @@ def train(
         now = _standing(out, settings, resume=resume, force=force)
         if state and now and _identity(now) != _identity(state):
             raise FaceGenderError(f"another training began in {out} meanwhile")
-        return _train(rows, geometry, out, resolved, now, workers, credit, stop, on_event)
+        return _train(rows, geometry, out, resolved, start, now, workers, credit, stop, on_event)
 
 
 @contextmanager
@@ -124,12 +124,11 @@ def _identity(state: State) -> tuple[Any, ...]:
     return state.settings, state.data, state.started_from
 
 
-def _start_geometry(settings: Resolved, state: State | None) -> Geometry | None:
+def _start_geometry(start: TrainingStart | None, state: State | None) -> Geometry | None:
     """The crop of the model that a training starts from, or did: that model may have changed."""
     if state is not None:
         return Geometry.from_json(state.started_from["crop"]) if state.started_from else None
-    bundle = initial_bundle(settings.init)
-    return None if bundle is None else bundle.geometry
+    return None if start is None else start.geometry
 
 
 def _refuse_other_rows(rows: Rows, out: Path) -> NoReturn:
@@ -147,9 +146,7 @@ def _standing(out: Path, settings: TrainSettings, *, resume: bool, force: bool) 
         FaceGenderError: there is nothing to resume, or something that may not be replaced.
     """
     if resume:
-        state = read_state(out)
-        check_same(state.settings, settings)
-        return state
+        return _resumed(read_state(out), settings)
     if not force and holds_model(out):
         raise FaceGenderError(
             f"{out} already holds a model or an unfinished training",
@@ -158,11 +155,35 @@ def _standing(out: Path, settings: TrainSettings, *, resume: bool, force: bool) 
     return None
 
 
+def _resumed(state: State, settings: TrainSettings) -> State:
+    """Take over the epochs and patience that are asked for, the only options that may differ.
+
+    Raises:
+        UsageError: another option differs, or more epochs than asked for were begun.
+    """
+    wanted = replace(
+        state.settings,
+        epochs=settings.epochs or state.settings.epochs,
+        patience=settings.patience or state.settings.patience,
+    )
+    check_same(wanted, settings)
+    begun = state.epoch + (state.step > 0)
+    if wanted.epochs < begun:
+        raise UsageError(
+            f"--epochs {wanted.epochs}: the training has begun {begun} epochs",
+            "Give at least as many, or train anew with --force.",
+        )
+    if wanted != state.settings:
+        state.settings, state.finished = wanted, ""
+    return state
+
+
 def _train(
     rows: Rows,
     geometry: Geometry,
     out: Path,
     settings: Resolved,
+    start: TrainingStart | None,
     state: State | None,
     workers: int | None,
     credit: str,
@@ -177,10 +198,10 @@ def _train(
     settings = replace(settings, precision=settings.precision or best_precision())
     devices = Devices(settings.devices, settings.precision or "")
     with devices.building():
-        model = _ready_model(settings, train_batches, fresh=state is None, fuse=devices.plain)
+        model = _ready_model(settings, train_batches, start, fuse=devices.plain)
     if state is None:
         state = State(settings, rows.learned, devices.facts)
-        state.started_from = origin_of(initial_bundle(settings.init))
+        state.started_from = None if start is None else start.origin
         with stop.held():
             save_state(out, state, model, best=False)
     else:
@@ -214,34 +235,39 @@ def _train(
             stop=stop,
             on_event=on_event,
         )
-        if state.best_epoch:
-            ended = model.get_weights()
+        if not over:
+            begun = state.epoch + (state.step > 0)
+            raise Interrupted(
+                f"stopped in epoch {state.epoch + 1} after {state.step} steps, which are saved",
+                "Run the same command with --resume to continue."
+                + (f" To finish a model now, add --epochs {begun}." if state.best_epoch else ""),
+                stop.signal_number or 2,
+            )
+        ended = model.get_weights()
+        on_event(Finishing(why_over(state)))
+        with stop.raising():
             model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
-            on_event(Finishing(why_over(state) or "stopped"))
-            bundle = finish(model, photos, rows, state, out, credit, on_event, ended)
-    if not over:
-        kept = (
-            f"; the best epoch so far, {state.best_epoch}, is in {out}" if state.best_epoch else ""
-        )
-        raise Interrupted(
-            f"stopped in epoch {state.epoch + 1} after {state.step} steps, which are saved{kept}",
-            "Run the same command with --resume to continue.",
-            stop.signal_number or 2,
-        )
-    return bundle
+            contents, facts = finish(
+                model, photos, rows, state, start, out, credit, on_event, ended
+            )
+        return save_bundle(out, contents, facts)
 
 
-def _ready_model(settings: Resolved, train_batches: Batches, *, fresh: bool, fuse: bool) -> Any:
-    """Build, initialise and compile the model, including all variables of the optimizer."""
+def _ready_model(
+    settings: Resolved, train_batches: Batches, start: TrainingStart | None, *, fuse: bool
+) -> Any:
+    """Build, initialise and compile; afterwards every variable that training changes exists.
+
+    Without a start the weights are random: a stored state replaces them.
+    """
     height, width = train_batches.crops.shape[1:3]
     model = build(settings.arch, seed=settings.seed, size=(width, height))
-    bundle = initial_bundle(settings.init) if fresh else None
-    if bundle is not None:
+    if start is not None and start.bundle is not None:
         try:
-            model.set_weights(bundle.load_keras().get_weights())
+            model.set_weights(start.weights)
         except ValueError as error:
             raise FaceGenderError(
-                f"{bundle.folder} holds another version of the network {settings.arch!r}",
+                f"{start.bundle.folder} holds another version of the network {settings.arch!r}",
                 "Start from scratch with --init none.",
             ) from error
     if fuse:

@@ -175,7 +175,7 @@ def test_a_stopped_run_goes_on(listed, in_tmp):
         assert code == (-number if number == signal.SIGKILL else 128 + number), err
         if number != signal.SIGKILL:
             there = len(parts(in_tmp / "out"))
-            assert f"stopped; {there} of 60 files of answers are in" in err
+            assert f"Stopped; {there} of 60 files of answers are in" in err
             assert "Run the same command to continue." in err
             assert not list((in_tmp / "out").glob("_[bp]*"))
         for part in parts(in_tmp / "out"):

@@ -87,5 +87,6 @@ def test_what_follows_from_an_interruption_is_one_still(monkeypatch, capsys, err
             signal.signal(number, handler)
     assert ended.value.code == 128 + signal.SIGTERM
     said = capsys.readouterr().err
-    assert "stopped" in said
+    assert said.startswith("Stopped; ")
+    assert "Error" not in said
     assert str(error) not in said
