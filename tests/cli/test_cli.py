@@ -295,8 +295,10 @@ def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, c
         pytest.skip("the training ended before the signal came")
     assert process.returncode == code, err
     assert "Run the same command with --resume to continue" in err
-    run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
+    _, unfinished = run("predict", "-q", "--model", "cut", _any_photo(toy_csv), code=1)
+    assert "go on with: facegender train --resume" in unfinished
     run("train", toy_csv, "--output", "cut", "--resume")
+    run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
     fingerprints = []
     for name in ("whole", "cut"):
         state = json.loads(open(f"{name}/last/state.json").read())

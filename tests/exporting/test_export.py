@@ -294,11 +294,11 @@ class TestThePlace:
 
     def test_an_export_is_replaced_only_when_asked_to(self, again, tmp_path):
         again()
-        before = (tmp_path / "out").stat().st_ino
+        before = (tmp_path / "out" / "export.json").stat().st_ino
         with pytest.raises(FaceGenderError, match="holds an export already"):
             again()
         again(force=True)
-        assert (tmp_path / "out").stat().st_ino != before
+        assert (tmp_path / "out" / "export.json").stat().st_ino != before
         assert files_below(tmp_path) == files_below_of_litert()
 
     def test_an_empty_folder_is_filled(self, again, tmp_path):

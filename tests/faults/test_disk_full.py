@@ -147,6 +147,7 @@ def test_the_cache_of_crops(small_disk, toy_tree):
     assert not failed
 
 
+@pytest.mark.slow
 def test_a_checkpoint(small_disk, tmp_path, toy_csv):
     """The disk fills up in the first epoch; once there is room, it ends as if it never had."""
     settings = TrainSettings(seed=3, crop="photo", init="none", batch_size=16, epochs=2, patience=2)

@@ -98,6 +98,7 @@ def overlap(one, other):
     return across * down / (w * h + p * q - across * down)
 
 
+@pytest.mark.slow
 def test_hiding_what_is_marked_changes_the_answer_more_than_hiding_others(real_data):
     """The bundled model on portraits: the sixth with the most effect against random squares."""
     predictor, random = Predictor(BUNDLED), np.random.default_rng(0)

@@ -98,6 +98,7 @@ def one_and_two(toy_csv, tmp_path_factory):
     return folders, [run(toy_csv, folder, i + 1) for i, folder in enumerate(folders)]
 
 
+@pytest.mark.slow
 def test_two_devices_have_the_losses_of_one(one_and_two):
     _, (one, two) = one_and_two
     assert (one["told"], two["told"]) == ("one CPU, float32", "2 CPUs, float32")
@@ -106,6 +107,7 @@ def test_two_devices_have_the_losses_of_one(one_and_two):
     assert one["steps"][0][0] > 0.1
 
 
+@pytest.mark.slow
 def test_what_two_devices_learned_is_a_bundle_like_any_other(one_and_two):
     (alone, shared), (_, two) = one_and_two
     assert two["synchronized"] == [False, False]
@@ -117,12 +119,14 @@ def test_what_two_devices_learned_is_a_bundle_like_any_other(one_and_two):
         assert ours["training"]["precision"] == Precision.FLOAT32
 
 
+@pytest.mark.slow
 def test_a_stopped_run_on_two_devices_ends_with_the_same_weights(one_and_two):
     (_, shared), _ = one_and_two
     whole, stopped = (load_bundle(shared / name) for name in ("whole-20", "stopped"))
     assert stopped.fingerprint == whole.fingerprint
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_and_leaves_a_network_in_float32(toy_csv, tmp_path):
     settings = TrainSettings(
         epochs=1,

@@ -9,7 +9,7 @@ from facegender.models.architectures import Tuning, architecture, build, compile
 from facegender.training.fused_norm import fuse_norms
 
 
-@pytest.mark.parametrize("arch", ["compact", "lite"])
+@pytest.mark.parametrize("arch", ["compact", pytest.param("lite", marks=pytest.mark.slow)])
 def test_a_training_step_is_that_of_plain_layers_but_for_rounding(arch: str) -> None:
     plain = build(arch, seed=3, size=(32, 32))
     fused = fuse_norms(plain)
@@ -47,6 +47,7 @@ def test_norms_of_dense_layers_stay_as_they_are() -> None:
     assert "FusedNorm" not in kinds
 
 
+@pytest.mark.slow
 def test_statistics_do_not_depend_on_the_batches_that_came_before() -> None:
     """A resumed run begins with another batch than the whole one did, and must round alike."""
     draw = np.random.default_rng(0)

@@ -62,11 +62,11 @@ def test_resume_keeps_recorded_evaluations_until_the_weights_change(finished, to
     assert again.manifest["evaluations"] == [entry]
     assert again.manifest["credit"] == "Ada"
     assert "strangers" in again.files["README.md"].read_text()
-    longer = train(toy_csv, out, TrainSettings(epochs=2), resume=True, workers=1)
-    assert longer.manifest["training"]["epochs_done"] == 2
+    longer = train(toy_csv, out, TrainSettings(epochs=4), resume=True, workers=1)
+    assert longer.manifest["training"]["epochs_done"] == 4
     assert longer.fingerprint != bundle.fingerprint
     assert "evaluations" not in longer.manifest
-    with pytest.raises(UsageError, match="has begun 2 epochs"):
+    with pytest.raises(UsageError, match="has begun 4 epochs"):
         train(toy_csv, out, replace(SETTINGS, epochs=1), resume=True, workers=1)
 
 

@@ -128,6 +128,7 @@ def test_a_stopped_run_ends_with_the_same_weights(quick, toy_csv, tmp_path, step
     assert histories[0] == histories[1]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_with_a_smaller_last_batch_ends_with_the_same_weights(toy_csv, tmp_path):
     settings = replace(QUICK, epochs=1, batch_size=20)  # of 48 photos
     train(toy_csv, tmp_path / "whole", settings, workers=1)
@@ -152,6 +153,7 @@ def test_a_run_goes_on_whatever_became_of_the_model_it_started_from(quick, toy_c
     assert any(isinstance(e, Warn) and "not mixed in" in e.message for e in events)
 
 
+@pytest.mark.slow
 def test_classic_resumes_through_its_dropout(toy_csv, tmp_path):
     settings = TrainSettings(arch="classic", epochs=1, batch_size=16, seed=2)
     train(toy_csv, tmp_path / "whole", settings, workers=1)
@@ -274,6 +276,7 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
     assert bundle.manifest["temperature"] == 1.0
 
 
+@pytest.mark.slow
 def test_with_the_articles_split_only_a_share_that_is_given_is_mixed_in(quick, in_tmp):
     make_tree(in_tmp / "photos")
     prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
