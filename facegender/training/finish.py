@@ -86,7 +86,7 @@ def finish(
         temperature = fit_temperature(answers, validation.labels)
         fold_temperature(model, temperature)
         answers = run_network(KerasNetwork(model), validation.crops)
-    twin, agreement = _twin(model, validation, answers, on_event)
+    litert, agreement = _litert(model, validation, answers, on_event)
     facts = {"fingerprint": model_fingerprint(model), **_facts(rows, photos, state, temperature)}
     facts["training"] |= {"best_epoch": best, "share_of_start": share}
     if credit:
@@ -103,7 +103,7 @@ def finish(
     }
     contents = {
         KERAS: keras_bytes(model),
-        **twin,
+        **litert,
         CARD: render_card(facts).encode(),
         HISTORY: _history_csv(state.history).encode(),
     }
@@ -122,16 +122,16 @@ def _kept_facts(out: Path, fingerprint: str, credit: str) -> dict[str, Any]:
     return {name: manifest[name] for name in kept if name in manifest}
 
 
-def _twin(
+def _litert(
     model: Any, validation: ValidationSet, answers: Probabilities, on_event: OnEvent
 ) -> tuple[dict[str, bytes], dict[str, float]]:
     """Convert to LiteRT; return the file, or nothing if its answers differ, and the agreement."""
-    twin = convert_to_litert(model)
-    twins = run_network(LiteRtNetwork(twin), validation.crops[:LITERT_CHECKS])
-    difference, flips = compare(answers[:LITERT_CHECKS], twins)
+    litert = convert_to_litert(model)
+    converted = run_network(LiteRtNetwork(litert), validation.crops[:LITERT_CHECKS])
+    difference, flips = compare(answers[:LITERT_CHECKS], converted)
     agreement = {"twin_difference": difference, "twin_flips": flips}
     if difference < TOLERANCE and not flips:
-        return {LITERT: twin}, agreement
+        return {LITERT: litert}, agreement
     on_event(
         Warn(
             f"the LiteRT model differs by {difference:.2g} and changes {flips} answers: it is left "
