@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from facegender.errors import PhotoError, VideoError
 from facegender.images.decode import decode_frames, read_bytes
+from facegender.images.shots import Shots
 from facegender.images.video import Frame, Sampling
 
 SUFFIXES: Final = (".gif", ".webp", ".avif")
@@ -31,6 +32,7 @@ class Animation:
     """
 
     scale = 1.0
+    cut_after: float | None = None
 
     def __init__(self, path: str | os.PathLike[str], sampling: Sampling) -> None:
         self._sampling = sampling
@@ -55,7 +57,7 @@ class Animation:
 
         A frame that stands longer than the time between two is yielded once.
         """
-        sampling, time, number = self._sampling, 0.0, 0
+        sampling, time, number, shots = self._sampling, 0.0, 0, Shots()
         try:
             for seconds, pixels in decode_frames(self._data):
                 begin, time = time, time + seconds
@@ -66,7 +68,7 @@ class Animation:
                 # The frame is wanted if a sampled moment lies in it.
                 if sampling.keyframes or (time - sampling.start) * sampling.fps > number + 1e-6:
                     number = math.ceil((time - sampling.start) * sampling.fps - 1e-6)
-                    yield Frame(begin, pixels)
+                    yield Frame(begin, pixels, shots.take(begin, pixels))
         except PhotoError as error:
             self.error = VideoError(error.message)
         self.seconds = time

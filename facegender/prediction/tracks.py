@@ -8,13 +8,16 @@ and realtime tracking", 2016). A cut ends all tracks.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.faces.geometry import Face
 from facegender.images.decode import Photo
+from facegender.images.shots import Change
 from facegender.prediction.predictor import FacePrediction
 
 Box = tuple[float, float, float, float]
@@ -46,9 +49,21 @@ them for one face, 1 for as many witnesses. Chosen by log loss on 131 tracks of 
 made videos of FairFace training photos: .184 for single faces, .168 with 0, .158 with .1, .169
 with .2, .80 with 1."""
 NEVER: Final = 1e6
-CUT: Final = 0.55
-"""Share of a frame's pixels that must change their colour for a cut; see `is_cut`."""
-GRID: Final = (9, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A face in one frame, as far as tracking needs it.
+
+    Attributes:
+        face: in pixels of the video.
+        looks: of its crop.
+        weight: of its answer in its track's.
+    """
+
+    face: FacePrediction
+    looks: Looks
+    weight: float
 
 
 @dataclass(slots=True)
@@ -91,10 +106,10 @@ class Track:
             y + height / 2 + ahead * self._speed[1]
         )
 
-    def add(self, time: float, face: FacePrediction, crop: Photo) -> bool:
+    def add(self, time: float, seen: Sighting) -> bool:
         """Take a face of a frame into the track; return whether it is the best so far."""
+        face, looks, weight = seen.face, seen.looks, seen.weight
         box = np.array(face.face.box)
-        looks, weight = looks_of(crop), weight_of(face, crop)
         if self.faces:
             passed = max(time - self._seen, 1e-3)
             moved = (box[:2] + box[2:] / 2 - self._box[:2] - self._box[2:] / 2) / passed
@@ -129,93 +144,107 @@ class Tracker:
         self.active: list[Track] = []
         self.count = 0
         self.time: float | None = None  # of the newest frame
-        self._frame: Photo | None = None
         self._step = 0.0
 
     def update(
-        self, time: float, frame: Photo, faces: tuple[FacePrediction, ...], crops: Photo
+        self, time: float, change: Change, sightings: Sequence[Sighting]
     ) -> tuple[list[Track], list[bool], list[Track]]:
         """Take the faces of the next frame.
 
         Args:
             time: seconds, later than the frame before.
-            frame: small RGB picture of the frame, for finding cuts; see `thumbnail`.
-            faces: in pixels of the video.
-            crops: uint8 (faces, height, width, 3).
+            change: since that frame. At a cut those who were seen before are seen until the first
+                cut, and those who are seen now have been since the last.
+            sightings: its faces.
 
         Returns:
             the track of each face, whether the face is the track's best so far, and the tracks
             that have ended.
         """
-        self._pass(time)
-        cut = self._frame is not None and is_cut(self._frame, frame)
-        self._frame = frame
+        self._pass(time, time if change.cuts is None else change.cuts[0])
+        begin = time if change.cuts is None else change.cuts[1]
         patience = max(PATIENCE, SAMPLES * self._step)
-        ended = [t for t in self.active if cut or time - t._seen > patience]
+        ended = [t for t in self.active if change.cuts or time - t._seen > patience]
         self.active = [t for t in self.active if t not in ended]
-        joined = self._joined(time, faces, crops)
+        joined = self._joined(time, sightings, change)
         tracks, best = [], []
-        for number, (face, crop) in enumerate(zip(faces, crops, strict=True)):
+        for number, seen in enumerate(sightings):
             track = joined.get(number)
             if track is None:
                 self.count += 1
-                track = Track(self.count, time)
+                track = Track(self.count, begin, seconds=time - begin)
                 self.active.append(track)
-            best.append(track.add(time, face, crop))
+            best.append(track.add(time, seen))
             tracks.append(track)
         return tracks, best, ended
 
     def finish(self, until: float) -> list[Track]:
         """Return the tracks that are left when the video ends, `until` seconds from its start."""
-        self._pass(until)
+        self._pass(until, until)
         ended, self.active = self.active, []
         return ended
 
-    def _pass(self, time: float) -> None:
-        """The frame before stood until `time`."""
+    def _pass(self, time: float, until: float) -> None:
+        """A new frame is at `time`; the one before stood until `until`."""
         if self.time is not None:
             for track in self.active:
                 if track._seen == self.time:
-                    track.lasted(time)
+                    track.lasted(until)
             self._step = time - self.time
         self.time = time
 
     def _joined(
-        self, time: float, faces: tuple[FacePrediction, ...], crops: Photo
+        self, time: float, sightings: Sequence[Sighting], change: Change
     ) -> dict[int, Track]:
         """The track of each face that continues one, by the face's number."""
-        if not faces or not self.active:
+        if not sightings or not self.active:
             return {}
-        from scipy.optimize import linear_sum_assignment
-
         costs = np.array(
             [
-                [cost(track, time, face.face.box, looks_of(crop)) for track in self.active]
-                for face, crop in zip(faces, crops, strict=True)
+                [cost(track, time, seen, alike=change.gradual) for track in self.active]
+                for seen in sightings
             ]
         )
-        rows, columns = linear_sum_assignment(costs)
         return {
-            int(row): self.active[column]
-            for row, column in zip(rows, columns, strict=True)
+            row: self.active[column]
+            for row, column in assigned(costs)
             if costs[row, column] < NEVER
         }
 
 
-def cost(track: Track, time: float, box: Box, looks: Looks) -> float:
-    """Return how unlike a track's next face a face is; `NEVER` where it cannot be."""
-    x, y, width, height = box
+def cost(track: Track, time: float, seen: Sighting, *, alike: bool = False) -> float:
+    """Return how unlike a track's next face a face is; `NEVER` where it cannot be.
+
+    Args:
+        track: seen before.
+        time: of the face.
+        seen: the face.
+        alike: it must look alike, wherever it is.
+    """
+    x, y, width, height = seen.face.face.box
     across, down = track.expected(time)
     size = math.sqrt(max(width * height, 1.0))
     before = math.sqrt(max(float(track._box[2] * track._box[3]), 1.0))
     reach = REACH[0] + REACH[1] * min(time - track._seen, 1.0)
     away = math.hypot(x + width / 2 - across, y + height / 2 - down) / max(size, before) / reach
     growth = abs(math.log(size / before))
-    likeness = float(looks @ track._looks)
-    least = LIKENESS if away > NEAR else PARTLY
-    if away > 1 or growth > GROWTH or likeness < least:
+    if away > 1 or growth > GROWTH:
         return NEVER
-    return away + growth + 2 * (1 - likeness)
+    likeness = float(seen.looks @ track._looks)
+    least = LIKENESS if alike or away > NEAR else PARTLY
+    return NEVER if likeness < least else away + growth + 2 * (1 - likeness)
+
+
+def assigned(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return pairs of (row, column), each once at most, of least cost in sum."""
+    nearest = costs.argmin(axis=1)
+    possible = costs[np.arange(len(costs)), nearest] < NEVER
+    rows, columns = np.flatnonzero(possible), nearest[possible]
+    if len(set(columns.tolist())) < len(columns):  # two want the same: rarely, and SciPy is large
+        from scipy.optimize import linear_sum_assignment
+
+        rows, columns = linear_sum_assignment(costs)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def looks_of(crop: Photo) -> Looks:
@@ -237,11 +266,11 @@ def sharpness(crop: Photo) -> float:
     return float(np.abs(middle - around).mean() / (grey.std() + 1.0))
 
 
-def weight_of(face: FacePrediction, crop: Photo) -> float:
+def weight_of(face: Face, crop: Photo) -> float:
     """Return the weight of a face in its track: more for large, sharp and surely found faces."""
-    _, _, width, height = face.face.box
+    _, _, width, height = face.box
     size = min(1.0, math.sqrt(max(width * height, 1.0)) / max(crop.shape[:2]))
-    weight: float = face.face.confidence * size * min(1.0, 0.1 + sharpness(crop))
+    weight: float = face.confidence * size * min(1.0, 0.1 + sharpness(crop))
     return weight
 
 
@@ -255,29 +284,3 @@ def log_odds(probability: float) -> float:
     """Return the log odds of a probability, which is kept a millionth from 0 and 1."""
     kept = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(kept / (1 - kept))
-
-
-def thumbnail(pixels: Photo) -> Photo:
-    """Return a small copy of a frame, as `is_cut` compares them: means of 9x16 blocks."""
-    rows, columns = GRID
-    height, width = pixels.shape[:2]
-    part = pixels[:: max(1, height // (4 * rows)), :: max(1, width // (4 * columns))]
-    down = np.linspace(0, part.shape[0], rows, endpoint=False).astype(int)
-    across = np.linspace(0, part.shape[1], columns, endpoint=False).astype(int)
-    sums = np.add.reduceat(np.add.reduceat(part.astype(np.float32), down, 0), across, 1)
-    high = np.diff([*down, part.shape[0]])[:, None, None]
-    wide = np.diff([*across, part.shape[1]])[None, :, None]
-    small: Photo = (sums / np.maximum(high * wide, 1)).astype(np.uint8)
-    return small
-
-
-def is_cut(before: Photo, after: Photo) -> bool:
-    """Tell whether two successive frames belong to different shots.
-
-    Blocks of the picture change within a shot where something moves; at a cut most of them do.
-
-    Args:
-        before, after: of `thumbnail`.
-    """
-    changed = np.abs(before.astype(np.int16) - after.astype(np.int16)).max(axis=2) > 24
-    return float(changed.mean()) > CUT

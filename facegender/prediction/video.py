@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,22 +13,32 @@ import numpy as np
 from facegender.errors import VideoError
 from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import MIN_FACE, Detector, FaceDetector
-from facegender.faces.extraction import Found, find_keyed_faces
-from facegender.faces.geometry import Face
-from facegender.images.decode import Photo
+from facegender.faces.extraction import find_faces
+from facegender.faces.geometry import Face, Geometry
 from facegender.images.footage import Footage, open_footage
-from facegender.images.video import Sampling
+from facegender.images.video import Frame, Sampling
 from facegender.labels import LABELS
 from facegender.models.inference import BATCH
 from facegender.prediction.predictor import FacePrediction, Prediction, Predictor
 from facegender.prediction.screen_time import ScreenTime
-from facegender.prediction.tracks import Box, Track, Tracker, thumbnail, track_probability
+from facegender.prediction.tracks import (
+    Box,
+    Looks,
+    Sighting,
+    Track,
+    Tracker,
+    looks_of,
+    track_probability,
+    weight_of,
+)
+from facegender.runtime.parallel import cores
+from facegender.runtime.threads import threaded_map
 
-CHUNK: Final = 2
-"""Frames sent to a process at once: large arrays, of which several chunks are in flight."""
 LEAST_SHARE: Final = 32
 """Unless a least face is asked for, it is this part of the frame's longer side: smaller ones cost
 most of the time and are rarely judged right."""
+
+_NOTHING: Final = np.zeros((0, 0, 3), np.uint8)
 
 OnProgress = Callable[[float, float | None], None]
 """Told the seconds of video done, and in all if that is known."""
@@ -210,16 +221,15 @@ class _Run:
     def answer(self, name: str) -> VideoPrediction:
         """Read the video to its end."""
         predictor = self._predictor
-        frames = find_keyed_faces(
-            self._frames_read(),
-            predictor.bundle.geometry,
+        find = partial(
+            _find,
+            geometry=predictor.bundle.geometry,
             detector=_frame_detector(predictor.detector, self._video),
-            workers=predictor.workers,
-            chunk=CHUNK,
         )
-        waiting: list[tuple[tuple[float, Photo], Found]] = []
-        for frame in frames:
-            waiting.append(frame)
+        waiting: list[tuple[Frame, _FoundFaces]] = []
+        threads = predictor.workers or cores()
+        for frame, found in threaded_map(find, self._frames_read(), threads):
+            waiting.append((replace(frame, pixels=_NOTHING), found))
             if sum(len(f.faces) for _, f in waiting) >= BATCH or len(waiting) >= BATCH:
                 self._follow(waiting)
                 waiting = []
@@ -227,7 +237,7 @@ class _Run:
         last = self._tracker.time
         start = self._sampling.start
         until = start if last is None else self._end(last)
-        self._keep(self._tracker.finish(until))
+        self._keep(self._tracker.finish(min(until, self._video.cut_after or until)))
         order = np.argsort(self._numbers)
         seconds = max(0.0, until - start)
         return VideoPrediction(
@@ -238,30 +248,33 @@ class _Run:
             self._error or self._video.error,
         )
 
-    def _frames_read(self) -> Iterator[tuple[tuple[float, Photo], Photo]]:
-        """Each frame's time and thumbnail, as the key of its pixels."""
+    def _frames_read(self) -> Iterator[Frame]:
         try:
-            for frame in self._video.frames():
-                yield (frame.time, thumbnail(frame.pixels)), frame.pixels
+            yield from self._video.frames()
         except VideoError as error:
             self._error = error
 
-    def _follow(self, waiting: list[tuple[tuple[float, Photo], Found]]) -> None:
+    def _follow(self, waiting: list[tuple[Frame, _FoundFaces]]) -> None:
         """Judge the faces of some frames together and join them to tracks."""
         crops = [found.crops for _, found in waiting if len(found.crops)]
         answers = iter(self._predictor.classify(np.concatenate(crops)) if crops else ())
-        for (time, small), found in waiting:
+        for frame, found in waiting:
             self._frames += 1
             larger = 1 / self._video.scale
-            faces = tuple(
-                self._predictor.answer_for(face.scaled(larger, larger), next(answers))
-                for face in found.faces
-            )
-            tracks, best, ended = self._tracker.update(time, small, faces, found.crops)
+            seen = [
+                Sighting(
+                    self._predictor.answer_for(face.scaled(larger, larger), next(answers)),
+                    looks,
+                    weight,
+                )
+                for face, looks, weight in zip(found.faces, found.looks, found.weights, strict=True)
+            ]
+            tracks, best, ended = self._tracker.update(frame.time, frame.change, seen)
             self._keep(ended)
             if self._on_frame is not None:
                 numbers = tuple(track.number for track in tracks)
-                self._on_frame(FrameFaces(time, faces, numbers, found.crops, tuple(best)))
+                faces = tuple(one.face for one in seen)
+                self._on_frame(FrameFaces(frame.time, faces, numbers, found.crops, tuple(best)))
         if self._on_progress is not None and waiting:
             self._on_progress(self._tracker.time or 0.0, self._video.seconds)
 
@@ -280,6 +293,27 @@ class _Run:
         if known is not None and last < known:
             until = min(until, known)
         return until if self._sampling.end is None else min(until, self._sampling.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _FoundFaces:
+    """The faces of one frame, before they are judged."""
+
+    faces: list[Face]
+    crops: Crops
+    looks: list[Looks]
+    weights: list[float]
+
+
+def _find(frame: Frame, geometry: Geometry, detector: Detector) -> _FoundFaces:
+    """Detect the faces of a frame; what threads do."""
+    found = find_faces(frame.pixels, geometry, detector)
+    return _FoundFaces(
+        found.faces,
+        found.crops,
+        [looks_of(crop) for crop in found.crops],
+        [weight_of(face, crop) for face, crop in zip(found.faces, found.crops, strict=True)],
+    )
 
 
 def _frame_detector(detector: Detector, video: Footage) -> Detector:

@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from facegender.faces.geometry import Face
+from facegender.images.shots import Change
 from facegender.prediction.predictor import FacePrediction
 from facegender.prediction.tracks import (
+    NEVER,
+    Sighting,
     Tracker,
-    is_cut,
+    assigned,
     looks_of,
     sharpness,
-    thumbnail,
     track_probability,
     weight_of,
 )
-
-GROUND = np.full((9, 16, 3), 90, np.uint8)
 
 
 def crop(seed: int) -> np.ndarray:
@@ -32,14 +33,13 @@ def face(x: float, male: float = 0.9, width: float = 60, score: float = 0.9) -> 
     return FacePrediction(Face((x, 100, width, width), None, score), (1 - male, male), False)
 
 
-def follow(frames, step=0.2, ground=None):
+def follow(frames, step=0.2, changes=None):
     """Numbers of the tracks in each frame, and all tracks; a frame is a list of (x, person)."""
     tracker, numbers, ended = Tracker(), [], []
     for i, people in enumerate(frames):
-        crops = np.array([crop(person) for _, person in people]).reshape(-1, 64, 64, 3)
-        faces = tuple(face(x) for x, _ in people)
-        small = GROUND if ground is None else ground[i]
-        tracks, _, done = tracker.update(step * i, small, faces, crops)
+        seen = [Sighting(face(x), looks_of(crop(person)), 1.0) for x, person in people]
+        change = (changes or {}).get(i, Change())
+        tracks, _, done = tracker.update(step * i, change, seen)
         numbers.append([track.number for track in tracks])
         ended += done
     return numbers, ended + tracker.finish(step * len(frames))
@@ -82,24 +82,30 @@ def test_who_is_hidden_shortly_stays_the_same_and_the_gap_is_not_counted():
     assert track.seconds == pytest.approx(2.0)
 
 
-def test_a_cut_ends_all_tracks():
-    other = np.full((9, 16, 3), 200, np.uint8)
-    numbers, _ = follow([[(100, 1)]] * 6, ground=[GROUND] * 3 + [other] * 3)
+def test_a_cut_ends_all_tracks_at_its_own_time():
+    numbers, tracks = follow([[(100, 1)]] * 6, 1.0, {3: Change((2.3, 2.6))})
     assert numbers == [[1]] * 3 + [[2]] * 3
+    first, second = tracks
+    assert (first.end, first.seconds) == (pytest.approx(2.3), pytest.approx(2.3))
+    assert (second.start, second.seconds) == (pytest.approx(2.6), pytest.approx(3.4))
 
 
-def test_what_moves_in_a_shot_is_no_cut():
-    frame = np.full((540, 960, 3), 90, np.uint8)
-    moved = frame.copy()
-    moved[100:400, 200:500] = 220
-    assert thumbnail(frame).shape == (9, 16, 3)
-    assert not is_cut(thumbnail(frame), thumbnail(moved))
-    assert is_cut(thumbnail(frame), thumbnail(255 - frame))
+def test_after_a_dissolve_another_face_in_the_same_place_is_another_track():
+    assert follow([[(100, 1)], [(100, 3)]])[0] == [[1], [1]]
+    assert follow([[(100, 1)], [(100, 3)]], changes={1: Change(gradual=True)})[0] == [[1], [2]]
+    assert follow([[(100, 1)], [(100, 1)]], changes={1: Change(gradual=True)})[0] == [[1], [1]]
 
 
-@given(st.integers(1, 700), st.integers(1, 700))
-def test_every_size_of_frame_has_a_thumbnail(height, width):
-    assert thumbnail(np.full((height, width, 3), 7, np.uint8)).shape[2] == 3
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 1000))
+def test_faces_are_assigned_at_least_cost(rows, columns, seed):
+    rng = np.random.default_rng(seed)
+    costs = np.where(rng.random((rows, columns)) < 0.4, NEVER, rng.random((rows, columns)))
+    pairs = assigned(costs)
+    assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
+    possible = [costs[pair] for pair in pairs if costs[pair] < NEVER]
+    best = [cost for cost in costs[linear_sum_assignment(costs)] if cost < NEVER]
+    assert len(possible) == len(best)
+    assert sum(possible) == pytest.approx(sum(best))
 
 
 def test_many_faces_are_not_as_many_witnesses():
@@ -114,9 +120,9 @@ def test_a_large_sharp_face_weighs_more():
     small = np.asarray(crop(1))
     blurred = np.full_like(small, 128)
     assert sharpness(small) > sharpness(blurred)
-    assert weight_of(face(0, width=60), small) > weight_of(face(0, width=20), small)
-    assert weight_of(face(0, score=0.9), small) > weight_of(face(0, score=0.6), small)
-    assert weight_of(face(0), small) > weight_of(face(0), blurred) > 0
+    assert weight_of(face(0, width=60).face, small) > weight_of(face(0, width=20).face, small)
+    assert weight_of(face(0, score=0.9).face, small) > weight_of(face(0, score=0.6).face, small)
+    assert weight_of(face(0).face, small) > weight_of(face(0).face, blurred) > 0
 
 
 @given(st.integers(16, 300), st.integers(16, 300))
