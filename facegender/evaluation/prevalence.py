@@ -155,10 +155,10 @@ def prediction_powered(
     spread = total.spread(share, tuning)
     freedom = max(1.0, total.effective - total.strata - bool(tune))
     if prior is None:
-        # Fewer than one wrong answer among the labels is taken for one: none may be chance.
-        spread = max(spread, 1 / total.clusters)
+        spread = max(spread, total.spread_of_one())
     else:
-        spread = (freedom * spread + PRIOR_LABELS * prior) / (freedom + PRIOR_LABELS)
+        borrowed = PRIOR_LABELS * total.clusters / len(labels)  # in clusters, as the freedom is
+        spread = (freedom * spread + borrowed * prior) / (freedom + borrowed)
     variance = spread / total.clusters * max(0.0, 1 - len(labels) / max(frame.units, 1))
     return Corrected(share_interval(share, variance, total.clusters, freedom), spread, tuning)
 
@@ -301,6 +301,13 @@ class _Total:
         residual = (self._errors(share) - tuning * self._moves(share)) / self._scale
         lost = self.effective / max(1.0, self.effective - self.strata - bool(tuning))
         return float(residual @ residual) * self.clusters * lost
+
+    def spread_of_one(self) -> float:
+        """Return the variance of one cluster's worth if a single label contradicts its answer.
+
+        Fewer are taken for one: that there is none may be chance.
+        """
+        return self.clusters * float(self._weight @ self._weight) / len(self._weight)
 
     def _errors(self, share: float) -> Floats:
         """What each cluster's labels contribute, (clusters,)."""

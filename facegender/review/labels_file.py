@@ -131,7 +131,8 @@ class Session:
         photos: of a sample of photos, their faces; empty else.
 
     Attributes:
-        labels: the present answer about each item, "" if there is none yet.
+        labels: the present answer about each item, "" if there is none yet; only to be read.
+        answered: how many items have one.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class Session:
         self.file, self.items, self.annotator = file, items, annotator
         self.photos: list[Photo] = photos or []
         self.labels: list[str] = [""] * len(items)
+        self.answered = self._right = self._both = 0  # kept up to date: counting takes milliseconds
         self._history: list[tuple[int, str]] = []
         self._turn = threading.Lock()
         rows = known_labels(file)
@@ -152,7 +154,7 @@ class Session:
         with self._turn:
             self._append(number, label)
             self._history.append((number, self.labels[number]))
-            self.labels[number] = label
+            self._set(number, label)
 
     def undo(self) -> int | None:
         """Take the last answer back; return the item's number, None if there is none."""
@@ -162,7 +164,7 @@ class Session:
             number, before = self._history[-1]
             self._append(number, before)
             self._history.pop()
-            self.labels[number] = before
+            self._set(number, before)
             photo = self.photo_of(number)
             if photo is not None:
                 self.photos[photo].closed = False
@@ -182,7 +184,7 @@ class Session:
             number = self._added(entry, box)
             self._append(number, label)
             self._history.append((number, ""))
-            self.labels[number] = label
+            self._set(number, label)
             return number
 
     def close_photo(self, photo: int) -> None:
@@ -202,16 +204,20 @@ class Session:
 
     def agreement(self) -> tuple[int, int]:
         """Return on how many faces the model agrees, and how many have both answers."""
-        pairs = [
-            (label, item.answer)
-            for label, item in zip(self.labels, self.items, strict=True)
-            if label in LABELS and item.answer
-        ]
-        return sum(label == answer for label, answer in pairs), len(pairs)
+        return self._right, self._both
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
+
+    def _set(self, number: int, label: str) -> None:
+        """Note an answer, and count again what it changes."""
+        before, answer = self.labels[number], self.items[number].answer
+        self.labels[number] = label
+        self.answered += bool(label) - bool(before)
+        if answer:
+            self._right += (label == answer) - (before == answer)
+            self._both += (label in LABELS) - (before in LABELS)
 
     def _added(self, entry: Photo, box: Box) -> int:
         self.items.append(
@@ -277,7 +283,7 @@ class Session:
                 self._history.append((number, self.labels[number]))
             else:
                 self._forget(number)
-            self.labels[number] = row.label
+            self._set(number, row.label)
         # The photo that was being looked at last is shown once more.
         for entry in self.photos[: max(last_photo, 0)]:
             entry.closed = all(self.labels[n] for n in entry.items[: entry.found])

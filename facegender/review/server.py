@@ -13,6 +13,7 @@ from typing import Any, Final
 import anyio
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -112,8 +113,9 @@ class ReviewApp:
 
     async def _face(self, request: Request) -> Response:
         number = self._number(request, len(self._session.items))
-        self._prepare(number)
-        return await self._picture(self.pictures.face(*self._place(number)))
+        response = await self._picture(self.pictures.face(*self._place(number)))
+        response.background = BackgroundTask(self._prepare, number)
+        return response
 
     async def _thumb(self, request: Request) -> Response:
         number = self._number(request, len(self._session.items))
@@ -143,8 +145,8 @@ class ReviewApp:
         number = _whole(body, "face", len(self._session.items))
         label = _label(body)
         await anyio.to_thread.run_sync(self._session.answer, number, label)
-        self._prepare(number)
-        return JSONResponse(self._progress())
+        # The page waits for this: pictures that it will want later are made afterwards.
+        return JSONResponse(self._progress(), background=BackgroundTask(self._prepare, number))
 
     async def _undo(self, request: Request) -> Response:
         await _body(request)
@@ -178,10 +180,9 @@ class ReviewApp:
 
     def _progress(self) -> dict[str, Any]:
         right, both = self._session.agreement()
-        answered = sum(map(bool, self._session.labels))
         shown = self._settings.show_answers or both % BLIND_STEP == 0
         return {
-            "answered": answered,
+            "answered": self._session.answered,
             "total": len(self._session.items),
             "agreement": [right, both] if shown and both else None,
         }

@@ -131,16 +131,19 @@ def test_the_next_face_is_there_before_the_key_is_up(page, photos, tmp_path):
     session = Session(tmp_path / "labels.csv", many_items(photos), "ada")
     served = Served(session)
     opened(page, served)
-    for _ in range(40):
-        press(page, "f")
-        page.wait_for_timeout(60)
+    for n in range(1, 26):
+        page.keyboard.press("f")
+        # Asked seldom: a page that is asked at each frame, as `press` does, is twice as slow.
+        page.wait_for_function(
+            f"() => performance.getEntriesByName('key to next face').length === {n}", polling=100
+        )
     times = page.evaluate(
         "() => performance.getEntriesByName('key to next face').map(entry => entry.duration)"
     )
     served.stop()
     session.close()
-    assert len(times) == 40
-    # The bar is 50 ms on an idle machine; a busy one only has to stay near it.
+    print(f"key to next face: median {statistics.median(times):.0f} ms, most {max(times):.0f}")
+    # tests/benchmarks/review_page.py measures it; here other tests may run beside it.
     assert statistics.median(times) < 150
 
 

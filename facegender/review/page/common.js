@@ -15,13 +15,19 @@ export async function get(address) {
   return answer.json();
 }
 
-export async function post(address, body = {}) {
+// Resolves as soon as the server has done what was asked for, before the body is here.
+export async function send(address, body = {}) {
   const answer = await fetch(address, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(await answer.text());
-  return answer.json();
+  return answer;
 }
+
+export async function post(address, body) { return (await send(address, body)).json(); }
+
+// Call once the browser has drawn what was changed.
+export function drawn(work) { requestAnimationFrame(() => setTimeout(work)); }
 
 export function say(words) { $("status").textContent = words; }
 

@@ -1,7 +1,7 @@
 // One face after the other, then a grid to look over.
 
 import {
-  $, WORDS, alarm, alone, get, labelOf, onKey, pace, post, press, progress, say, stop,
+  $, WORDS, alarm, alone, drawn, get, labelOf, onKey, pace, post, press, progress, say, send, stop,
 } from "./common.js";
 
 const WINDOW = 2.6; // as pictures.py cuts
@@ -68,7 +68,7 @@ function show(number) {
   if (answers) $("model").textContent = answers[number] ? `The model says ${answers[number]}.` : "";
   $("back").disabled = number === 0;
   $("on").disabled = number === labels.length - 1;
-  prefetch();
+  drawn(prefetch); // the pictures of the next faces are here already
   return entry.done;
 }
 
@@ -85,26 +85,25 @@ function nextOpen(after) {
 
 // Say how long it took from a key to the next face on the screen.
 function measure(start) {
-  requestAnimationFrame(() => setTimeout(() => {
-    performance.measure("key to next face", { start, end: performance.now() });
-  }));
+  drawn(() => performance.measure("key to next face", { start, end: performance.now() }));
 }
 
 async function answer(label, event) {
   await alone(async () => {
     const number = current;
-    update(await post("answer", { face: number, label }));
+    const saved = await send("answer", { face: number, label });
     labels[number] = label;
     pace();
     const next = nextOpen(number);
     if (next === null) {
       say(`${WORDS[label]}. Every face has an answer.`);
       lookOver();
-      return;
+    } else {
+      const shown = show(next);
+      if (event) shown.then(() => measure(event.timeStamp));
+      say(`${WORDS[label]}. Now face ${next + 1} of ${labels.length}.`);
     }
-    const shown = show(next);
-    if (event) shown.then(() => measure(event.timeStamp));
-    say(`${WORDS[label]}. Now face ${next + 1} of ${labels.length}.`);
+    update(await saved.json());
   });
 }
 
