@@ -155,9 +155,10 @@ def prediction_powered(
     spread = total.spread(share, tuning)
     freedom = max(1.0, total.effective - total.strata - bool(tune))
     if prior is None:
-        spread = max(spread, total.spread_of_one())
+        # Fewer than one wrong answer among the labels is taken for one: none may be chance.
+        spread = max(spread, total.clusters / total.independent**2)
     else:
-        borrowed = PRIOR_LABELS * total.clusters / len(labels)  # in clusters, as the freedom is
+        borrowed = PRIOR_LABELS * total.clusters / total.independent  # in clusters, as freedom is
         spread = (freedom * spread + borrowed * prior) / (freedom + borrowed)
     variance = spread / total.clusters * max(0.0, 1 - len(labels) / max(frame.units, 1))
     return Corrected(share_interval(share, variance, total.clusters, freedom), spread, tuning)
@@ -277,6 +278,7 @@ class _Total:
         self.strata = len(np.unique(np.concatenate(strata)))
         own = np.bincount(self._cluster[: len(labels)], self._weight, minlength=self.clusters)
         self.effective = effective_units(own)
+        self.independent = self._independent()
 
     def share(self, tuning: float) -> float | None:
         """Return the share that solves the equation."""
@@ -302,12 +304,19 @@ class _Total:
         lost = self.effective / max(1.0, self.effective - self.strata - bool(tuning))
         return float(residual @ residual) * self.clusters * lost
 
-    def spread_of_one(self) -> float:
-        """Return the variance of one cluster's worth if a single label contradicts its answer.
+    def _independent(self) -> float:
+        """Return how many labels drawn singly know as much: clusters at least, labels at most.
 
-        Fewer are taken for one: that there is none may be chance.
+        Faces of one photo are mostly of people who have nothing to do with each other, those of one
+        person are nearly one face. The design effect of the labels alone says which it is here:
+        Kish, "Survey sampling", 1965.
         """
-        return self.clusters * float(self._weight @ self._weight) / len(self._weight)
+        labels, share = self._labels, self.share(0.0)
+        values = labels.size * (labels.female - (share or 0.0) * labels.counts)
+        errors = _centred(values, self._weight, labels.stratum)
+        single, together = float(errors @ errors), self._by_cluster(errors)
+        effect = float(together @ together) / single if single > 0 else math.inf
+        return max(len(labels) / max(effect, 1.0), min(self.clusters, len(labels)))
 
     def _errors(self, share: float) -> Floats:
         """What each cluster's labels contribute, (clusters,)."""

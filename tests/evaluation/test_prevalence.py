@@ -131,6 +131,22 @@ def test_perfect_answers_still_leave_doubt():
     assert 0.005 < found.high - found.low < 0.03
 
 
+@pytest.mark.parametrize(
+    ("women", "ratio"),
+    [
+        (np.tile([0.0, 1.0, 1.0, 0.0], 50), 1.0),  # photos of four strangers: labels as any others
+        (np.repeat(np.tile([0.0, 1.0], 25), 4), 4.0),  # four photos of each person: wrong at once
+    ],
+)
+def test_a_chance_error_is_that_of_one_label_or_of_one_person(women, ratio):
+    frame = Frame(20_000, 20_000.0, 20_000.0, 10_000.0)
+    singly = prediction_powered(labelled(women, women), frame).estimate
+    cluster = np.repeat(np.arange(50), 4)
+    together = prediction_powered(labelled(women, women, cluster=cluster), frame).estimate
+    width = (together.high - together.low) / (singly.high - singly.low)
+    assert width == pytest.approx(ratio, rel=0.1)
+
+
 def test_nobody_of_a_gender_has_wilsons_interval():
     zeros = np.zeros(60)
     alone = prediction_powered(labelled(zeros, zeros), Frame(10**9, 1e9, 1e9, 0), tune=False)
