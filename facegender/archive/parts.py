@@ -46,6 +46,7 @@ def _schema(arrow: Any) -> Any:
             ("box", arrow.list_(arrow.int32())),
             ("landmarks", arrow.list_(arrow.list_(number))),
             ("score", number),
+            ("roll", number),
             ("label", text),
             ("probabilities", arrow.struct([(name, number) for name in LABELS])),
             ("uncertain", arrow.bool_()),

@@ -19,7 +19,6 @@ from facegender._version import __version__
 from facegender.archive import cluster
 from facegender.archive.buckets import import_extra
 from facegender.archive.shards import (
-    PART,
     SCHEMA,
     SHARD_SIZE,
     Plan,
@@ -35,6 +34,7 @@ from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.images.download import DownloadLimits
 from facegender.labels import LABELS
 from facegender.options import check_number, check_workers
+from facegender.prediction.answer_parts import PART
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import lock, remove_leftovers
 

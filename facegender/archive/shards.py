@@ -18,11 +18,8 @@ from typing import Any, BinaryIO, Final
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError, UsageError, schema_hint
+from facegender.prediction.answer_parts import ARCHIVE, PART, SUFFIX
 
-MANIFEST: Final = "_facegender.json"
-"""The description of the answers; readers of Parquet skip names with a leading underscore."""
-PART: Final = "part-"
-"""Prefix of the answer files."""
 SCHEMA: Final = 1
 _WORDS: Final = {"fingerprint": "model", "version": "version of facegender"}
 SHARD_SIZE: Final = 500
@@ -87,7 +84,7 @@ def make_plan(
         digest = _digest(part, reader)
         whole.update(digest)
         photos += len(part)
-        name = f"{PART}{number - 1:08d}-{digest.hex()}.parquet"
+        name = f"{PART}{number - 1:08d}-{digest.hex()}{SUFFIX}"
         if name not in there:
             data = zlib.compress(json.dumps(part).encode("ascii"), 1)
             stream.write(data)
@@ -109,7 +106,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
         UsageError: other files are there.
         FaceGenderError: the manifest is damaged.
     """
-    data = folder.read(MANIFEST)
+    data = folder.read(ARCHIVE)
     if data is None:
         others = [name for name in folder.names() if not name.startswith((".", "_"))]
         if others:
@@ -124,7 +121,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise FaceGenderError(
-            f"{folder}/{MANIFEST} cannot be understood",
+            f"{folder}/{ARCHIVE} cannot be understood",
             schema_hint(
                 manifest.get("schema") if isinstance(manifest, dict) else None,
                 SCHEMA,
@@ -136,7 +133,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
 
 def write_manifest(folder: Folder, manifest: Mapping[str, Any]) -> None:
     """Write the description of the answers in a folder."""
-    folder.write(MANIFEST, (json.dumps(manifest, indent=2, allow_nan=False) + "\n").encode())
+    folder.write(ARCHIVE, (json.dumps(manifest, indent=2, allow_nan=False) + "\n").encode())
 
 
 def refuse_other(folder: Folder, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:

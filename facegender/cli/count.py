@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from facegender.evaluation.shares import Shares
 
 Answers = Annotated[
-    Path, typer.Argument(metavar="ANSWERS", help="What predict wrote: .jsonl, .json or .csv.")
+    Path,
+    typer.Argument(
+        metavar="ANSWERS",
+        help="What predict wrote: .jsonl, .json, .csv, or the folder of --engine ray; - reads "
+        "standard input.",
+    ),
 ]
 Labels = Annotated[
     Path | None,

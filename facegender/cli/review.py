@@ -22,7 +22,8 @@ Source = Annotated[
     typer.Argument(
         exists=True,
         metavar="SOURCE",
-        help="What predict wrote (.json, .jsonl, .csv), a folder of photos, or a faces.csv.",
+        help="What predict wrote (.json, .jsonl, .csv, or the folder of --engine ray), a folder of "
+        "photos, or a faces.csv.",
     ),
 ]
 Output = Annotated[
@@ -223,9 +224,10 @@ def _read_source(
     from facegender.errors import DataError
     from facegender.models.bundle import load_bundle
     from facegender.models.default_model import choose_model
+    from facegender.prediction.answer_parts import is_parts
     from facegender.review.sources import is_predict_csv, read_answers
 
-    folder = source if source.is_dir() else None
+    folder = source if source.is_dir() and not is_parts(source) else None
     if folder is not None:
         source = _predicted(folder, out, model, workers, recursive, quiet)
     elif source.suffix.lower() == ".csv" and not is_predict_csv(source):

@@ -21,7 +21,7 @@ from facegender.evaluation.photo_columns import (
     crossed,
     make_column,
 )
-from facegender.prediction.answers import AnswersFile
+from facegender.prediction.answers import open_answers
 
 FOLDER: Final = "folder"
 YEAR: Final = "year"
@@ -62,6 +62,7 @@ class Answered:
         persons: who is in each photo, where attributes say it.
         matches: the labels of these photos.
         model: fingerprint of the model, "" where the file does not say.
+        complete: False where the run that answers an archive has not ended yet.
     """
 
     photo: NDArray[np.int32]
@@ -75,6 +76,7 @@ class Answered:
     persons: Column | None
     matches: list[Match]
     model: str
+    complete: bool = True
 
 
 def read_answers(
@@ -89,7 +91,7 @@ def read_answers(
     """Read what `predict` wrote, without holding more of a photo than numbers.
 
     Args:
-        file: JSON, JSON lines or CSV.
+        file: JSON, JSON lines, CSV or Parquet; ``-`` is standard input.
         by: ``folder``, ``year`` (a column of that name, else the year of EXIF) or columns of
             `attributes`; ``race,age`` crosses two.
         attributes: a CSV with a path column and others; ``person`` names who errs together.
@@ -143,15 +145,16 @@ class _Reading:
     _kinds: set[str] = field(default_factory=set)
     _matches: list[Match] = field(default_factory=list)
     _model: str = ""
+    _complete: bool = True
 
     def read(self, on_progress: OnProgress | None) -> None:
         waiting = self._by_path()
-        answers = AnswersFile(self.file)
+        answers = open_answers(self.file)
         seen: set[int] = set()
         here = os.getcwd()  # asking a million times takes a second
-        size = max(os.path.getsize(self.file), 1) if self.file.exists() else 1
+        size = 0  # of a pipe nobody knows it
         for number, element in enumerate(answers):
-            if on_progress is not None and number % 1000 == 0:
+            if on_progress is not None and number % 1000 == 0 and (size := answers.size):
                 on_progress(min(answers.position, size), size)
             if element.get("error"):
                 self._failed += 1
@@ -167,9 +170,10 @@ class _Reading:
             self._add(element, path, key)
             if waiting and (labels := waiting.pop(place, None)):
                 self._match(labels, element)
-        if on_progress is not None:
+        if on_progress is not None and size:
             on_progress(size, size)
         self._model = str((answers.head.get("model") or {}).get("fingerprint") or "")
+        self._complete = bool(answers.head.get("complete", True))
 
     def _add(self, element: dict[str, Any], path: str, key: int) -> None:
         kind = "faces" if "faces" in element else "tracks"
@@ -250,6 +254,7 @@ class _Reading:
             None,
             self._matches,
             self._model,
+            self._complete,
         )
 
     def keys(self) -> NDArray[np.int64]:

@@ -78,7 +78,7 @@ def count_shares(
     """Count the women in what `predict` answered.
 
     Args:
-        answers: what `predict` wrote: JSON, JSON lines or CSV.
+        answers: what `predict` wrote: JSON, JSON lines, CSV or Parquet; ``-`` is standard input.
         by: groupings; see `answered.read_answers`.
         attributes: a CSV with a path column, the columns of `by` and perhaps ``person``.
         labels: labels.csv; without it nothing is corrected.
@@ -144,6 +144,8 @@ def _measuring(given: list[ReviewLabel], file: Path, warnings: list[str]) -> lis
 
 
 def _say_more(answered: Answered, warnings: list[str]) -> None:
+    if not answered.complete:
+        warnings.append("the run that answers this archive has not ended: only a part was counted")
     if answered.failed:
         things = (
             "videos could not be read, or in part" if answered.video else "photos have no answer"

@@ -5,32 +5,41 @@ from __future__ import annotations
 import csv
 import json
 import os
+import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from facegender.errors import DataError
 from facegender.labels import LABELS
+from facegender.prediction.answer_parts import AnswerParts, is_parts
 
+STDIN: Final = Path("-")
 _EXPECTED = "Expected what `facegender predict` writes with --json, --jsonl or --csv."
 _decode = json.JSONDecoder().decode
 _COLUMNS = ("path", "error", "x", "y", "width", "height", *LABELS)
 
 
+def open_answers(place: Path) -> AnswersFile | AnswerParts:
+    """Return the answers at a path, whatever they are written as; nothing is read yet."""
+    return AnswerParts(place) if is_parts(place) else AnswersFile(place)
+
+
 @dataclass(slots=True)
 class AnswersFile:
-    """Answers on disk; iterate over it for the elements of ``photos`` of the JSON contract.
+    """Answers on disk or from a pipe; iterate over it for the elements of ``photos`` of the JSON.
 
     An element is that of a photo, with ``faces``, or of a video, with ``tracks``. Of each face
     only ``box`` and ``probabilities`` are certain to be there.
 
     Args:
-        file: JSON, JSON lines or CSV; the content decides, not the name.
+        file: JSON, JSON lines or CSV; the content decides, not the name. `STDIN` is standard input.
 
     Attributes:
-        position: bytes read so far.
+        position, size: bytes read so far, and in all; 0 for a pipe.
         head: of JSON, what stands beside the photos, such as the model's fingerprint; it is known
             once the iteration has begun.
     """
@@ -41,7 +50,16 @@ class AnswersFile:
 
     @property
     def position(self) -> int:
-        return 0 if self._stream is None else os.lseek(self._stream.fileno(), 0, os.SEEK_CUR)
+        if self._stream is None or not self.size:
+            return 0
+        return os.lseek(self._stream.fileno(), 0, os.SEEK_CUR)
+
+    @property
+    def size(self) -> int:
+        if self._stream is None:
+            return 0
+        status = os.fstat(self._stream.fileno())
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield the elements in the file's order.
@@ -50,18 +68,30 @@ class AnswersFile:
             DataError: the file cannot be read or is something else.
         """
         try:
-            with self.file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            with self._opened() as text:
                 self._stream = text
                 yield from self._elements(text)
         except OSError as error:
-            raise DataError(f"cannot read {self.file}: {error.strerror}", _EXPECTED) from None
+            raise DataError(f"cannot read {self.name}: {error.strerror}", _EXPECTED) from None
+
+    @property
+    def name(self) -> str:
+        """What messages call the file."""
+        return "standard input" if self.file == STDIN else str(self.file)
+
+    def _opened(self) -> TextIOWrapper:
+        of = self.file == STDIN
+        file = sys.stdin.fileno() if of else self.file
+        return open(
+            file, encoding="utf-8-sig", errors="surrogateescape", newline="", closefd=not of
+        )
 
     def _elements(self, text: IO[str]) -> Iterator[dict[str, Any]]:
         start = text.readline()
         while start and not start.strip():
             start = text.readline()
         if not start:
-            raise DataError(f"{self.file} is empty", _EXPECTED)
+            raise DataError(f"{self.name} is empty", _EXPECTED)
         if not start.lstrip().startswith("{"):
             yield from self._csv(start, text)
         elif start.rstrip().endswith('"photos": ['):
@@ -99,13 +129,13 @@ class AnswersFile:
             if bare:
                 yield self._checked(self._parsed(bare, number), f"line {number}")
         if not ended:
-            raise DataError(f"{self.file} is truncated: its list of photos does not end", _EXPECTED)
+            raise DataError(f"{self.name} is truncated: its list of photos does not end", _EXPECTED)
 
     def _parsed(self, text: str, number: int) -> Any:
         try:
             return _decode(text)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{self.file}: line {number} is not JSON: {error}", _EXPECTED) from None
+            raise DataError(f"{self.name}: line {number} is not JSON: {error}", _EXPECTED) from None
 
     def _checked(self, element: Any, where: str) -> dict[str, Any]:
         """Return an element if it is a photo's or a video's.
@@ -113,13 +143,13 @@ class AnswersFile:
         A path of None (photos that came as bytes) becomes "".
         """
         if not isinstance(element, dict):
-            raise DataError(f"{self.file}: {where} is not the answer for a photo", _EXPECTED)
+            raise DataError(f"{self.name}: {where} is not the answer for a photo", _EXPECTED)
         units = element.get("faces", element.get("tracks"))
         if not isinstance(units, list):
-            raise DataError(f"{self.file}: {where} is not the answer for a photo", _EXPECTED)
+            raise DataError(f"{self.name}: {where} is not the answer for a photo", _EXPECTED)
         for unit in units:
             if not _is_answer(unit) or ("faces" not in element and "seconds" not in unit):
-                raise DataError(f"{self.file}: {where} has an answer without numbers", _EXPECTED)
+                raise DataError(f"{self.name}: {where} has an answer without numbers", _EXPECTED)
         element["path"] = str(element.get("path") or "")
         return element
 
@@ -129,7 +159,7 @@ class AnswersFile:
         header = next(csv.reader([start], delimiter=delimiter))
         missing = [name for name in _COLUMNS if name not in header]
         if missing:
-            raise DataError(f"{self.file} has no column {', '.join(missing)}", _EXPECTED)
+            raise DataError(f"{self.name} has no column {', '.join(missing)}", _EXPECTED)
         places = [header.index(name) for name in _COLUMNS]
         seconds_at = header.index("seconds") if "seconds" in header else None
         photo: dict[str, Any] | None = None
@@ -139,7 +169,7 @@ class AnswersFile:
                 if not row:
                     continue
                 if len(row) <= last:
-                    raise DataError(f"{self.file}: row {number} is incomplete", _EXPECTED)
+                    raise DataError(f"{self.name}: row {number} is incomplete", _EXPECTED)
                 path, error, *cells = (row[i] for i in places)
                 unit = self._face(cells, number)
                 kind = "faces"
@@ -152,7 +182,7 @@ class AnswersFile:
                     yield photo
                 photo = {"path": path, "error": error or None, kind: [unit] if unit else []}
         except csv.Error as error:
-            raise DataError(f"{self.file} is not a CSV file: {error}", _EXPECTED) from None
+            raise DataError(f"{self.name} is not a CSV file: {error}", _EXPECTED) from None
         if photo is not None:
             yield photo
 
@@ -167,7 +197,7 @@ class AnswersFile:
         try:
             return [float(cell) for cell in cells]
         except ValueError:
-            raise DataError(f"{self.file}: row {number} has no numbers", _EXPECTED) from None
+            raise DataError(f"{self.name}: row {number} has no numbers", _EXPECTED) from None
 
 
 def _is_answer(unit: Any) -> bool:

@@ -11,7 +11,7 @@ from facegender.dataset.review_labels import Box
 from facegender.dataset.table import path_resolver, read_rows
 from facegender.errors import DataError, UsageError
 from facegender.labels import LABELS
-from facegender.prediction.answers import AnswersFile
+from facegender.prediction.answers import open_answers
 
 FOLDER = "folder"
 _CSV = ("path", "error", "x", "y", "width", "height", *LABELS)
@@ -62,7 +62,7 @@ def is_predict_csv(file: Path) -> bool:
 
 
 def read_answers(file: Path) -> Answers:
-    """Read what `predict` wrote: JSON, JSON lines or CSV.
+    """Read what `predict` wrote: JSON, JSON lines, CSV or Parquet.
 
     Paths are taken relative to the current folder, as `predict` took them, then to the file's.
     Photos that could not be read, photos that come again and videos are left out.
@@ -70,7 +70,7 @@ def read_answers(file: Path) -> Answers:
     Raises:
         DataError: it cannot be read, is none of these, or holds no photo.
     """
-    answers, found = AnswersFile(file), Answers()
+    answers, found = open_answers(file), Answers()
     resolve = path_resolver([Path.cwd(), file.parent])
     seen: set[str] = set()
     for photo in answers:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegender.archive.shards import (
-    MANIFEST,
     make_plan,
     names_of,
     read_manifest,
@@ -16,6 +15,7 @@ from facegender.archive.shards import (
 from facegender.archive.sources import Reader
 from facegender.archive.store import LocalFolder
 from facegender.errors import FaceGenderError, UsageError
+from facegender.prediction.answer_parts import ARCHIVE
 
 READER = Reader("/base")
 NAMES = st.lists(st.binary(min_size=1, max_size=12).map(os.fsdecode), max_size=60)
@@ -94,7 +94,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 def test_a_damaged_manifest_is_refused(tmp_path):
     folder = LocalFolder(tmp_path)
     for text in ("{", "[]", '{"schema": 2}'):
-        (tmp_path / MANIFEST).write_text(text)
+        (tmp_path / ARCHIVE).write_text(text)
         with pytest.raises(FaceGenderError, match="cannot be understood"):
             read_manifest(folder)
 

@@ -27,7 +27,7 @@ def work(whole, photos, tmp_path):
         with folder.opened("_plan") as stream:
             shards = make_plan(names, size, reader, (), stream).missing
         model = {path.name: path.read_bytes() for path in _files(whole)}
-        job = ScoringJob(model, whole.threshold, None, folder, "_plan", reader, far=False)
+        job = ScoringJob(model, whole.threshold, whole.detector, folder, "_plan", reader, far=False)
         return Scorer(replace(job, **changes)), shards
 
     return make

@@ -33,6 +33,16 @@ def test_the_contract(run, labelled):
     assert list(found["groups"]["folder"]) == ["new", "old"]
 
 
+def test_answers_from_a_pipe(run, labelled):
+    options = ("--json", "--labels", "labels.csv", "--by", "folder")
+    of_file, _ = run("count", labelled, *options)
+    of_pipe, err = run("count", "-", *options, stdin=labelled.read_bytes())
+    assert json.loads(of_pipe) == json.loads(of_file) | {"answers": "-"}
+    assert err == ""
+    _, err = run("count", "-", code=1, stdin=b"")
+    assert "standard input is empty" in " ".join(err.split())
+
+
 def test_a_table_with_a_bar_a_row(run, labelled):
     out, err = run("count", labelled, "--labels", "labels.csv", "--by", "folder", "--plan", ".02")
     assert err == ""
