@@ -94,6 +94,7 @@ class Arch(Choice):
     """The networks."""
 
     LITE = "lite", "the bundled model's"
+    LITE15 = "lite15", "lite with three more blocks"
     COMPACT = "compact", "quick from scratch"
     CLASSIC = "classic", "the 2015 article's network"
 

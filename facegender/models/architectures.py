@@ -159,15 +159,26 @@ def build(name: str, *, seed: int = 0, size: tuple[int, int] | None = None) -> A
     return keras.Model(crops, probabilities, name=str(name))
 
 
-def compile_for_training(model: Any, recipe: Recipe, tuning: Tuning) -> None:
-    """Compile with the recipe's optimizer and categorical cross-entropy on one-hot labels."""
+def compile_for_training(
+    model: Any, recipe: Recipe, tuning: Tuning, also_weight: float = 0.0
+) -> None:
+    """Compile with the recipe's optimizer and categorical cross-entropy on one-hot labels.
+
+    Args:
+        model: its first output is the gender; labels of further ones are not smoothed.
+        recipe, tuning: see there.
+        also_weight: weight of the loss of each further output.
+    """
     from facegender.models.keras_backend import import_keras
 
     keras = import_keras()
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=tuning.label_smoothing)
+    further = len(model.outputs) - 1
     model.compile(
         optimizer=recipe.optimizer(tuning),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=tuning.label_smoothing),
-        metrics=["accuracy"],
+        loss=[loss, *["categorical_crossentropy"] * further] if further else loss,
+        loss_weights=[1.0, *[also_weight] * further] if further else None,
+        metrics=[["accuracy"], *[[]] * further] if further else ["accuracy"],
         jit_compile=False,  # XLA was measured to be slower than oneDNN on CPUs
     )
 
@@ -257,3 +268,8 @@ register(Geometry(CropKind.BOX, 64, 64), _COMPACT, min_side=32)(layouts.compact)
 
 # The learning rate is for ImageNet weights; for the bundled model's weights, see `tuning_lr`.
 register(Geometry(CropKind.BOX, 96, 96), replace(_COMPACT, lr=1e-3), min_side=32)(layouts.lite)
+
+# It learns what the mean of a crop and its mirror image says, and answers from one view.
+register(Geometry(CropKind.BOX, 112, 112), replace(_COMPACT, lr=1e-3, mirrored=False), min_side=32)(
+    layouts.lite15
+)

@@ -128,7 +128,7 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
     return [
         "## Training",
         "",
-        f"- Crop: {how}. Detector: {facts.get('detector') or 'none'}.",
+        f"- Crop: {how}. Detector: {facts.get('finder') or 'none'}.",
         f"- From {start}; at most {training['epochs']} epochs of batches of "
         f"{training['batch_size']}, learning rate {training['lr']:g}, label smoothing "
         f"{training.get('label_smoothing') or 0:g}, patience {training['patience']}, "
@@ -136,9 +136,25 @@ def _training(facts: Mapping[str, Any]) -> list[str]:
         f"- Ended: {training['finished']}; epochs done: {training['epochs_done']}; the best is "
         f"number {training['best_epoch']}.",
         f"- Cost: {training['seconds']:,.0f} s.",
+        *_guidance(training),
         *mixed,
         *earlier,
     ]
+
+
+def _guidance(training: Mapping[str, Any]) -> Iterator[str]:
+    """What a training learned from beside the labels, and what `predict` runs."""
+    if taught_by := training.get("taught_by"):
+        yield (
+            f"- Teacher: {', '.join(taught_by)}; its answer is {training['teacher_share']:.0%} of "
+            "what was learned, the label the rest."
+        )
+    if also := training.get("also"):
+        yield f"- While training it also learned {' and '.join(also)}, which it does not answer."
+    if freeze := training.get("freeze"):
+        yield f"- The first {freeze} convolutions are those of the start."
+    if training.get("int8"):
+        yield "- `predict` runs it in 8-bit numbers; `model.keras` has weights in half precision."
 
 
 def _earlier(origin: Mapping[str, Any] | None) -> Iterator[str]:

@@ -6,7 +6,7 @@ Everything random is a function of (seed, epoch, step), so that an epoch can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.labels import LABELS
+from facegender.models.inference import Probabilities
+from facegender.training.also import UNKNOWN, Task
 from facegender.training.augmentation import augment, mix
 from facegender.training.degradation import degrade
 
@@ -35,6 +37,9 @@ class Batches:
         class_weights: weight of each label, or None for no weights.
         mixup: parameter of the beta distribution from which the shares of two mixed photos are
             drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
+        tasks: what else the network learns; their labels belong to the same rows as `labels`.
+        teacher: says float32 (n, 2) of the augmented crops; None without one.
+        teacher_share: share of what it says in the target.
     """
 
     crops: CropSource
@@ -46,6 +51,9 @@ class Batches:
     degrade: bool = False
     class_weights: tuple[float, float] | None = None
     mixup: float = 0.0
+    tasks: tuple[Task, ...] = ()
+    teacher: Callable[[Crops], Probabilities] | None = None
+    teacher_share: float = 0.0
 
     @cached_property
     def steps(self) -> int:
@@ -59,16 +67,22 @@ class Batches:
     def stream(self, epoch: int, step: int, epochs: int) -> Iterator[tuple[Any, ...]]:
         """Yield (crops, one-hot labels[, weights]) from a step of an epoch on, to the last epoch.
 
-        Crops are uint8 tensors, labels and weights float32. The next batches are prepared while
-        the caller uses the current one, also across epochs.
+        Crops are uint8 tensors, labels and weights float32; with further tasks, labels and weights
+        are tuples of one tensor an output. The next batches are prepared while the caller uses the
+        current one, also across epochs.
         """
         import tensorflow as tf
 
         height, width = self.crops.shape[1:3]
         one_hot = np.eye(len(LABELS), dtype=np.float32)
+        numbered = list(enumerate(self.tasks, start=1))
         orders: dict[int, NDArray[np.int64]] = {}
 
-        def gather(position: NDArray[np.int64]) -> tuple[Crops, NDArray[np.int8]]:
+        kinds = np.stack(
+            [self.labels, *(task.labels for task in self.tasks)], axis=1, dtype=np.int16
+        )
+
+        def gather(position: NDArray[np.int64]) -> tuple[Crops, NDArray[np.int16]]:
             at_epoch, at_step = divmod(int(position), self.steps)
             if at_epoch not in orders:
                 orders.clear()
@@ -77,25 +91,32 @@ class Batches:
             crops = self.crops[rows]
             if self.degrade:
                 crops = degrade(crops, np.random.default_rng([self.seed, at_epoch, at_step]))
-            return crops, self.labels[rows]
+            return crops, kinds[rows]
 
         def load(position: Any) -> Any:
-            crops, labels = tf.numpy_function(gather, [position], (tf.uint8, tf.int8))
+            crops, labels = tf.numpy_function(gather, [position], (tf.uint8, tf.int16))
             crops.set_shape((None, height, width, 3))
-            labels.set_shape((None,))
+            labels.set_shape((None, kinds.shape[1]))
             return position, crops, labels
 
         def finish(position: Any, crops: Any, labels: Any) -> Any:
             seed = tf.stack([tf.constant(self.seed, tf.int64), position])
             if self.augment:
                 crops = augment(crops, seed)
-            targets = tf.gather(one_hot, tf.cast(labels, tf.int32))
+            labels = tf.cast(labels, tf.int32)
+            targets = tf.gather(one_hot, labels[:, 0])
             if self.mixup:
                 crops, targets = mix(crops, targets, seed, self.mixup)
-            if self.class_weights is None:
-                return crops, targets
-            weights = tf.constant(self.class_weights, tf.float32)
-            return crops, targets, tf.gather(weights, tf.cast(labels, tf.int32))
+            if self.teacher is not None:
+                said = tf.numpy_function(self.teacher, [crops], tf.float32)
+                said.set_shape(targets.shape)
+                targets = (1 - self.teacher_share) * targets + self.teacher_share * said
+            weights = tf.gather(tf.constant(self.class_weights or (1.0, 1.0)), labels[:, 0])
+            if self.tasks:
+                others = [tf.one_hot(labels[:, i], len(task.values)) for i, task in numbered]
+                known = [tf.cast(labels[:, i] != UNKNOWN, tf.float32) for i, _ in numbered]
+                return crops, (targets, *others), (weights, *known)
+            return (crops, targets) if self.class_weights is None else (crops, targets, weights)
 
         first, last = epoch * self.steps + step, epochs * self.steps
         data = tf.data.Dataset.range(first, last).map(load).map(finish, num_parallel_calls=2)

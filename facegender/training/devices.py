@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -88,13 +89,19 @@ class Devices:
 
     def step(self, model: Any) -> Teach:
         """Return the function that trains a compiled network on a batch."""
-        return (
-            model.train_on_batch if self._strategy is None else _SharedStep(model, self._strategy)
-        )
+        if self._strategy is not None:
+            return _SharedStep(model, self._strategy)
+        return model.train_on_batch if len(model.outputs) == 1 else partial(_gender_step, model)
 
     def network(self, model: Any) -> Network:
         """Return the function that runs a network during training."""
         return KerasNetwork(model) if self._strategy is None else _FirstReplica(model)
+
+
+def _gender_step(model: Any, crops: Any, targets: Any, weights: Any) -> tuple[float, float]:
+    """Train a network with further tasks; return the loss and accuracy of the gender."""
+    logs = model.train_on_batch(crops, targets, weights, return_dict=True)
+    return logs["probabilities_loss"], logs["probabilities_accuracy"]
 
 
 class _FirstReplica:

@@ -8,6 +8,7 @@ import io
 import platform
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -15,10 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facegender._version import __version__
 from facegender.dataset.samples import SPLITS
 from facegender.errors import BundleError
 from facegender.faces.backends import default_backend
+from facegender.faces.crop_cache import Crops
 from facegender.labels import LABELS
 from facegender.models.architectures import architecture, mirrored
 from facegender.models.bundle import (
@@ -50,6 +54,10 @@ from facegender.training.weight_averaging import average_weights, keep_better
 
 LITERT_CHECKS = 2000
 """Number of validation crops on which the LiteRT and the Keras model must agree."""
+INT8_FLIPS = 0.01
+"""Maximum share of answers that 8-bit numbers may change, where they were asked for."""
+INT8_CALIBRATION = 500
+"""Number of training crops from which the ranges of 8-bit numbers are taken."""
 
 
 def finish(
@@ -78,15 +86,19 @@ def finish(
     if architecture(state.settings.arch).recipe.mirrored:
         model = mirrored(model)
     temperature, share, best = 1.0, 0.0, state.best_epoch
+    int8 = state.settings.int8
     if calibrates and best != state.epoch and keep_better(model, ended, validation):
         best = state.epoch
     share = _mix_in_start(model, state, start, validation, on_event, chooses=calibrates)
+    if int8:
+        round_to_half(model)
     answers = run_network(KerasNetwork(model), validation.crops)
     if calibrates:
         temperature = fit_temperature(answers, validation.labels)
         fold_temperature(model, temperature)
         answers = run_network(KerasNetwork(model), validation.crops)
-    litert, agreement = _litert(model, validation, answers, on_event)
+    ranges = _calibration_crops(photos) if int8 else None
+    litert, agreement = _litert(model, validation, answers, ranges, on_event)
     facts = {"fingerprint": model_fingerprint(model), **_facts(rows, photos, state, temperature)}
     facts["training"] |= {"best_epoch": best, "share_of_start": share}
     if credit:
@@ -102,7 +114,7 @@ def finish(
         **agreement,
     }
     contents = {
-        KERAS: keras_bytes(model),
+        KERAS: keras_bytes(model, packed=int8),
         **litert,
         CARD: render_card(facts).encode(),
         HISTORY: _history_csv(state.history).encode(),
@@ -123,14 +135,32 @@ def _kept_facts(out: Path, fingerprint: str, credit: str) -> dict[str, Any]:
 
 
 def _litert(
-    model: Any, validation: ValidationSet, answers: Probabilities, on_event: OnEvent
-) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Convert to LiteRT; return the file, or nothing if its answers differ, and the agreement."""
-    litert = convert_to_litert(model)
-    converted = run_network(LiteRtNetwork(litert), validation.crops[:LITERT_CHECKS])
-    difference, flips = compare(answers[:LITERT_CHECKS], converted)
+    model: Any,
+    validation: ValidationSet,
+    answers: Probabilities,
+    ranges: Crops | None,
+    on_event: OnEvent,
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Convert to LiteRT; return the file, or nothing if its answers differ, and the agreement.
+
+    Args:
+        model: the Keras model.
+        validation: its first crops are compared.
+        answers: of the Keras model to all of them.
+        ranges: crops to calibrate 8-bit numbers with, None for a float model.
+        on_event: called with a warning where the answers differ.
+    """
+    litert = convert_to_litert(model, ranges)
+    checked = validation.crops[:LITERT_CHECKS]
+    converted = run_network(LiteRtNetwork(litert), checked)
+    difference, flips = compare(answers[: len(checked)], converted)
     agreement = {"twin_difference": difference, "twin_flips": flips}
-    if difference < TOLERANCE and not flips:
+    if ranges is None and difference < TOLERANCE and not flips:
+        return {LITERT: litert}, agreement
+    if ranges is not None and flips <= INT8_FLIPS * len(checked):
+        agreement["twin_accuracy"] = loss_and_accuracy(
+            converted, validation.labels[: len(checked)]
+        )[1]
         return {LITERT: litert}, agreement
     on_event(
         Warn(
@@ -139,6 +169,21 @@ def _litert(
         )
     )
     return {}, agreement
+
+
+def _calibration_crops(photos: TrainingPhotos) -> Crops:
+    """Return training crops, always the same, from which the ranges of 8-bit numbers are taken."""
+    rows = photos.batches.rows
+    chosen = np.random.default_rng(0).permutation(rows)[:INT8_CALIBRATION]
+    return np.asarray(photos.batches.crops[np.sort(chosen)])
+
+
+def round_to_half(model: Any) -> None:
+    """Round weights to half precision, so that `keras_bytes` can pack them to half the size.
+
+    The rounding is a hundred times finer than that of 8-bit numbers.
+    """
+    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
 
 
 def _mix_in_start(
@@ -183,15 +228,31 @@ def _start_weights(
     return start.weights
 
 
-def keras_bytes(model: Any) -> bytes:
-    """Return the model as a .keras file, without the optimizer's state."""
+def keras_bytes(model: Any, *, packed: bool = False) -> bytes:
+    """Return the model as a .keras file, without the optimizer's state.
+
+    Args:
+        model: the Keras model.
+        packed: whether to compress it, which pays for weights in half precision.
+    """
     from facegender.models.keras_backend import import_keras
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         bare = import_keras().Model(model.inputs, model.outputs, name=model.name)
         bare.save(path)
-        return path.read_bytes()
+        return _packed(path) if packed else path.read_bytes()
+
+
+def _packed(path: Path) -> bytes:
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(path) as plain,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as small,
+    ):
+        for info in plain.infolist():
+            small.writestr(info.filename, plain.read(info))
+    return content.getvalue()
 
 
 def model_fingerprint(model: Any) -> str:
@@ -228,6 +289,7 @@ def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float)
             "finished": why_over(state),
             "epochs_done": state.epoch,
             "seconds": round(state.seconds, 1),
+            "taught_by": state.taught_by,
         },
         "data": {
             "csv": str(rows.csv),

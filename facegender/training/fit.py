@@ -16,6 +16,7 @@ from facegender.faces.crop_cache import CropSource
 from facegender.labels import LABELS
 from facegender.models.inference import Probabilities, run_network
 from facegender.runtime.signals import StopRequest
+from facegender.training.also import answering
 from facegender.training.batches import Batches
 from facegender.training.devices import Devices, Teach
 from facegender.training.events import Epoch, OnEvent, Step, Warn
@@ -68,7 +69,7 @@ def fit(
     Raises:
         Interrupted: a signal came during the first step; the state is as it was.
     """
-    teach, network = devices.step(model), devices.network(model)
+    teach, network = devices.step(model), devices.network(answering(model))
     began = time.perf_counter()
     earlier = state.seconds
     swapped = False

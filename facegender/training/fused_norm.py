@@ -34,7 +34,7 @@ def _fused_norm() -> Any:
 
     class FusedNorm(import_keras().layers.BatchNormalization):  # type: ignore[misc]
         def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-            if not training:
+            if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
             normed, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,

@@ -12,6 +12,7 @@ from facegender.faces.detection import AsCropped, detector_for
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import Geometry, parse_size
 from facegender.models.architectures import architecture
+from facegender.training.also import read_tasks
 from facegender.training.batches import Batches, balanced_weights
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
@@ -147,6 +148,8 @@ def read_photos(
         degrade=settings.augment and settings.degrade,
         class_weights=weights,
         mixup=settings.mixup,
+        tasks=tuple(read_tasks(wanted, settings.also, train)),
+        teacher_share=settings.teacher_share,
     )
     return TrainingPhotos(
         train_batches, ValidationSet(crops.take(val), labels[val]), geometry, no_face

@@ -12,6 +12,7 @@ from facegender.errors import UsageError
 from facegender.faces.geometry import parse_size
 from facegender.models.architectures import architecture
 from facegender.options import check_choice, check_number
+from facegender.training.teacher import SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class TrainSettings:
             network's.
         start_share: share of the initial weights in the average with the trained ones, 0 to 1;
             None means the one of `weight_averaging.SHARES` with the lowest validation loss.
+        also: columns of the table that the network learns to tell beside the gender while it
+            trains, such as ("age", "race"): what they share makes its features better (Caruana,
+            "Multitask learning", 1997). The trained model does not answer them.
+        freeze: number of convolutions, from the first on, whose weights stay those of `init`.
+        teacher: model folders whose mean answer to each crop is learned beside its label.
+        teacher_share: share of that answer in the target, above 0 to 1; None means
+            `teacher.SHARE`.
+        int8: whether the network that `predict` runs has weights and activations of 8 bits.
         devices: one of `choices.Devices`; None means one.
         precision: one of `choices.Precision`; None means mixed if the GPUs have units for it.
 
@@ -64,6 +73,11 @@ class TrainSettings:
     size: str | None = None
     degrade: bool | None = None
     start_share: float | None = None
+    also: tuple[str, ...] | None = None
+    freeze: int | None = None
+    teacher: tuple[str, ...] | None = None
+    teacher_share: float | None = None
+    int8: bool | None = None
     devices: str | None = None
     precision: str | None = None
 
@@ -82,6 +96,8 @@ class TrainSettings:
         check_number("--label-smoothing", self.label_smoothing, 0, 0.9)
         check_number("--mixup", self.mixup, 0, 10)
         check_number("--start-share", self.start_share, 0, 1)
+        check_number("--freeze", self.freeze, 0)
+        check_number("--teacher-share", self.teacher_share, 0, 1)
         if self.size is not None:
             size = parse_size(str(self.size))
             if network is not None:
@@ -108,12 +124,21 @@ class Resolved:
     size: str | None = None
     degrade: bool = True
     start_share: float | None = None
+    also: tuple[str, ...] = ()
+    freeze: int = 0
+    teacher: tuple[str, ...] = ()
+    teacher_share: float = 0.0
+    int8: bool = False
     devices: str = Devices.ONE
     precision: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("also", "teacher"):  # lists where they were stored as JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return asdict(self)
+        return asdict(self) | {"also": list(self.also), "teacher": list(self.teacher)}
 
 
 def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
@@ -140,15 +165,33 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         init=str(init),
         schedule=_given(settings.schedule, recipe.schedule),
         weight_decay=_given(settings.weight_decay, recipe.weight_decay),
-        label_smoothing=_given(settings.label_smoothing, recipe.label_smoothing),
+        # A teacher's doubts take the place of those that smoothing adds to the label.
+        label_smoothing=_given(
+            settings.label_smoothing, 0.0 if settings.teacher else recipe.label_smoothing
+        ),
         mixup=_given(settings.mixup, 0.0),
         crop=settings.crop,
         size=settings.size,
         degrade=_given(settings.degrade, True),
         start_share=settings.start_share,
+        also=tuple(settings.also or ()),
+        freeze=_given(settings.freeze, 0),
+        teacher=tuple(settings.teacher or ()),
+        teacher_share=_given(settings.teacher_share, SHARE) if settings.teacher else 0.0,
+        int8=bool(settings.int8),
         devices=_given(settings.devices, Devices.ONE.value),
         precision=settings.precision,
     )
+    if settings.teacher_share and not settings.teacher:
+        raise UsageError("--teacher-share is for --teacher, which is missing", "Give a teacher.")
+    if resolved.freeze and not tuning:
+        raise UsageError(
+            "--freeze keeps weights that training starts from, and this one starts from random "
+            "ones",
+            "Leave --freeze out, or give --init.",
+        )
+    if resolved.devices == Devices.ALL and resolved.also:
+        raise UsageError("--also works on one device only", "Leave --devices out.")
     if resolved.start_share and not tuning:
         raise UsageError(
             "--start-share mixes in weights that training starts from, and this one starts from "

@@ -17,6 +17,7 @@ from facegender.faces.geometry import Geometry
 from facegender.models.bundle import LAST, STATE
 from facegender.runtime.files import make_folder, sha256_of
 from facegender.runtime.write_set import current, write_set
+from facegender.training.also import answering
 from facegender.training.events import Epoch
 from facegender.training.settings import Resolved, TrainSettings, resolve
 
@@ -46,6 +47,7 @@ class State:
         finished: why training is over, or "" if it is not.
         started_from: fingerprint, crop, epochs and seconds of the initial model and, nested, of
             the model that it started from; None for random weights.
+        taught_by: fingerprints of the teachers.
     """
 
     settings: Resolved
@@ -62,6 +64,7 @@ class State:
     epoch_seconds: tuple[float, float] = (0.0, 0.0)
     finished: str = ""
     started_from: dict[str, Any] | None = None
+    taught_by: list[str] = field(default_factory=list)
 
     def begin_epoch(self, row: Epoch) -> None:
         """Record a finished epoch and advance to the next one."""
@@ -130,6 +133,7 @@ def read_state(folder: Path) -> State:
             epoch_seconds=tuple(content["epoch_seconds"]),
             finished=content["finished"],
             started_from=content.get("started_from"),
+            taught_by=content.get("taught_by", []),
         )
         _check(state)
     except (KeyError, TypeError, ValueError, FaceGenderError) as error:
@@ -157,7 +161,7 @@ def restore_best(folder: Path, model: Any) -> None:
 
 
 def _weights(model: Any) -> dict[str, Any]:
-    return {f"w{i}": weight for i, weight in enumerate(model.get_weights())}
+    return {f"w{i}": weight for i, weight in enumerate(answering(model).get_weights())}
 
 
 def _alike(stored: dict[str, Any], expected: dict[str, Any]) -> bool:
@@ -199,7 +203,7 @@ def _check(state: State) -> None:
     numbers += [] if state.best_loss is None else [state.best_loss]
     if len(state.epoch_seconds) != 2 or not all(isinstance(n, (int, float)) for n in numbers):
         raise TypeError("text for a number")
-    if not all(isinstance(text, str) for text in (state.data, state.finished)):
+    if not all(isinstance(text, str) for text in (state.data, state.finished, *state.taught_by)):
         raise TypeError("a number for a text")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +25,11 @@ from facegender.models.bundle import (
     holds_model,
     save_bundle,
 )
+from facegender.models.keras_backend import import_keras
 from facegender.options import check_choice, check_output_folder, check_workers
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest
+from facegender.training.also import WEIGHT, answering, read_tasks, with_heads
 from facegender.training.batches import Batches
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
@@ -38,6 +40,7 @@ from facegender.training.rows import Rows, check_photos, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.start import TrainingStart, check_start, choose_start
 from facegender.training.state import State, read_state, restore, save_state
+from facegender.training.teacher import check_crops, load_teacher, open_teachers
 
 
 def train(
@@ -86,6 +89,12 @@ def train(
     check_output_folder("--output", out)
     state = _standing(out, settings, resume=resume, force=force)
     asked = None if state else check_start(settings)
+    teachers = open_teachers((state.settings if state else settings).teacher or ())
+    if state and state.taught_by != [teacher.fingerprint for teacher in teachers]:
+        raise UsageError(
+            f"the teachers of the training in {out} are not in their folders any more",
+            "Put them back, or train anew with --force.",
+        )
     resolve(settings, settings.arch or DEFAULT, settings.init or Start.BUNDLED)
     rows, sidecar = read_rows(csv)
     if state is None:
@@ -94,6 +103,8 @@ def train(
     else:
         start, resolved = None, state.settings
     geometry = choose_geometry(rows, resolved, _start_geometry(start, state))
+    check_crops(teachers, geometry)
+    read_tasks(rows.samples, resolved.also, rows.train)
     # From here on photos are opened.
     rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
     del sidecar  # it holds a digest of every photo
@@ -104,7 +115,9 @@ def train(
         now = _standing(out, settings, resume=resume, force=force)
         if state and now and _identity(now) != _identity(state):
             raise FaceGenderError(f"another training began in {out} meanwhile")
-        return _train(rows, geometry, out, resolved, start, now, workers, credit, stop, on_event)
+        return _train(
+            rows, geometry, out, resolved, start, teachers, now, workers, credit, stop, on_event
+        )
 
 
 @contextmanager
@@ -184,6 +197,7 @@ def _train(
     out: Path,
     settings: Resolved,
     start: TrainingStart | None,
+    teachers: Sequence[Bundle],
     state: State | None,
     workers: int | None,
     credit: str,
@@ -192,6 +206,8 @@ def _train(
 ) -> Bundle:
     photos = read_photos(rows, geometry, out, settings, workers, on_event)
     train_batches, validation = photos.batches, photos.validation
+    if teachers:
+        train_batches = replace(train_batches, teacher=load_teacher(teachers))
     # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision
 
@@ -202,6 +218,7 @@ def _train(
     if state is None:
         state = State(settings, rows.learned, devices.facts)
         state.started_from = None if start is None else start.origin
+        state.taught_by = [teacher.fingerprint for teacher in teachers]
         with stop.held():
             save_state(out, state, model, best=False)
     else:
@@ -243,7 +260,7 @@ def _train(
                 + (f" To finish a model now, add --epochs {begun}." if state.best_epoch else ""),
                 stop.signal_number or 2,
             )
-        ended = model.get_weights()
+        ended = answering(model).get_weights()
         on_event(Finishing(why_over(state)))
         with stop.raising():
             model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
@@ -251,6 +268,18 @@ def _train(
                 model, photos, rows, state, start, out, credit, on_event, ended
             )
         return save_bundle(out, contents, facts)
+
+
+def keep_first(model: Any, convolutions: int) -> None:
+    """Keep the weights of a network's first convolutions, and of their norms, as they are."""
+    keras = import_keras()
+    kinds = keras.layers.Conv2D, keras.layers.DepthwiseConv2D
+    kept = [layer for layer in model.layers if isinstance(layer, kinds)][:convolutions]
+    outputs = {id(layer.output) for layer in kept}
+    for layer in model.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization) and id(layer.input) in outputs
+        if norm or layer in kept:
+            layer.trainable = False
 
 
 def _ready_model(
@@ -272,6 +301,9 @@ def _ready_model(
             ) from error
     if fuse:
         model = fuse_norms(model)
+    keep_first(model, settings.freeze)
+    if train_batches.tasks:
+        model = with_heads(model, train_batches.tasks)
     recipe = architecture(settings.arch).recipe
     tuning = Tuning(
         lr=settings.lr,
@@ -280,6 +312,6 @@ def _ready_model(
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,
     )
-    compile_for_training(model, recipe, tuning)
+    compile_for_training(model, recipe, tuning, also_weight=WEIGHT)
     model.optimizer.build(model.trainable_variables)
     return model

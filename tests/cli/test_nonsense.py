@@ -70,6 +70,10 @@ NONSENSE = {
         "--label-smoothing": (*NUMBERS, "1"),
         "--mixup": (*NUMBERS, "99"),
         "--start-share": (*SHARES, "0.5"),  # it mixes in a start, and there is none
+        "--also": ("nonsense", "", "gender,nonsense"),
+        "--freeze": ("abc", "-1", "5"),  # there is no start
+        "--teacher": MISSING,
+        "--teacher-share": (*SHARES, "0.5"),  # there is no teacher
         "--devices": WORDS,
         "--precision": WORDS,
         "--workers": COUNTS,

@@ -175,3 +175,12 @@ def test_an_unknown_network_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="resnet") as caught:
         build("resnet")
     assert "classic, compact, lite" in caught.value.hint
+
+
+def test_lite15_adds_three_blocks_to_lite_and_answers_from_one_view():
+    lite, model = build("lite", size=(32, 32)), build("lite15", size=(32, 32))
+    own, more = ([w.shape for w in m.get_weights()] for m in (lite, model))
+    assert more[: len(own) - 2] == own[:-2]
+    assert model.count_params() == 2_388_002
+    assert not architecture("lite15").recipe.mirrored
+    assert architecture("lite15").geometry.shape == (112, 112, 3)

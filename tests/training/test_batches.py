@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from facegender.models.keras_backend import import_keras
+from facegender.training.also import UNKNOWN, Task
 from facegender.training.augmentation import augment
 from facegender.training.batches import Batches, balanced_weights
 from tests.conftest import pattern
@@ -125,3 +126,36 @@ def test_mixing_keeps_most_of_a_photo_and_mixes_its_label_alike():
                 assert share == pytest.approx(target[0], abs=0.03)
                 mixed += 1
     assert mixed
+
+
+def test_further_tasks_have_targets_of_their_own_and_rows_without_a_value_weigh_nothing():
+    ages = np.where(np.arange(23) % 3 == 0, UNKNOWN, np.arange(23) % 4).astype(np.int16)
+    task = Task("age", ("a", "b", "c", "d"), ages)
+    age_of = {bytes(crop): age for crop, age in zip(CROPS, ages, strict=True)}
+    batches = list(made(tasks=(task,), class_weights=(2.0, 0.5)).stream(0, 0, 1))
+    assert len(batches) == 3
+    for crops, (genders, targets), (weights, known) in batches:
+        expected = [age_of[bytes(crop)] for crop in np.asarray(crops)]
+        assert np.asarray(known).tolist() == [float(age != UNKNOWN) for age in expected]
+        classes = np.asarray(targets)
+        assert classes.shape == (len(expected), 4)
+        for row, age in zip(classes, expected, strict=True):
+            assert row.sum() == float(age != UNKNOWN)
+            assert age == UNKNOWN or row[age] == 1
+        np.testing.assert_allclose(weights, np.where(np.asarray(genders)[:, 0] == 1, 2.0, 0.5))
+
+
+def test_a_teacher_answers_the_crops_as_they_are_augmented():
+    seen = []
+
+    def teacher(crops):
+        seen.append(crops)
+        return np.tile(np.float32([0.9, 0.1]), (len(crops), 1))
+
+    batches = collect(made(augment=True, teacher=teacher, teacher_share=0.25).stream(0, 0, 1))
+    assert sorted(map(bytes, np.concatenate([b[0] for b in batches]))) == sorted(
+        map(bytes, np.concatenate(seen))
+    )
+    plain = collect(made(augment=True).stream(0, 0, 1))
+    for (_, ours), (_, labels) in zip(batches, plain, strict=True):
+        np.testing.assert_allclose(ours, 0.75 * labels + 0.25 * np.float32([0.9, 0.1]), rtol=1e-6)

@@ -1,0 +1,108 @@
+"""Trained models that teach a smaller or quicker one.
+
+The network learns what its teachers say of the very crop that it sees, augmented as it is, beside
+the label. Sources: Hinton et al., "Distilling the knowledge in a neural network", 2015; Beyer et
+al., "Knowledge distillation: a good teacher is patient and consistent", 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegender.errors import UsageError
+from facegender.faces.crop_cache import Crops
+from facegender.faces.geometry import Geometry
+from facegender.models.bundle import Bundle, load_bundle
+from facegender.models.inference import Network, Probabilities, load_network
+
+SHARE: Final = 0.7
+"""Default share of the teachers' answers in the target; the rest is the label."""
+LEAST: Final = 1e-6
+"""Least probability whose logarithm is taken."""
+
+
+class Teacher:
+    """The mean of some models' log odds.
+
+    Args:
+        bundles: the models.
+        networks: their networks, in the same order.
+    """
+
+    def __init__(self, bundles: Sequence[Bundle], networks: Sequence[Network]) -> None:
+        self._sizes = [bundle.geometry.size for bundle in bundles]
+        self._networks = list(networks)
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """Return the probabilities float32 (n, 2) of crops uint8 (n, height, width, 3)."""
+        odds = np.mean(
+            [
+                _log_odds(network(_resized(crops, size)))
+                for network, size in zip(self._networks, self._sizes, strict=True)
+            ],
+            axis=0,
+        )
+        male = 1 / (1 + np.exp(-odds))
+        return np.stack([1 - male, male], axis=1).astype(np.float32)
+
+
+def open_teachers(folders: Sequence[str]) -> tuple[Bundle, ...]:
+    """Read and check the model folders of teachers; their networks are not loaded yet.
+
+    Raises:
+        UsageError: one is no folder.
+        BundleError: one is no model folder, or it is damaged.
+    """
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UsageError(f"--teacher {folder}: there is no such folder", "Give a model folder.")
+    return tuple(load_bundle(Path(folder)) for folder in folders)
+
+
+def check_crops(bundles: Sequence[Bundle], geometry: Geometry) -> None:
+    """Check that teachers take the crops that are learned from, in any size.
+
+    Raises:
+        UsageError: one takes another kind of crop or another margin.
+    """
+    wanted = {**geometry.to_json(), "size": None}
+    for bundle in bundles:
+        if {**bundle.geometry.to_json(), "size": None} != wanted:
+            raise UsageError(
+                f"--teacher {bundle.folder}: it takes crops of kind {bundle.geometry.kind}, margin "
+                f"{bundle.geometry.margin}, not {geometry.kind}, {geometry.margin}",
+                "Choose --crop-kind as the teacher's.",
+            )
+
+
+def load_teacher(bundles: Sequence[Bundle]) -> Teacher:
+    """Load the networks of teachers.
+
+    Raises:
+        BundleError: one cannot be loaded.
+    """
+    return Teacher(bundles, [load_network(bundle) for bundle in bundles])
+
+
+def _log_odds(probabilities: Probabilities) -> NDArray[np.float64]:
+    logs = np.log(np.clip(probabilities.astype(np.float64), LEAST, 1.0))
+    return np.asarray(logs[:, 1] - logs[:, 0])
+
+
+def _resized(crops: Crops, size: tuple[int, int]) -> Crops:
+    """Return crops in the size that a teacher takes."""
+    if crops.shape[2:0:-1] == size:
+        return crops
+    from PIL import Image
+
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR))
+            for crop in crops
+        ]
+    )
