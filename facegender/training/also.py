@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.dataset.samples import Samples
-from facegender.errors import DataError
+from facegender.errors import DataError, UsageError
 
 WEIGHT: Final = 0.2
 """Weight of each further task's loss; that of the gender has 1."""
@@ -47,14 +47,15 @@ def read_tasks(samples: Samples, names: tuple[str, ...], rows: NDArray[np.int64]
         rows: the rows to learn from, which give the classes.
 
     Raises:
-        DataError: no such column, or one that is no set of classes.
+        UsageError: no such column.
+        DataError: a column that is no set of classes.
     """
     tasks = []
     for name in names:
         column = samples.attributes.get(name)
         if column is None:
             known = ", ".join(samples.attributes) or "none"
-            raise DataError(
+            raise UsageError(
                 f"--also {name}: the table has no such column",
                 f"It has {known}. prepare --attributes adds columns.",
             )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facegender.dataset.samples import Samples
-from facegender.errors import DataError
+from facegender.errors import DataError, UsageError
 from facegender.models.architectures import build
 from facegender.training.also import UNKNOWN, answering, read_tasks, with_heads
 
@@ -33,7 +33,7 @@ def test_the_classes_are_the_values_of_the_rows_to_learn_from() -> None:
 )
 def test_a_column_must_hold_classes(column: dict[str, list[str]], problem: str) -> None:
     samples = table(**column)
-    with pytest.raises(DataError, match=problem):
+    with pytest.raises((DataError, UsageError), match=problem):
         read_tasks(samples, ("age",), np.arange(len(samples)))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facegender.dataset.table import read_table, write_table
-from facegender.errors import DataError, Interrupted, UsageError
+from facegender.errors import Interrupted, UsageError
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.bundle import load_bundle
 from facegender.runtime.signals import StopRequest
@@ -132,7 +132,7 @@ def test_a_column_that_is_not_there_is_refused_before_photos_are_read(
     table: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     events: list[object] = []
-    with pytest.raises(DataError, match="--also age"):
+    with pytest.raises(UsageError, match="--also age"):
         wanted = settings(toy_model, also=("age",))
         train(table, tmp_path / "m", wanted, workers=1, on_event=events.append)
     assert not events
