@@ -29,13 +29,20 @@ _BEGINNINGS: Final = (
 _STILLS: Final = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1")
 
 
-def open_footage(path: str | os.PathLike[str], sampling: Sampling) -> Footage:
+def open_footage(
+    path: str | os.PathLike[str], sampling: Sampling, after: float | None = None
+) -> Footage:
     """Open a video or an animated picture.
+
+    Args:
+        path: of the file.
+        sampling: the frames wanted.
+        after: of a video, only frames after this time; an earlier run had the others.
 
     Raises:
         VideoError: it cannot be opened.
     """
-    return Animation(path, sampling) if is_animation(path) else Video(path, sampling)
+    return Animation(path, sampling) if is_animation(path) else Video(path, sampling, after)
 
 
 def is_video_name(name: str) -> bool:

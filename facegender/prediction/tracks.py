@@ -255,7 +255,7 @@ def looks_of(crop: Photo) -> Looks:
     means = part.reshape(part.shape[0] // rows, rows, -1, columns, 3).mean(axis=(1, 3)).ravel()
     means -= means.mean()
     looks: Looks = means / max(float(np.linalg.norm(means)), 1e-6)
-    return looks
+    return looks.astype(np.float16).astype(np.float32)  # as a journal keeps them
 
 
 def sharpness(crop: Photo) -> float:

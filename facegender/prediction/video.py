@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -15,8 +15,10 @@ from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import MIN_FACE, Detector, FaceDetector
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Face, Geometry
+from facegender.images.decode import Photo
 from facegender.images.footage import Footage, open_footage
-from facegender.images.video import Frame, Sampling
+from facegender.images.shots import Change
+from facegender.images.video import Frame, Sampling, Video
 from facegender.labels import LABELS
 from facegender.models.inference import BATCH
 from facegender.prediction.predictor import FacePrediction, Prediction, Predictor
@@ -31,6 +33,7 @@ from facegender.prediction.tracks import (
     track_probability,
     weight_of,
 )
+from facegender.prediction.video_journal import JournalFrame, VideoJournal
 from facegender.runtime.parallel import cores
 from facegender.runtime.threads import threaded_map
 
@@ -157,14 +160,15 @@ class FrameFaces:
         time: seconds from the beginning of the video.
         faces: largest first, in pixels of the upright video.
         tracks: number of each face's track, from 1: its place in `VideoPrediction.tracks`.
-        crops: uint8 (faces, height, width, 3).
+        crops: uint8 (height, width, 3) each; None where the frame comes from a journal, which keeps
+            the best ones only.
         best: whether each face is the best of its track so far.
     """
 
     time: float
     faces: tuple[FacePrediction, ...]
     tracks: tuple[int, ...]
-    crops: Crops
+    crops: Sequence[Photo | None]
     best: tuple[bool, ...]
 
 
@@ -178,6 +182,7 @@ def predict_video(
     *,
     on_progress: OnProgress | None = None,
     on_frame: OnFrame | None = None,
+    journal: VideoJournal | None = None,
 ) -> VideoPrediction:
     """Follow the faces of a video, and tell the perceived gender of each.
 
@@ -189,12 +194,13 @@ def predict_video(
         sampling: the frames to look at; None means five a second.
         on_progress: see `OnProgress`.
         on_frame: told of every frame's faces, in order.
+        journal: keeps the frames, and those of an earlier run, which are not read again.
     """
     sampling = sampling or Sampling()
     name = os.fspath(path)
     try:
-        with open_footage(path, sampling) as video:
-            return _Run(predictor, video, sampling, on_progress, on_frame).answer(name)
+        with open_footage(path, sampling, None if journal is None else journal.last) as video:
+            return _Run(predictor, video, sampling, on_progress, on_frame, journal).answer(name)
     except VideoError as error:
         return VideoPrediction(name, 0.0, 0.0, (), error)
 
@@ -209,9 +215,11 @@ class _Run:
         sampling: Sampling,
         on_progress: OnProgress | None,
         on_frame: OnFrame | None,
+        journal: VideoJournal | None,
     ) -> None:
         self._predictor, self._video, self._sampling = predictor, video, sampling
         self._on_progress, self._on_frame = on_progress, on_frame
+        self._journal = journal if isinstance(video, Video) else None
         self._tracker = Tracker()
         self._ended: list[TrackPrediction] = []
         self._numbers: list[int] = []
@@ -220,6 +228,7 @@ class _Run:
 
     def answer(self, name: str) -> VideoPrediction:
         """Read the video to its end."""
+        self._replay()
         predictor = self._predictor
         find = partial(
             _find,
@@ -259,7 +268,6 @@ class _Run:
         crops = [found.crops for _, found in waiting if len(found.crops)]
         answers = iter(self._predictor.classify(np.concatenate(crops)) if crops else ())
         for frame, found in waiting:
-            self._frames += 1
             larger = 1 / self._video.scale
             seen = [
                 Sighting(
@@ -269,14 +277,44 @@ class _Run:
                 )
                 for face, looks, weight in zip(found.faces, found.looks, found.weights, strict=True)
             ]
-            tracks, best, ended = self._tracker.update(frame.time, frame.change, seen)
-            self._keep(ended)
-            if self._on_frame is not None:
-                numbers = tuple(track.number for track in tracks)
-                faces = tuple(one.face for one in seen)
-                self._on_frame(FrameFaces(frame.time, faces, numbers, found.crops, tuple(best)))
+            best = self._join(frame.time, frame.change, tuple(seen), list(found.crops))
+            kept = [crop if b else None for crop, b in zip(found.crops, best, strict=True)]
+            self._note(frame, seen, kept)
+        if self._journal is not None:
+            self._journal.flush()
         if self._on_progress is not None and waiting:
             self._on_progress(self._tracker.time or 0.0, self._video.seconds)
+
+    def _join(
+        self, time: float, change: Change, seen: tuple[Sighting, ...], crops: Sequence[Photo | None]
+    ) -> tuple[bool, ...]:
+        """Join the faces of the next frame to tracks; return which are the best of theirs."""
+        self._frames += 1
+        tracks, best, ended = self._tracker.update(time, change, seen)
+        self._keep(ended)
+        if self._on_frame is not None:
+            numbers = tuple(track.number for track in tracks)
+            faces = tuple(one.face for one in seen)
+            self._on_frame(FrameFaces(time, faces, numbers, crops, tuple(best)))
+        return tuple(best)
+
+    def _replay(self) -> None:
+        """Follow the frames that an earlier run read."""
+        if self._journal is None or not isinstance(self._video, Video):
+            return
+        for frame in self._journal.frames():
+            self._video.lost[:] = frame.lost
+            self._join(frame.time, frame.change, frame.sightings, frame.crops)
+
+    def _note(self, frame: Frame, seen: Sequence[Sighting], crops: Sequence[Photo | None]) -> None:
+        """Write a frame into the journal."""
+        if self._journal is None or not isinstance(self._video, Video):
+            return
+        if not self._video.steady:
+            self._journal.stop()
+            return
+        lost = tuple(time for time in self._video.lost if time <= frame.time)
+        self._journal.add(JournalFrame(frame.time, frame.change, lost, tuple(seen), tuple(crops)))
 
     def _keep(self, ended: list[Track]) -> None:
         for track in ended:

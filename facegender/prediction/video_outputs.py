@@ -99,8 +99,9 @@ class VideoOutputs:
         for i, (track, face) in enumerate(zip(frame.tracks, frame.faces, strict=True)):
             if self._positions is not None:
                 self._positions.add(track, frame.time, face.face.box)
-            if self._crops is not None and frame.best[i]:
-                self._crops.put(track, frame.crops[i])
+            crop = frame.crops[i]
+            if self._crops is not None and frame.best[i] and crop is not None:
+                self._crops.put(track, crop)
             if self._rows is not None:
                 found = face.to_json()
                 pair = found["probabilities"]
