@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import typer
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facegender.cli._inputs import Inputs, Named
+    from facegender.cli._journals import Journals
     from facegender.images.video import Sampling
     from facegender.prediction.outputs import WrittenOutputs
     from facegender.prediction.predictor import Predictor
     from facegender.prediction.video import VideoPrediction
+    from facegender.prediction.video_journal import VideoJournal
     from facegender.prediction.video_outputs import VideoOutputSettings
 
 PANEL: Final = "Videos"
@@ -79,6 +82,7 @@ class VideoOptions:
         copy: copy there instead of linking.
         only: the answers that are shown and kept; see `outputs.is_shown`.
         given: an option that only videos have was given.
+        journals: keep the frames of the video that is read, to go on within it; or None.
     """
 
     sampling: Sampling
@@ -87,6 +91,7 @@ class VideoOptions:
     copy: bool
     only: str | None
     given: bool
+    journals: Journals | None = None
 
     def takes(self, named: Named) -> bool:
         """Whether a file is followed as a video."""
@@ -114,6 +119,35 @@ class VideoOptions:
         if how.stdin_image or not known:
             return False
         return any(map(self.takes, inputs.expand(known, how, lambda _name, _why: None)))
+
+    def kept_beside(
+        self, output: Path | None, form: str, facts: Mapping[str, Any], *, resume: bool, force: bool
+    ) -> Self:
+        """Return the same with journals where they can be kept; see `Journals.beside`."""
+        from dataclasses import replace
+
+        from facegender.cli._journals import Journals
+
+        journals = Journals.beside(output, form, facts, resume=resume, force=force)
+        return replace(self, journals=journals)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Remove what was kept of videos once the block has ended without an error."""
+        yield
+        if self.journals is not None:
+            self.journals.forget()
+
+    def before_video(self, call: Callable[[], None]) -> None:
+        """Call this before a video is read, which may take hours."""
+        if self.journals is not None:
+            self.journals.before_video = call
+
+    def journal_of(self, source: str) -> VideoJournal | None:
+        """Return the journal of a video where one is kept."""
+        if self.journals is None:
+            return None
+        return self.journals.opened(source, crops=self.outputs.crops is not None)
 
     def facts(self, mixed: bool) -> dict[str, Any]:
         """What must be the same for answers to stand in one file."""
@@ -229,18 +263,21 @@ def answer(named: Named, predictor: Predictor, options: VideoOptions) -> Written
     from facegender.prediction.outputs import WrittenOutputs, is_shown
     from facegender.prediction.video import VideoPrediction, predict_video
     from facegender.prediction.video_outputs import VideoOutputs
+    from facegender.runtime.files import is_disk_fault
 
     assert isinstance(named.source, str), "videos are files"
     prediction = VideoPrediction(named.name, 0.0, 0.0, ())
+    journal = options.journal_of(named.source)  # where it cannot be kept, nothing can
     try:
         outputs = VideoOutputs(named.source, named.place, options.sampling, options.outputs)
-        with outputs.collecting():
+        with outputs.collecting(), journal or nullcontext():
             prediction = predict_video(
                 predictor,
                 named.source,
                 options.sampling,
                 on_progress=_Progress("following", named.name),
                 on_frame=outputs.on_frame,
+                journal=journal,
             )
             prediction = replace(prediction, path=named.name)
         if not is_shown(prediction, options.only):
@@ -249,6 +286,8 @@ def answer(named: Named, predictor: Predictor, options: VideoOptions) -> Written
         if options.sort is not None and prediction.seconds:
             return _sorted(named, prediction, options)
     except FaceGenderError as error:
+        if is_disk_fault(error.__cause__) or (journal is not None and journal.failed):
+            raise  # the next video could not be kept either
         return WrittenOutputs(prediction, error=error.message)
     return WrittenOutputs(prediction)
 

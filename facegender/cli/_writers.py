@@ -65,6 +65,9 @@ class Sink(Protocol):
     def is_answered(self, path: str) -> bool:
         """Whether an earlier run wrote the answer to a photo."""
 
+    def flush(self) -> None:
+        """Write what was added and still waits."""
+
 
 def format_of(output: Path | None, *, json: bool, jsonl: bool, csv: bool) -> str:
     """Return the format asked for: json, jsonl, csv or table.
@@ -145,6 +148,9 @@ class _LogSink:
         answered: bool = self.log.is_answered(path)
         return answered
 
+    def flush(self) -> None:
+        self.log.flush()
+
 
 class _StreamSink:
     """A stream that is written from its beginning to its end."""
@@ -159,6 +165,9 @@ class _StreamSink:
 
     def is_answered(self, path: str) -> bool:  # noqa: ARG002
         return False
+
+    def flush(self) -> None:
+        pass
 
 
 @contextmanager

@@ -270,6 +270,7 @@ def predict_command(
     mixed = form == "csv" and films.any_in(first, photos or [], how)
     facts = _facts(predictor, wanted, form, detect=not no_detect) | films.facts(mixed)
     opened = writers.opened(file, form, predictor, facts, videos=mixed, resume=resume, force=force)
+    films = films.kept_beside(file, form, facts, resume=resume, force=force)
     # Lines that come one by one on the same terminal would tear the bar apart.
     no_bar = quiet or (file is None and sys.stdout.isatty() and form != "table")
     ready = how.listed.ready
@@ -278,7 +279,8 @@ def predict_command(
         jobs = answering.jobs_of(some, predictor, ready)
         return answering.kept_of(jobs, wanted, workers, ready)
 
-    with _saying(file, form, totals), opened as sink:
+    with _saying(file, form, totals), films.keeping(), opened as sink:
+        films.before_video(sink.flush)
         for earlier in sink.before:
             totals.add(earlier.path, earlier.tally)
         missing = (one for one in chain([first], named) if not sink.is_answered(one.name))

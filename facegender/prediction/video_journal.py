@@ -12,13 +12,13 @@ import base64
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
 
-from facegender.errors import VideoError
 from facegender.faces.geometry import Face
 from facegender.images.decode import Photo
 from facegender.images.shots import Change
@@ -63,6 +63,7 @@ class VideoJournal:
 
     Attributes:
         last: time of the last frame that an earlier run wrote, or None.
+        failed: whether a frame could not be written.
 
     Raises:
         FaceGenderError: it cannot be written.
@@ -79,7 +80,7 @@ class VideoJournal:
         self._path, self._crops = path, crops
         self.last: float | None = None
         self._waiting: list[str] = []
-        self._stopped = False
+        self._stopped = self.failed = False
         self._begun_at = 0
         head = _head(source, dict(facts) | {"crops": crops})
         try:
@@ -124,6 +125,7 @@ class VideoJournal:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
+            self.failed = True
             raise cannot_write(self._path, error) from error
 
     def stop(self) -> None:
@@ -165,14 +167,14 @@ class VideoJournal:
 
 def _head(source: str | os.PathLike[str], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The first line: what must be the same, as JSON gives it back."""
-    try:
+    stat = None  # a video that is not there ends in a reason of its own
+    with suppress(OSError, ValueError):
         found = os.stat(source)
-    except (OSError, ValueError) as error:
-        raise VideoError(f"cannot be read: {error}") from None
+        stat = [found.st_size, found.st_mtime_ns]
     head = {
         "form": FORM,
         "video": os.fsencode(source).hex(),
-        "stat": [found.st_size, found.st_mtime_ns],
+        "stat": stat,
         "facts": dict(facts),
     }
     parsed: dict[str, Any] = json.loads(json.dumps(head))

@@ -146,3 +146,37 @@ def test_nothing_of_videos_is_imported_for_photos(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_stop_within_a_video_is_resumed_within_it(run, folder, monkeypatch):
+    """What a killed run leaves: an unfinished file of answers, its log, and a journal."""
+    run("predict", "in", "-o", "whole.jsonl", "-q", "--fps", 10)
+    expected = (folder / "whole.jsonl").read_text()
+    assert not list(folder.glob(".*.facegender-video"))  # all is answered
+    stop = folder / "stop"
+    stop.mkdir()
+    (stop / "sitecustomize.py").write_text(
+        "from facegender.prediction import video_journal as v\n"
+        "flush, count = v.VideoJournal.flush, [0]\n"
+        "def stopped(self):\n"
+        "    flush(self)\n"
+        "    count[0] += 1\n"
+        "    if count[0] == 3:\n"  # the head, a first group, a second one
+        "        import os, signal\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "v.VideoJournal.flush = stopped\n"
+        "from facegender.prediction import video\n"
+        "video.BATCH = 8\n"
+    )
+    import os
+
+    path = {"PYTHONPATH": f"{stop}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    run("predict", "in", "-o", "out.jsonl", "-q", "--fps", 10, code=-9, **path)
+    journal = folder / ".out.jsonl.facegender-video"
+    assert journal.read_bytes().count(b"\n") == 17
+    assert (folder / "out.jsonl").read_text().count("\n") == 1  # the photo before it
+    _, err = run("predict", "in", "-o", "out.jsonl", "--fps", 10, code=2)
+    assert "--resume" in err
+    run("predict", "in", "-o", "out.jsonl", "-q", "--fps", 10, "--resume")
+    assert (folder / "out.jsonl").read_text() == expected
+    assert not journal.exists()
