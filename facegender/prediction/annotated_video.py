@@ -1,4 +1,4 @@
-"""A copy of a video with boxes and words at the faces, as MP4 without sound."""
+"""A copy of a video with boxes and words at the faces, as MP4; sound that MP4 holds is kept."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from facegender.images.video import Sampling
 from facegender.prediction.annotate import draw_faces
 from facegender.prediction.positions import Positions
 from facegender.prediction.predictor import FacePrediction
+from facegender.prediction.sound import Sound
 from facegender.prediction.video import VideoPrediction
 from facegender.runtime.files import atomic_path
 
@@ -62,7 +63,8 @@ def write_annotated(
         try:
             with av.open(str(temporary), "w", format="mp4") as container:
                 container.metadata["comment"] = mark
-                _encode(container, video, prediction, positions, on_progress)
+                with Sound(source, sampling.end) as sound:
+                    _encode(container, video, prediction, positions, sound, on_progress)
         except OSError:
             raise
         except (av.error.FFmpegError, ValueError) as error:
@@ -85,6 +87,7 @@ def _encode(
     video: Footage,
     prediction: VideoPrediction,
     positions: Positions,
+    sound: Sound,
     on_progress: Callable[[float, float | None], None] | None,
 ) -> None:
     """Draw and encode every frame."""
@@ -96,15 +99,18 @@ def _encode(
         if stream is None:
             first = frame.time
             stream = _stream(container, image.size, video)
+            sound.begin(container, first)
         picture = av.VideoFrame.from_ndarray(_even(np.asarray(image)), format="rgb24")
         picture.pts = round((frame.time - first) * CLOCK)
         picture.time_base = Fraction(1, CLOCK)
         container.mux(stream.encode(picture))
+        sound.write_until(frame.time)
         if on_progress is not None:
             on_progress(frame.time, video.seconds)
     if stream is None:
         raise VideoError("damaged: no frame of this video can be decoded")
     container.mux(stream.encode())
+    sound.write_until(frame.time + 1 / (video.rate or 25))
 
 
 def _stream(container: Any, size: tuple[int, int], video: Footage) -> Any:
