@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facegender.evaluation.comparison import Comparison
-    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.evaluation import Evaluation
 
 MAX_GROUPS = 60
 """Maximum number of groups in a table on the terminal."""

@@ -22,7 +22,7 @@ from facegender.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.evaluation import Evaluation
     from facegender.prediction.predictor import Predictor
 
 Csv = Annotated[Path, typer.Argument(metavar="CSV", help="The table that prepare wrote.")]

@@ -17,7 +17,7 @@ from facegender.report.plots import Axis, Line, line_plot, share_axis
 from facegender.report.sections import group_title, worst_first
 
 if TYPE_CHECKING:
-    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.evaluation import Evaluation
 
 MAX_GROUPS = 12
 """Maximum number of groups per column whose curves are drawn."""

@@ -24,7 +24,7 @@ from facegender.runtime.parallel import ordered_map
 
 if TYPE_CHECKING:
     from facegender.dataset.samples import Samples
-    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.evaluation import Evaluation
     from facegender.faces.geometry import Geometry
 
 SIDE = 128

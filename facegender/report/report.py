@@ -18,7 +18,7 @@ from facegender.report.page import figure, page, paragraph, table
 from facegender.report.plots import Axis, Line, line_plot
 
 if TYPE_CHECKING:
-    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.evaluation import Evaluation
     from facegender.prediction.predictor import Predictor
 
 

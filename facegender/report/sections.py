@@ -13,7 +13,7 @@ from facegender.report.plots import Axis, Interval, forest_plot, share_axis
 
 if TYPE_CHECKING:
     from facegender.evaluation.comparison import Comparison
-    from facegender.evaluation.evaluate import Evaluation
+    from facegender.evaluation.evaluation import Evaluation
     from facegender.evaluation.gaps import Extremes
     from facegender.evaluation.intervals import Estimate
 

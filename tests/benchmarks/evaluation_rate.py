@@ -22,7 +22,7 @@ from sklearn.metrics import classification_report
 from facegender import Predictor
 from facegender.dataset.samples import Samples
 from facegender.evaluation.calibration import describe_calibration
-from facegender.evaluation.evaluate import Evaluation
+from facegender.evaluation.evaluation import Evaluation
 from facegender.evaluation.groups import group_by
 from facegender.evaluation.intervals import estimate
 from facegender.evaluation.metrics import Predictions, WeightedMetrics
