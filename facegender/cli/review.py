@@ -172,7 +172,10 @@ def review_command(
                 read.on_progress = on_progress
             session = open_session(read, settings)
         try:
-            serve(session, PageSettings(show_answers), port, partial(_announce, no_browser, quiet))
+            page = PageSettings(
+                show_answers, moments=None if isinstance(read, Table) else read.moments
+            )
+            serve(session, page, port, partial(_announce, no_browser, quiet))
         finally:
             session.close()
             print_review(session)

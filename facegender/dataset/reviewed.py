@@ -21,6 +21,7 @@ from facegender.dataset.review_labels import (
 from facegender.dataset.samples import Samples
 from facegender.dataset.table import PATH_WORDS, read_rows
 from facegender.errors import DataError
+from facegender.images.footage import is_video_name
 from facegender.labels import LABELS
 
 PHOTO = "photo"
@@ -41,6 +42,7 @@ class Reviewed:
         left_out: faces that were chosen for their probabilities, beside a random sample.
         chosen: all faces were chosen so.
         unequal: the faces' probabilities of inclusion differ.
+        of_videos: faces in videos, which are left out: they are no photos.
     """
 
     samples: Samples
@@ -50,6 +52,7 @@ class Reviewed:
     left_out: int = 0
     chosen: bool = False
     unequal: bool = False
+    of_videos: int = 0
 
 
 def is_reviewed(file: Path) -> bool:
@@ -75,13 +78,20 @@ def read_reviewed(file: Path, roots: Sequence[Path] = (), *, sampled: bool = Fal
         DataError: as `read_review_labels`, or no face is called female or male.
     """
     agreed, split = agreed_labels(read_review_labels(file, roots))
-    faces = [label for label in agreed if label.box is not None]
+    framed = [label for label in agreed if label.box is not None]
+    faces = [label for label in framed if not is_video_name(label.path)]
     drawn = [label for label in faces if label.sample != CHOSEN]
+    of_videos = len(framed) - len(faces)
     left_out = len(faces) - len(drawn) if sampled and drawn else 0
     if left_out:
         faces = drawn
     kept = [label for label in faces if label.label in LABELS]
     if not kept:
+        if of_videos:
+            raise DataError(
+                f"{file} only labels faces in videos, which are not photos",
+                "Count with them: facegender count ANSWERS --labels LABELS",
+            )
         raise DataError(f"{file} calls no face female or male", "Review some: facegender review")
     probabilities = {round(p, 9) for label in kept if (p := label.probability) is not None}
     return Reviewed(
@@ -92,6 +102,7 @@ def read_reviewed(file: Path, roots: Sequence[Path] = (), *, sampled: bool = Fal
         left_out,
         chosen=not drawn,
         unequal=len(probabilities) > 1,
+        of_videos=of_videos,
     )
 
 

@@ -148,6 +148,8 @@ def warnings_of(reviewed: Reviewed) -> list[str]:
             f"{reviewed.left_out:,} faces that were chosen for the model's probabilities are left "
             "out, the random sample is judged alone"
         )
+    if reviewed.of_videos:
+        found.append(f"{reviewed.of_videos:,} faces in videos are left out: they are no photos")
     if reviewed.unequal:
         found.append(
             "the faces were drawn with different probabilities: the numbers are of these faces; "

@@ -48,6 +48,9 @@ GAIN: Final = 0.1
 them for one face, 1 for as many witnesses. Chosen by log loss on 131 tracks of 28 faces (median) in
 made videos of FairFace training photos: .184 for single faces, .168 with 0, .158 with .1, .169
 with .2, .80 with 1."""
+KEPT: Final = 12
+"""Faces of a track that are remembered, from which `OTHERS` are shown beside the best one."""
+OTHERS: Final = 3
 NEVER: Final = 1e6
 
 
@@ -81,6 +84,7 @@ class Track:
         evidence: sum of weight times log odds of male.
         weight: sum of weights.
         best: weight, time and box of its best face.
+        kept: time and box of some faces, spread evenly over it.
     """
 
     number: int
@@ -93,6 +97,8 @@ class Track:
     evidence: float = 0.0
     weight: float = 0.0
     best: tuple[float, float, Box] = (-1.0, 0.0, (0.0, 0.0, 0.0, 0.0))
+    kept: list[tuple[float, Box]] = field(default_factory=list)
+    _stride: int = 1
     _box: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     _speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     _looks: Looks = field(default_factory=lambda: np.zeros(1, np.float32))
@@ -123,6 +129,10 @@ class Track:
         self.boxes += box
         found = face.face.score
         self.score = None if self.score is None or found is None else self.score + found
+        if self.faces % self._stride == 0:
+            self.kept.append((time, face.face.box))
+            if len(self.kept) > KEPT:
+                self.kept, self._stride = self.kept[::2], 2 * self._stride
         self.faces += 1
         self.evidence += weight * log_odds(face.probabilities[1])
         self.weight += weight
@@ -130,6 +140,13 @@ class Track:
             self.best = (weight, time, face.face.box)
             return True
         return False
+
+    def others(self) -> list[tuple[float, Box]]:
+        """Return time and box of up to `OTHERS` more faces, spread over the track."""
+        left = [one for one in self.kept if one[0] != self.best[1]]
+        if len(left) <= OTHERS:
+            return left
+        return [left[len(left) * (2 * i + 1) // (2 * OTHERS)] for i in range(OTHERS)]
 
     def lasted(self, until: float) -> None:
         """The frame in which the face was last seen stood until then."""

@@ -62,6 +62,7 @@ class TrackPrediction:
         best_time: seconds of its best frame: large, sharp, surely found.
         best_box: its box there.
         faces: in how many frames it was found.
+        more: time and box of up to three more faces, spread over the track.
     """
 
     start: float
@@ -74,6 +75,7 @@ class TrackPrediction:
     best_time: float
     best_box: Box
     faces: int
+    more: tuple[tuple[float, Box], ...] = ()
 
     @property
     def name(self) -> str:
@@ -98,10 +100,8 @@ class TrackPrediction:
             "label": self.name,
             "probabilities": {name: round(p, 6) for name, p in pair},
             "uncertain": self.uncertain,
-            "best": {
-                "time": round(self.best_time, 3),
-                "box": [round(side) for side in self.best_box],
-            },
+            "best": _moment(self.best_time, self.best_box),
+            "more": [_moment(*one) for one in self.more],
         }
 
 
@@ -380,4 +380,9 @@ def _answer(track: Track, threshold: float) -> TrackPrediction:
         best_time=time,
         best_box=box,
         faces=track.faces,
+        more=tuple(track.others()),
     )
+
+
+def _moment(time: float, box: Box) -> dict[str, Any]:
+    return {"time": round(time, 3), "box": [round(side) for side in box]}

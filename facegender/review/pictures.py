@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import numpy as np
 from PIL import Image
 
 from facegender.dataset.review_labels import Box
-from facegender.errors import PhotoError
-from facegender.faces.geometry import cut_out
 from facegender.images.decode import decode_photo, read_bytes
+from facegender.review.cutting import Picture, jpeg_of, square_around
+from facegender.review.track_pictures import Moment, picture_of_track
+
+Moments = Mapping[tuple[str, Box], Sequence[Moment]]
+"""Of a face in a video, by path and box: where it is shown, the best first."""
 
 WINDOW: Final = 2.6
 """Side of the square that is shown around a face, in longer sides of its box."""
@@ -27,19 +29,6 @@ THUMB_SIDE: Final = 144
 PHOTO_SIDE: Final = 1600
 KEPT: Final = 300
 THREADS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture to be served.
-
-    Attributes:
-        data: JPEG.
-        size: upright (width, height) of the photo that it comes from.
-    """
-
-    data: bytes
-    size: tuple[int, int]
 
 
 def picture_of_face(path: str, box: Box, window: float, sides: tuple[int, int]) -> Picture:
@@ -54,26 +43,11 @@ def picture_of_face(path: str, box: Box, window: float, sides: tuple[int, int]) 
     Raises:
         PhotoError: the photo cannot be read, or the box does not lie in it.
     """
-    x, y, width, height = box
-    side = window * max(width, height)
-    share = min(1.0, sides[1] / side)
+    share = min(1.0, sides[1] / (window * max(box[2:])))
     photo = decode_photo(
         read_bytes(path), at_least=lambda size: (round(size[0] * share), round(size[1] * share))
     )
-    whole, (rows, columns) = photo.size, photo.pixels.shape[:2]
-    inside = 0 <= x + width / 2 <= whole[0] and 0 <= y + height / 2 <= whole[1]
-    if not inside or max(width, height) > 2 * max(whole):
-        raise PhotoError("unreadable", f"the box {box} does not lie in the photo of {whole}")
-    across, down = columns / whole[0], rows / whole[1]
-    left, top = x + (width - side) / 2, y + (height - side) / 2
-    pixels = round(min(max(side, sides[0]), sides[1]))
-    square = cut_out(
-        photo.pixels,
-        (left * across, top * down, side * across, side * down),
-        (pixels, pixels),
-        fill="constant",
-    )
-    return Picture(_jpeg(Image.fromarray(square)), whole)
+    return Picture(jpeg_of(square_around(photo.pixels, photo.size, box, window, sides)), photo.size)
 
 
 def picture_of_photo(path: str) -> Picture:
@@ -90,27 +64,40 @@ def picture_of_photo(path: str) -> Picture:
     photo = decode_photo(read_bytes(path), at_least=enough)
     image = Image.fromarray(photo.pixels)
     image.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.BILINEAR)
-    return Picture(_jpeg(image), photo.size)
+    return Picture(jpeg_of(np.asarray(image)), photo.size)
 
 
 class Pictures:
-    """Makes pictures in threads, before they are asked for where that can be foreseen."""
+    """Makes pictures in threads, before they are asked for where that can be foreseen.
 
-    def __init__(self) -> None:
+    Args:
+        moments: of the faces of videos, by path and box.
+    """
+
+    def __init__(self, moments: Moments | None = None) -> None:
+        self._moments = moments or {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="pictures")
         self._kept: OrderedDict[tuple[object, ...], Future[Picture]] = OrderedDict()
         self._turn = threading.Lock()
 
     def face(self, path: str, box: Box) -> Future[Picture]:
         """Return a face's picture, large."""
-        return self._made(("face", path, box), partial(picture_of_face, path, box, WINDOW, SIDES))
+        make = self._maker(path, box, WINDOW, SIDES, more=True)
+        return self._made(("face", path, box), make)
 
     def thumb(self, path: str, box: Box) -> Future[Picture]:
         """Return a face's picture, small."""
         sides = (THUMB_SIDE, THUMB_SIDE)
-        return self._made(
-            ("thumb", path, box), partial(picture_of_face, path, box, THUMB_WINDOW, sides)
-        )
+        make = self._maker(path, box, THUMB_WINDOW, sides, more=False)
+        return self._made(("thumb", path, box), make)
+
+    def _maker(
+        self, path: str, box: Box, window: float, sides: tuple[int, int], *, more: bool
+    ) -> partial[Picture]:
+        moments = self._moments.get((path, box))
+        if moments is None:
+            return partial(picture_of_face, path, box, window, sides)
+        return partial(picture_of_track, path, moments if more else moments[:1], window, sides)
 
     def photo(self, path: str) -> Future[Picture]:
         """Return a whole photo."""
@@ -141,9 +128,3 @@ def ahead(labels: list[str], number: int, count: int) -> Iterable[int]:
             found += 1
             if found == count:
                 return
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=88)
-    return data.getvalue()

@@ -21,8 +21,9 @@ from starlette.routing import Route
 
 from facegender.dataset.review_labels import ANSWERS, Box
 from facegender.errors import FaceGenderError, PhotoError
+from facegender.review.cutting import Picture
 from facegender.review.labels_file import Session
-from facegender.review.pictures import Picture, Pictures, ahead
+from facegender.review.pictures import Moments, Pictures, ahead
 
 AHEAD: Final = 16
 """Pictures made ahead: some seconds of the fastest annotator."""
@@ -49,10 +50,12 @@ class PageSettings:
     Attributes:
         show_answers: show the model's answer beside each face.
         title: what is being done.
+        moments: of the faces of videos.
     """
 
     show_answers: bool = False
     title: str = "Review of faces"
+    moments: Moments | None = None
 
 
 class ReviewApp:
@@ -68,7 +71,7 @@ class ReviewApp:
         self, session: Session, settings: PageSettings, on_stop: Callable[[], None]
     ) -> None:
         self._session, self._settings, self._on_stop = session, settings, on_stop
-        self.pictures = Pictures()
+        self.pictures = Pictures(settings.moments)
         self._page = _page(session, settings)
         routes: list[tuple[str, Endpoint, str]] = [
             ("/", self._index, "GET"),

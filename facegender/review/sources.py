@@ -12,6 +12,7 @@ from facegender.dataset.table import path_resolver, read_rows
 from facegender.errors import DataError, UsageError
 from facegender.labels import LABELS
 from facegender.prediction.answers import open_answers
+from facegender.review.track_pictures import Moment, moments_of
 
 FOLDER = "folder"
 _CSV = ("path", "error", "x", "y", "width", "height", *LABELS)
@@ -47,12 +48,19 @@ class Answers:
         faces: of all photos.
         model: fingerprint of the model, "" where the file does not say.
         columns: name -> a value a photo, to draw by.
+        moments: of the tracks of videos, by path and box: where they are shown, the best first.
     """
 
     photos: list[str] = field(default_factory=list)
     faces: list[AnsweredFace] = field(default_factory=list)
     model: str = ""
     columns: dict[str, list[str]] = field(default_factory=dict)
+    moments: dict[tuple[str, Box], tuple[Moment, ...]] = field(default_factory=dict)
+
+    @property
+    def videos(self) -> bool:
+        """Whether videos are among the photos; each of their tracks is a face, seen at its best."""
+        return bool(self.moments)
 
 
 def is_predict_csv(file: Path) -> bool:
@@ -65,7 +73,8 @@ def read_answers(file: Path) -> Answers:
     """Read what `predict` wrote: JSON, JSON lines, CSV or Parquet.
 
     Paths are taken relative to the current folder, as `predict` took them, then to the file's.
-    Photos that could not be read, photos that come again and videos are left out.
+    Photos that could not be read and photos that come again are left out, and so are videos in a
+    CSV, which does not say where a track is seen best.
 
     Raises:
         DataError: it cannot be read, is none of these, or holds no photo.
@@ -74,7 +83,9 @@ def read_answers(file: Path) -> Answers:
     resolve = path_resolver([Path.cwd(), file.parent])
     seen: set[str] = set()
     for photo in answers:
-        if photo.get("error") or not photo["path"] or "faces" not in photo:
+        video = "faces" not in photo
+        tracks = [one for one in photo.get("tracks") or () if moments_of(one)]
+        if not photo["path"] or (not tracks if video else photo.get("error")):
             continue
         path = os.path.abspath(resolve(photo["path"]))
         if path in seen:
@@ -82,7 +93,12 @@ def read_answers(file: Path) -> Answers:
         seen.add(path)
         number = len(found.photos)
         found.photos.append(path)
-        for face in photo["faces"]:
+        for track in tracks:
+            box = _box(file, track["best"]["box"])
+            if (path, box) not in found.moments:
+                found.moments[path, box] = moments_of(track)
+                found.faces.append(AnsweredFace(number, box, _p_male(track)))
+        for face in photo.get("faces", ()):
             found.faces.append(AnsweredFace(number, _box(file, face["box"]), _p_male(face)))
     if not found.photos:
         raise DataError(f"{file} holds no photo that could be read", _EXPECTED)

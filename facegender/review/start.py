@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facegender.dataset.review_labels import CHOSEN, FACES, PHOTOS, SETTLED
 from facegender.dataset.samples import Samples
-from facegender.errors import DataError
+from facegender.errors import DataError, UsageError
 from facegender.labels import MALE
 from facegender.prediction.predictor import Predictor
 from facegender.review.labels_file import (
@@ -97,6 +97,10 @@ def open_session(source: Answers | Table, settings: ReviewSettings) -> Session:
         DataError: there is nothing to look at, or the file of labels holds another sample.
         UsageError: no such column to draw by, or too many groups for the sample.
     """
+    if settings.kind == PHOTOS and isinstance(source, Answers) and source.videos:
+        raise UsageError(
+            "videos are not photos that are shown whole", "Leave --photos out: tracks are shown."
+        )
     rows = known_labels(settings.out)
     photos: list[Photo] = []
     if settings.kind == SETTLE:

@@ -70,3 +70,11 @@ def test_a_table_of_faces_is_known_by_its_columns(write, text, reviewed):
 
 def test_no_file_is_no_labels(tmp_path):
     assert not is_reviewed(tmp_path / "labels.csv")
+
+
+def test_faces_in_videos_are_left_out_and_counted(write):
+    rows = "film.mp4,1 2 3 4,female,x,faces,.5,\n"
+    found = read_reviewed(write(HEAD + rows + "b.jpg,1 2 3 4,male,x,faces,.5,\n"))
+    assert (len(found.samples), found.of_videos) == (1, 1)
+    with pytest.raises(DataError, match="only labels faces in videos"):
+        read_reviewed(write(HEAD + rows))

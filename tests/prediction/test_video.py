@@ -58,9 +58,11 @@ def test_the_answer_has_the_form_of_the_contract(predictor, film):
     track = element["tracks"][0]
     assert list(track) == [
         *("start", "end", "seconds", "box", "score", "label"),
-        *("probabilities", "uncertain", "best"),
+        *("probabilities", "uncertain", "best", "more"),
     ]
     assert list(track["best"]) == ["time", "box"]
+    times = [one["time"] for one in track["more"]]
+    assert len(times) == 3 and times == sorted(times) and track["best"]["time"] not in times
     assert track["label"] == "female"
     assert sum(track["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert element["seconds"] == 3.0

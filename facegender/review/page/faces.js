@@ -41,20 +41,22 @@ function prefetch() {
   for (const n of wanted) picture(n);
 }
 
-function place() {
+function place(image) {
   const [width, height] = boxes[current];
-  const side = WINDOW * Math.max(width, height);
+  // Of a track, more frames lie below the square: it takes up so much of the stage.
+  const share = Math.min(1, image.naturalWidth / image.naturalHeight || 1);
+  const side = (WINDOW * Math.max(width, height)) / share;
   const frame = $("frame").style; // through the object model, which the policy allows
   frame.width = `${(100 * width) / side}%`;
   frame.height = `${(100 * height) / side}%`;
   frame.left = `${50 - (50 * width) / side}%`;
-  frame.top = `${50 - (50 * height) / side}%`;
+  frame.top = `${50 * share - (50 * height) / side}%`;
 }
 
 function put(entry) {
   entry.image.alt = `Face ${current + 1} of ${labels.length}, with its surroundings`;
   $("picture").replaceChildren(entry.image);
-  place();
+  place(entry.image);
   $("lost").hidden = !entry.lost;
 }
 
