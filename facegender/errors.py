@@ -109,3 +109,5 @@ class PhotoError(FaceGenderError):
 
 class VideoError(FaceGenderError):
     """A video that cannot be used, or of which a part cannot be read."""
+
+    MISSING = "no such file"

@@ -52,4 +52,26 @@ def _schema(arrow: Any) -> Any:
             ("uncertain", arrow.bool_()),
         ]
     )
-    return arrow.schema([("path", text), ("error", text), ("faces", arrow.list_(face))])
+    pair = arrow.struct([(name, number) for name in LABELS])
+    moment = arrow.struct([("time", number), ("box", arrow.list_(arrow.int32()))])
+    track = arrow.struct(
+        [
+            *((name, number) for name in ("start", "end", "seconds")),
+            ("box", arrow.list_(arrow.int32())),
+            ("score", number),
+            ("label", text),
+            ("probabilities", pair),
+            ("uncertain", arrow.bool_()),
+            ("best", moment),
+            ("more", arrow.list_(moment)),
+        ]
+    )
+    times = arrow.struct([(name, number) for name in (*LABELS, "uncertain")])
+    return arrow.schema(
+        [
+            *(("path", text), ("error", text), ("faces", arrow.list_(face))),
+            # Of videos, which have no faces; null for photos.
+            *(("seconds", number), ("fps", number), ("tracks", arrow.list_(track))),
+            ("screen_time", times),
+        ]
+    )

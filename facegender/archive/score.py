@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from facegender.archive.store import Folder, LocalFolder, open_folder
 from facegender.archive.worker import BEGUN, Done, ScoringJob
 from facegender.errors import DataError, FaceGenderError, Interrupted
 from facegender.images.download import DownloadLimits
+from facegender.images.video import DEFAULT_SAMPLING, Sampling
 from facegender.labels import LABELS
 from facegender.options import check_number, check_workers
 from facegender.prediction.answer_parts import PART
@@ -56,11 +57,13 @@ class ArchiveSettings:
         shard_size: photos per answer file.
         workers: number of single-core processes; None means all cores.
         limits: of downloads from the web; None refuses addresses.
+        sampling: the frames of videos that are looked at.
     """
 
     shard_size: int = SHARD_SIZE
     workers: int | None = None
     limits: DownloadLimits | None = None
+    sampling: Sampling = DEFAULT_SAMPLING
 
     def __post_init__(self) -> None:
         check_number("--shard-size", self.shard_size, 1)
@@ -133,6 +136,7 @@ def score_archive(
             plan=f"{PLAN}{uuid.uuid4().hex}",
             reader=Reader(os.getcwd(), settings.limits),
             far=cluster.is_far(),
+            sampling=settings.sampling,
         )
         try:
             with folder.opened(job.plan) as stream:
@@ -237,6 +241,7 @@ def _facts(predictor: Predictor, settings: ArchiveSettings) -> dict[str, Any]:
         "threshold": predictor.threshold,
         **predictor.detector.describe(),
         "shard_size": settings.shard_size,
+        "sampling": asdict(settings.sampling) if settings.sampling != DEFAULT_SAMPLING else None,
     }
 
 

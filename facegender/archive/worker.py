@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from facegender._version import __version__
+from facegender.archive.answering import answers_to, is_missing
 from facegender.archive.parts import facts_of, part_bytes
 from facegender.archive.shards import Shard, names_of
 from facegender.archive.sources import Reader
 from facegender.archive.store import Folder
 from facegender.errors import FaceGenderError
 from facegender.faces.detection import Detector
-from facegender.prediction.predictor import Prediction, Predictor
+from facegender.images.video import DEFAULT_SAMPLING, Sampling
+from facegender.prediction.predictor import Predictor
 
 BEGUN: Final = "_begun-"
 """Prefix of the file that counts the attempts at a shard; removed when the shard is done."""
@@ -41,6 +43,7 @@ class ScoringJob:
         plan: name of the plan in that folder.
         reader: reads photos.
         far: whether workers may run on other machines.
+        sampling: the frames of videos that are looked at.
         version: the version of facegender that made the job.
     """
 
@@ -51,6 +54,7 @@ class ScoringJob:
     plan: str
     reader: Reader
     far: bool
+    sampling: Sampling = DEFAULT_SAMPLING
     version: str = __version__
 
     def load(self) -> Predictor:
@@ -161,13 +165,13 @@ class Scorer:
         photos: list[dict[str, Any]] = []
         errors: list[tuple[str, str]] = []
         missing = faces = 0
-        sources = zip(names, self.job.reader.sources(names), strict=True)
-        for name, answer in predictor.stream_keyed(sources):
-            photos.append(Prediction(name, answer.faces, answer.error).to_json())
+        answers = answers_to(names, self.job.reader, predictor, self.job.sampling)
+        for name, answer in zip(names, answers, strict=True):
+            photos.append(answer.to_json())
             faces += len(answer.faces)
             if answer.error is not None:
                 errors.append((name, answer.error.message))
-                missing += answer.error.reason == "missing"
+                missing += is_missing(answer)
         if self.job.far and missing == len(names):
             raise FaceGenderError(
                 f"none of the {len(names):,} photos from {names[0]} on exists on "

@@ -13,6 +13,7 @@ from facegender.cli import _completion as completion
 if TYPE_CHECKING:
     from facegender.archive.score import ArchiveSettings
     from facegender.cli._inputs import Inputs, OnEmpty
+    from facegender.images.video import Sampling
     from facegender.prediction.predictor import Predictor
 
 PANEL: Final = "Archives"
@@ -60,7 +61,8 @@ def check(engine: str, output: str | None, shard_size: int | None, others: bool)
     if others:
         raise UsageError(
             "--engine ray only reads lists of photos and only writes Parquet",
-            "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops and --sort.",
+            "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops, --sort, "
+            "--frames and --subtitles.",
         )
     if not output:
         raise UsageError(
@@ -112,13 +114,14 @@ def run(
     shard_size: int | None,
     *,
     workers: int | None,
+    sampling: Sampling,
     quiet: bool,
 ) -> int:
     """Score the photos meant, and return how many failed."""
     from facegender.archive.score import ArchiveSettings
     from facegender.archive.shards import SHARD_SIZE
 
-    settings = ArchiveSettings(shard_size or SHARD_SIZE, workers, how.limits)
+    settings = ArchiveSettings(shard_size or SHARD_SIZE, workers, how.limits, sampling)
     return score(photo_names(photos, how, on_empty), output, predictor, settings, quiet=quiet)
 
 

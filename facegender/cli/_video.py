@@ -93,6 +93,11 @@ class VideoOptions:
     given: bool
     journals: Journals | None = None
 
+    @property
+    def writes(self) -> bool:
+        """Whether an option was given that leaves something on disk of videos alone."""
+        return self.outputs.frames is not None or self.outputs.subtitles is not None
+
     def takes(self, named: Named) -> bool:
         """Whether a file is followed as a video."""
         from facegender.images.animation import is_animation

@@ -231,7 +231,7 @@ def predict_command(
     films = video.options_of(
         fps, keyframes, start, end, annotate, subtitles, crops, frames, sort, copy, only
     )
-    others = json or jsonl or csv or stdin_image or annotate or crops or sort or films.given
+    others = json or jsonl or csv or stdin_image or annotate or crops or sort or films.writes
     archive.check(engine, output, shard_size, bool(others))
     limits = DownloadLimits(private=allow_private_url) if allow_url or allow_private_url else None
     kept_in = (annotate, crops, sort, frames, subtitles)
@@ -245,7 +245,7 @@ def predict_command(
         limits=limits,
         skip=tuple(written),
         fetch=engine == choices.Engine.PLAIN,
-        videos=engine == choices.Engine.PLAIN and video_files.installed(),
+        videos=video_files.installed(),
         on_video=None if video_files.installed() else video.warn_once(),
     )
     failed = answering.Failures()
@@ -257,9 +257,8 @@ def predict_command(
 
     if engine == choices.Engine.RAY:
         there = output or ""
-        lost = archive.run(
-            photos or [], how, failed, there, load(), shard_size, workers=workers, quiet=quiet
-        )
+        places = (photos or [], how, failed, there, load(), shard_size)
+        lost = archive.run(*places, workers=workers, sampling=films.sampling, quiet=quiet)
         raise typer.Exit(3 if lost or failed.count else 0)
     named = inputs.expand(photos or [], how, failed)
     first = next(named, None)

@@ -70,6 +70,9 @@ class Sampling:
             )
 
 
+DEFAULT_SAMPLING: Final = Sampling()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A frame of a video.

@@ -34,7 +34,7 @@ def opened_file(path: str | os.PathLike[str]) -> Any:
             raise VideoError("empty file (0 bytes)")
         return open(path, "rb")
     except (FileNotFoundError, NotADirectoryError):
-        raise VideoError("no such file") from None
+        raise VideoError(VideoError.MISSING) from None
     except (OSError, ValueError) as error:
         raise VideoError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 

@@ -17,6 +17,7 @@ PART: Final = "part-"
 """Prefix of its answer files."""
 SUFFIX: Final = ".parquet"
 _BATCH: Final = 10_000
+_COLUMNS: Final = ("path", "error", "faces", "tracks")
 _EXPECTED = "Expected what `facegender predict --engine ray` writes."
 
 
@@ -75,7 +76,8 @@ def _elements(file: Path) -> Iterator[dict[str, Any]]:
     parquet, arrow_error = _arrow()
     try:
         with parquet.ParquetFile(file) as stored:
-            for batch in stored.iter_batches(_BATCH, columns=["path", "error", "faces"]):
+            columns = [name for name in _COLUMNS if name in stored.schema_arrow.names]
+            for batch in stored.iter_batches(_BATCH, columns=columns):
                 yield from _photos(batch)
     except (arrow_error, OSError) as error:
         raise DataError(f"cannot read {file}: {error}", _EXPECTED) from None
@@ -105,8 +107,13 @@ def _photos(batch: Any) -> Iterator[dict[str, Any]]:
     ]
     first = 0
     rows = zip(batch.column("path").to_pylist(), batch.column("error").to_pylist(), strict=True)
-    for (path, error), count in zip(rows, counts, strict=True):
-        yield {"path": path or "", "error": error, "faces": units[first : first + count]}
+    tracks = batch.column("tracks") if "tracks" in batch.schema.names else None
+    for number, ((path, error), count) in enumerate(zip(rows, counts, strict=True)):
+        element = {"path": path or "", "error": error}
+        if tracks is not None and tracks[number].is_valid:
+            yield element | {"tracks": tracks[number].as_py()}
+        else:
+            yield element | {"faces": units[first : first + count]}
         first += count
 
 

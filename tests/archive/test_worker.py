@@ -68,7 +68,8 @@ def test_every_fact_of_a_found_face_survives(astronaut, tmp_path):
     photo = answer.to_json() | {"path": "a.jpg"}
     assert photo["faces"][0]["landmarks"]
     data = part_bytes([photo], {"photos": 1})
-    assert parquet.read_table(pyarrow.BufferReader(data)).to_pylist() == [photo]
+    of_videos = dict.fromkeys(("seconds", "fps", "tracks", "screen_time"))
+    assert parquet.read_table(pyarrow.BufferReader(data)).to_pylist() == [photo | of_videos]
     assert facts_of(data) == {"photos": 1}
     assert facts_of(data[:-9]) is None
     assert facts_of(b"") is None
@@ -164,3 +165,34 @@ def test_a_full_disk_leaves_no_half_file(work, photos, tmp_path, monkeypatch):
         patch.setattr(LocalFolder, "write", full)
         assert "No space left" in scorer.score(shard).trouble
     assert scorer.score(shard).trouble == ""
+
+
+def test_videos_are_answered_among_photos(work, whole, photos, tmp_path, astronaut):
+    pytest.importorskip("av")
+    from facegender.images.video import Sampling
+    from facegender.prediction.answer_parts import AnswerParts
+    from facegender.prediction.video import predict_video
+    from tests.prediction.made_videos import Portrait, make_video
+
+    portrait = Portrait(astronaut, 0, (175.0, 65.0, 100.0, 130.0))
+    make_video(photos / "film.mp4", [portrait], seconds=2, seed=3, people=1)
+    sampling = Sampling(fps=2)
+    names = ["000.jpg", "film.mp4", "gone.mp4", "s3://bucket/film.mp4", "001.jpg"]
+    scorer, (shard,) = work(names, sampling=sampling)
+    done = scorer.score(shard)
+    assert (done.photos, done.failed, done.trouble) == (5, 2, "")
+    assert [name for name, _ in done.failures] == ["gone.mp4", "s3://bucket/film.mp4"]
+    rows = parquet.read_table(tmp_path / shard.name).to_pylist()
+    assert [row["path"] for row in rows] == names
+    assert [row["faces"] is None for row in rows] == [False, True, True, True, False]
+    expected = predict_video(whole, photos / "film.mp4", sampling).to_json()
+    assert {name: rows[1][name] for name in expected if name != "path"} == {
+        name: value for name, value in expected.items() if name != "path"
+    }
+    assert rows[0]["tracks"] is rows[0]["seconds"] is None
+    elements = list(AnswerParts(tmp_path / shard.name))
+    assert [sorted(one) for one in elements[:2]] == [
+        ["error", "faces", "path"],
+        ["error", "path", "tracks"],
+    ]
+    assert elements[1]["tracks"] == expected["tracks"]

@@ -107,7 +107,7 @@ def test_videos_are_kept_and_sorted(run, folder):
         (("--fps", 0), "must be above 0"),
         (("--start", "soon"), "malformed time"),
         (("--start", 5, "--end", 4), "not after the start"),
-        (("--engine", "ray", "--output", "x", "--fps", 1), "only writes Parquet"),
+        (("--engine", "ray", "--output", "x", "--subtitles", "y"), "only writes Parquet"),
     ],
 )
 def test_impossible_options_are_refused_before_any_work(run, folder, options, words):
