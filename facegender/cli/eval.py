@@ -171,16 +171,11 @@ def evaluate_command(
     from facegender.models.card import check_record, record_evaluation
     from facegender.options import check_choice
     from facegender.prediction.predictor import Predictor
-    from facegender.runtime.own_files import refuse_foreign
 
     check_choice("--split", split, EvalSplit)
     if output is not None and not json:
         raise UsageError("--output writes JSON", "Add --json.")
-    for written in (output, predictions, report):
-        if written is not None and written.exists() and csv.exists() and written.samefile(csv):
-            raise UsageError(f"{written} is the table to judge on", "Choose another name.")
-        if written is not None:
-            refuse_foreign(written, force=force)
+    _check_files(csv, [output, predictions, report], force=force)
     if min_group_accuracy is not None and not by:
         raise UsageError("--min-group-accuracy needs groups", "Add --by COLUMN.")
     predictor = Predictor(model, workers=workers)
@@ -216,6 +211,22 @@ def evaluate_command(
     else:
         print_evaluation(result)
     _demand(result, min_accuracy, min_group_accuracy)
+
+
+def _check_files(csv: Path, written: list[Path | None], *, force: bool) -> None:
+    """Refuse to write over the table, or over a file of somebody else.
+
+    Raises:
+        UsageError: it says which.
+    """
+    from facegender.errors import UsageError
+    from facegender.runtime.own_files import refuse_foreign
+
+    for file in written:
+        if file is not None and file.exists() and csv.exists() and file.samefile(csv):
+            raise UsageError(f"{file} is the table to judge on", "Choose another name.")
+        if file is not None:
+            refuse_foreign(file, force=force)
 
 
 def _write_report(file: Path, result: Evaluation, predictor: Predictor, gallery: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,20 +74,12 @@ class Batches:
         import tensorflow as tf
 
         height, width = self.crops.shape[1:3]
-        one_hot = np.eye(len(LABELS), dtype=np.float32)
-        numbered = list(enumerate(self.tasks, start=1))
-        orders: dict[int, NDArray[np.int64]] = {}
-
-        kinds = np.stack(
-            [self.labels, *(task.labels for task in self.tasks)], axis=1, dtype=np.int16
-        )
+        kinds = self._kinds
+        order = lru_cache(maxsize=1)(self.order)
 
         def gather(position: NDArray[np.int64]) -> tuple[Crops, NDArray[np.int16]]:
             at_epoch, at_step = divmod(int(position), self.steps)
-            if at_epoch not in orders:
-                orders.clear()
-                orders[at_epoch] = self.order(at_epoch)
-            rows = orders[at_epoch][at_step * self.batch_size : (at_step + 1) * self.batch_size]
+            rows = order(at_epoch)[at_step * self.batch_size : (at_step + 1) * self.batch_size]
             crops = self.crops[rows]
             if self.degrade:
                 crops = degrade(crops, np.random.default_rng([self.seed, at_epoch, at_step]))
@@ -99,28 +91,39 @@ class Batches:
             labels.set_shape((None, kinds.shape[1]))
             return position, crops, labels
 
-        def finish(position: Any, crops: Any, labels: Any) -> Any:
-            seed = tf.stack([tf.constant(self.seed, tf.int64), position])
-            if self.augment:
-                crops = augment(crops, seed)
-            labels = tf.cast(labels, tf.int32)
-            targets = tf.gather(one_hot, labels[:, 0])
-            if self.mixup:
-                crops, targets = mix(crops, targets, seed, self.mixup)
-            if self.teacher is not None:
-                said = tf.numpy_function(self.teacher, [crops], tf.float32)
-                said.set_shape(targets.shape)
-                targets = (1 - self.teacher_share) * targets + self.teacher_share * said
-            weights = tf.gather(tf.constant(self.class_weights or (1.0, 1.0)), labels[:, 0])
-            if self.tasks:
-                others = [tf.one_hot(labels[:, i], len(task.values)) for i, task in numbered]
-                known = [tf.cast(labels[:, i] != UNKNOWN, tf.float32) for i, _ in numbered]
-                return crops, (targets, *others), (weights, *known)
-            return (crops, targets) if self.class_weights is None else (crops, targets, weights)
-
         first, last = epoch * self.steps + step, epochs * self.steps
-        data = tf.data.Dataset.range(first, last).map(load).map(finish, num_parallel_calls=2)
-        yield from data.prefetch(2)
+        data = tf.data.Dataset.range(first, last).map(load)
+        yield from data.map(self._finish, num_parallel_calls=2).prefetch(2)
+
+    @property
+    def _kinds(self) -> NDArray[np.int16]:
+        """The label of each row, and then its classes in the further tasks (photos, 1 + tasks)."""
+        columns: list[NDArray[Any]] = [self.labels, *(task.labels for task in self.tasks)]
+        return np.stack(columns, axis=1, dtype=np.int16)
+
+    def _finish(self, position: Any, crops: Any, kinds: Any) -> Any:
+        """Augment a batch, and make of its labels what the network learns; see `stream`."""
+        import tensorflow as tf
+
+        seed = tf.stack([tf.constant(self.seed, tf.int64), position])
+        if self.augment:
+            crops = augment(crops, seed)
+        kinds = tf.cast(kinds, tf.int32)
+        labels = kinds[:, 0]
+        targets = tf.gather(np.eye(len(LABELS), dtype=np.float32), labels)
+        if self.mixup:
+            crops, targets = mix(crops, targets, seed, self.mixup)
+        if self.teacher is not None:
+            said = tf.numpy_function(self.teacher, [crops], tf.float32)
+            said.set_shape(targets.shape)
+            targets = (1 - self.teacher_share) * targets + self.teacher_share * said
+        weights = tf.gather(tf.constant(self.class_weights or (1.0, 1.0)), labels)
+        if self.tasks:
+            columns = list(enumerate(self.tasks, start=1))
+            others = [tf.one_hot(kinds[:, i], len(task.values)) for i, task in columns]
+            known = [tf.cast(kinds[:, i] != UNKNOWN, tf.float32) for i, _ in columns]
+            return crops, (targets, *others), (weights, *known)
+        return (crops, targets) if self.class_weights is None else (crops, targets, weights)
 
 
 def balanced_weights(labels: NDArray[np.int8]) -> tuple[float, float]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from facegender.dataset.samples import Samples
 from facegender.errors import DataError, FaceGenderError, UsageError
+from facegender.faces.crop_cache import CropSource
 from facegender.faces.detection import AsCropped, detector_for
 from facegender.faces.extraction import cache_crops
 from facegender.faces.geometry import Geometry, parse_size
@@ -108,14 +112,7 @@ def read_photos(
         workers=workers,
         on_progress=lambda done, total: on_event(Reading(done, total)),
     )
-    broken = [(row, error) for row, error in failed if error is not None]
-    if broken:
-        row, error = broken[0]
-        raise DataError(
-            f"{len(broken):,} photos cannot be used any more, the first is {wanted.paths[row]}: "
-            f"{error}",
-            "Run facegender prepare again.",
-        )
+    _refuse_broken(wanted, failed)
     cut, labels = len(rows.train), wanted.labels
     kept = np.ones(len(labels), bool)
     kept[[row for row, _ in failed]] = False
@@ -135,12 +132,36 @@ def read_photos(
         )
     # Rows are selected by index, so that crops are not copied from disk into memory.
     train, val = np.flatnonzero(kept[:cut]), cut + np.flatnonzero(kept[cut:])
+    validation = ValidationSet(crops.take(val), labels[val])
+    return TrainingPhotos(_batches(wanted, crops, train, settings), validation, geometry, no_face)
+
+
+def _refuse_broken(samples: Samples, failed: Sequence[tuple[int, FaceGenderError | None]]) -> None:
+    """Refuse photos that cannot be read; those without a face are no error.
+
+    Raises:
+        DataError: there is one.
+    """
+    broken = [(row, error) for row, error in failed if error is not None]
+    if broken:
+        row, error = broken[0]
+        raise DataError(
+            f"{len(broken):,} photos cannot be used any more, the first is {samples.paths[row]}: "
+            f"{error}",
+            "Run facegender prepare again.",
+        )
+
+
+def _batches(
+    samples: Samples, crops: CropSource, train: NDArray[np.int64], settings: Resolved
+) -> Batches:
+    """Return the batches of the rows `train`."""
     weights = None
     if architecture(settings.arch).recipe.class_weights:
-        weights = balanced_weights(labels[train])
-    train_batches = Batches(
+        weights = balanced_weights(samples.labels[train])
+    return Batches(
         crops=crops,
-        labels=labels,
+        labels=samples.labels,
         rows=train,
         batch_size=settings.batch_size,
         seed=settings.seed,
@@ -148,9 +169,6 @@ def read_photos(
         degrade=settings.augment and settings.degrade,
         class_weights=weights,
         mixup=settings.mixup,
-        tasks=tuple(read_tasks(wanted, settings.also, train)),
+        tasks=tuple(read_tasks(samples, settings.also, train)),
         teacher_share=settings.teacher_share,
-    )
-    return TrainingPhotos(
-        train_batches, ValidationSet(crops.take(val), labels[val]), geometry, no_face
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from facegender.choices import OnChange, Start
 from facegender.dataset.open_table import Table
@@ -15,32 +15,30 @@ from facegender.errors import DataError, FaceGenderError, Interrupted, UsageErro
 from facegender.faces.geometry import Geometry
 from facegender.models.architectures import (
     DEFAULT,
-    Tuning,
-    architecture,
     build,
-    compile_for_training,
 )
 from facegender.models.bundle import (
     Bundle,
     holds_model,
     save_bundle,
 )
-from facegender.models.keras_backend import import_keras
 from facegender.options import check_choice, check_output_folder, check_workers
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest
-from facegender.training.also import WEIGHT, answering, read_tasks, with_heads
-from facegender.training.batches import Batches
+from facegender.training.also import answering, read_tasks
 from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
-from facegender.training.fused_norm import fuse_norms
-from facegender.training.photos import choose_geometry, read_photos
+from facegender.training.network import ready_model
+from facegender.training.photos import TrainingPhotos, choose_geometry, read_photos
 from facegender.training.rows import Rows, check_photos, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.start import TrainingStart, check_start, choose_start
 from facegender.training.state import State, read_state, restore, save_state
 from facegender.training.teacher import check_crops, load_teacher, open_teachers
+
+if TYPE_CHECKING:
+    from facegender.training.devices import Devices
 
 
 def train(
@@ -116,7 +114,10 @@ def train(
         if state and now and _identity(now) != _identity(state):
             raise FaceGenderError(f"another training began in {out} meanwhile")
         return _train(
-            rows, geometry, out, resolved, start, teachers, now, workers, credit, stop, on_event
+            _Training(
+                rows, geometry, out, resolved, start, teachers, workers, credit, stop, on_event
+            ),
+            now,
         )
 
 
@@ -191,127 +192,116 @@ def _resumed(state: State, settings: TrainSettings) -> State:
     return state
 
 
-def _train(
-    rows: Rows,
-    geometry: Geometry,
-    out: Path,
-    settings: Resolved,
-    start: TrainingStart | None,
-    teachers: Sequence[Bundle],
-    state: State | None,
-    workers: int | None,
-    credit: str,
-    stop: StopRequest,
-    on_event: OnEvent,
-) -> Bundle:
-    photos = read_photos(rows, geometry, out, settings, workers, on_event)
-    train_batches, validation = photos.batches, photos.validation
-    if teachers:
-        train_batches = replace(train_batches, teacher=load_teacher(teachers))
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What a training begins with, all of it checked."""
+
+    rows: Rows
+    geometry: Geometry
+    out: Path
+    settings: Resolved
+    start: TrainingStart | None
+    teachers: Sequence[Bundle]
+    workers: int | None
+    credit: str
+    stop: StopRequest
+    on_event: OnEvent
+
+
+def _train(training: _Training, state: State | None) -> Bundle:
+    """Train, from `state` on if there is one, and write the model."""
+    out, stop, on_event = training.out, training.stop, training.on_event
+    photos = read_photos(
+        training.rows, training.geometry, out, training.settings, training.workers, on_event
+    )
+    batches = photos.batches
+    if training.teachers:
+        batches = replace(batches, teacher=load_teacher(training.teachers))
     # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision
 
-    settings = replace(settings, precision=settings.precision or best_precision())
-    devices = Devices(settings.devices, settings.precision or "")
+    precision = training.settings.precision or best_precision()
+    settings = replace(training.settings, precision=precision)
+    devices = Devices(settings.devices, precision)
     with devices.building():
-        model = _ready_model(settings, train_batches, start, fuse=devices.plain)
+        model = ready_model(settings, batches, training.start, fuse=devices.plain)
     if state is None:
-        state = State(settings, rows.learned, devices.facts)
-        state.started_from = None if start is None else start.origin
-        state.taught_by = [teacher.fingerprint for teacher in teachers]
-        with stop.held():
-            save_state(out, state, model, best=False)
+        state = _begun(training, settings, model, devices)
     else:
         restore(out, model)
         if state.threads != devices.facts:
             on_event(
                 Warn("the number of threads or devices changed: the weights may differ slightly")
             )
-    on_event(
-        Started(
-            arch=settings.arch,
-            parameters=model.count_params(),
-            train=len(train_batches.rows),
-            val=len(validation.labels),
-            validated_on=rows.validated_on,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            epoch=state.epoch,
-            devices=devices.described,
-        )
-    )
+    on_event(_started(photos, settings, model, training.rows, state, devices))
     with stop.held():
-        over = fit(
+        if not fit(
             model,
-            train_batches,
-            validation,
+            batches,
+            photos.validation,
             state,
             out,
             devices=devices,
             stop=stop,
             on_event=on_event,
-        )
-        if not over:
-            begun = state.epoch + (state.step > 0)
-            raise Interrupted(
-                f"stopped in epoch {state.epoch + 1} after {state.step} steps, which are saved",
-                "Run the same command with --resume to continue."
-                + (f" To finish a model now, add --epochs {begun}." if state.best_epoch else ""),
-                stop.signal_number or 2,
-            )
+        ):
+            raise _stopped(state, stop)
         ended = answering(model).get_weights()
         on_event(Finishing(why_over(state)))
         with stop.raising():
             model = build(settings.arch, seed=settings.seed, size=photos.geometry.size)
             contents, facts = finish(
-                model, photos, rows, state, start, out, credit, on_event, ended
+                model,
+                photos,
+                training.rows,
+                state,
+                training.start,
+                out,
+                training.credit,
+                on_event,
+                ended,
             )
         return save_bundle(out, contents, facts)
 
 
-def keep_first(model: Any, convolutions: int) -> None:
-    """Keep the weights of a network's first convolutions, and of their norms, as they are."""
-    keras = import_keras()
-    kinds = keras.layers.Conv2D, keras.layers.DepthwiseConv2D
-    kept = [layer for layer in model.layers if isinstance(layer, kinds)][:convolutions]
-    outputs = {id(layer.output) for layer in kept}
-    for layer in model.layers:
-        norm = isinstance(layer, keras.layers.BatchNormalization) and id(layer.input) in outputs
-        if norm or layer in kept:
-            layer.trainable = False
+def _begun(training: _Training, settings: Resolved, model: Any, devices: Devices) -> State:
+    """Save and return the state of a training that has not learned anything yet."""
+    state = State(settings, training.rows.learned, devices.facts)
+    state.started_from = None if training.start is None else training.start.origin
+    state.taught_by = [teacher.fingerprint for teacher in training.teachers]
+    with training.stop.held():
+        save_state(training.out, state, model, best=False)
+    return state
 
 
-def _ready_model(
-    settings: Resolved, train_batches: Batches, start: TrainingStart | None, *, fuse: bool
-) -> Any:
-    """Build, initialise and compile; afterwards every variable that training changes exists.
-
-    Without a start the weights are random: a stored state replaces them.
-    """
-    height, width = train_batches.crops.shape[1:3]
-    model = build(settings.arch, seed=settings.seed, size=(width, height))
-    if start is not None and start.bundle is not None:
-        try:
-            model.set_weights(start.weights)
-        except ValueError as error:
-            raise FaceGenderError(
-                f"{start.bundle.folder} holds another version of the network {settings.arch!r}",
-                "Start from scratch with --init none.",
-            ) from error
-    if fuse:
-        model = fuse_norms(model)
-    keep_first(model, settings.freeze)
-    if train_batches.tasks:
-        model = with_heads(model, train_batches.tasks)
-    recipe = architecture(settings.arch).recipe
-    tuning = Tuning(
-        lr=settings.lr,
-        steps=train_batches.steps * settings.epochs,
-        schedule=settings.schedule,
-        weight_decay=settings.weight_decay,
-        label_smoothing=settings.label_smoothing,
+def _started(
+    photos: TrainingPhotos,
+    settings: Resolved,
+    model: Any,
+    rows: Rows,
+    state: State,
+    devices: Devices,
+) -> Started:
+    return Started(
+        arch=settings.arch,
+        parameters=model.count_params(),
+        train=len(photos.batches.rows),
+        val=len(photos.validation.labels),
+        validated_on=rows.validated_on,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        epoch=state.epoch,
+        devices=devices.described,
     )
-    compile_for_training(model, recipe, tuning, also_weight=WEIGHT)
-    model.optimizer.build(model.trainable_variables)
-    return model
+
+
+def _stopped(state: State, stop: StopRequest) -> Interrupted:
+    """Return what to say of a training that a signal stopped."""
+    begun = state.epoch + (state.step > 0)
+    return Interrupted(
+        f"stopped in epoch {state.epoch + 1} after {state.step} steps, which are saved",
+        "Run the same command with --resume to continue."
+        + (f" To finish a model now, add --epochs {begun}." if state.best_epoch else ""),
+        stop.signal_number or 2,
+    )

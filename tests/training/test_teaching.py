@@ -17,8 +17,9 @@ from facegender.models.bundle import load_bundle
 from facegender.runtime.signals import StopRequest
 from facegender.training.events import Step
 from facegender.training.fused_norm import fuse_norms
+from facegender.training.network import keep_first
 from facegender.training.settings import TrainSettings
-from facegender.training.train import keep_first, train
+from facegender.training.train import train
 
 
 @pytest.fixture(scope="module")
