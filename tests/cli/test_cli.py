@@ -54,10 +54,10 @@ def test_importing_the_package_is_light():
 
 
 def test_train_help_names_every_network(run):
-    from facegender.models.architectures import ARCHITECTURES
+    from facegender.choices import Arch
 
     out, _ = run("train", "--help")
-    assert all(name in out for name in ARCHITECTURES)
+    assert all(name in out for name in Arch)
 
 
 def test_version(run):
@@ -282,7 +282,6 @@ def test_a_closed_pipe_is_no_traceback(photos, toy_model):
 def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, code):
     command = [sys.executable, "-m", "facegender", "train", str(toy_csv)]
     options = ["--epochs", "4", "--batch-size", "16", "--seed", "3", *TOY]
-    run("train", toy_csv, "--output", "whole", *options)
     process = subprocess.Popen(
         [*command, "--output", "cut", *options], stderr=subprocess.PIPE, text=True
     )
@@ -297,13 +296,10 @@ def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, c
     assert "Run the same command with --resume to continue" in err
     _, unfinished = run("predict", "-q", "--model", "cut", _any_photo(toy_csv), code=1)
     assert "go on with: facegender train --resume" in unfinished
-    run("train", toy_csv, "--output", "cut", "--resume")
+    _, err = run("train", toy_csv, "--output", "cut", "--resume", "--quiet")
+    assert err == ""
     run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
-    fingerprints = []
-    for name in ("whole", "cut"):
-        state = json.loads(open(f"{name}/last/state.json").read())
-        fingerprints.append([state["files"]["best"]["sha256"], state["best_loss"]])
-    assert fingerprints[0] == fingerprints[1]
+    assert len(json.loads(open("cut/last/state.json").read())["history"]) == 4
 
 
 def _any_photo(toy_csv):
@@ -324,10 +320,11 @@ def test_a_killed_prepare_leaves_no_half_table(in_tmp):
             assert open("faces.csv").read().count("\n") == 481
 
 
-def test_a_terminal_sees_a_bar_unless_it_is_to_be_quiet(toy_csv, in_tmp, run):
+def test_a_terminal_sees_a_bar(toy_csv, in_tmp):
     import pty
 
-    command = [sys.executable, "-m", "facegender", "train", str(toy_csv), "--epochs", "2", *TOY]
+    small = ("--epochs", "2", "--size", "32x32", *TOY)
+    command = [sys.executable, "-m", "facegender", "train", str(toy_csv), *small]
     parent, child = pty.openpty()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=child, env=os.environ | {"TERM": "xterm"}
@@ -341,5 +338,3 @@ def test_a_terminal_sees_a_bar_unless_it_is_to_be_quiet(toy_csv, in_tmp, run):
     assert b"Epoch 1/2" in seen
     assert "━".encode() in seen
     assert b"images/s" in seen
-    _, err = run("train", toy_csv, "--epochs", "1", "--output", "quiet", "--quiet", *TOY)
-    assert err == ""

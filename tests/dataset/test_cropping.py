@@ -20,6 +20,7 @@ from facegender.prediction.predictor import Predictor
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import encoded
+from tests.tiny_network import TINY
 
 ARTICLE = Geometry("eyes", 141, 165)
 
@@ -104,7 +105,7 @@ def test_a_cropped_table_trains_and_is_judged_as_it_is(tree):
     train(
         Path("faces.csv"),
         "m",
-        TrainSettings(epochs=1, batch_size=8, seed=0, init="none"),
+        TrainSettings(arch=TINY, epochs=1, batch_size=8, seed=0, init="none"),
         workers=1,
     )
     assert load_bundle(Path("m")).geometry == Geometry("box", 64, 64)
@@ -125,7 +126,7 @@ def test_an_edited_table_remembers_its_crops(tree, finding_model):
     run(tree, geometry=Geometry("eyes", 64, 64))
     table = Path("faces.csv")
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-    settings = TrainSettings(epochs=1, batch_size=8, seed=0, init="none")
+    settings = TrainSettings(arch=TINY, epochs=1, batch_size=8, seed=0, init="none")
     bundle = train(table, "m", settings, workers=1)
     assert bundle.geometry == Geometry("eyes", 64, 64)
     with pytest.raises(DataError, match="were cropped to"):
@@ -186,7 +187,7 @@ def test_photos_without_a_face_are_left_out_of_training_and_errors_in_eval(tree)
     crop_free = PrepareSettings(val=0.25, test=0.25, seed=3)
     prepare(tree, Path("faces.csv"), crop_free, workers=1)
     seen = []
-    settings = TrainSettings(epochs=1, batch_size=8, seed=0, crop="eyes", init="none")
+    settings = TrainSettings(arch=TINY, epochs=1, batch_size=8, seed=0, crop="eyes", init="none")
     bundle = train(Path("faces.csv"), "m", settings, workers=1, on_event=seen.append)
     in_training = sum(bundle.manifest["data"]["no_face"].values())
     warned = any(isinstance(event, Warn) and "no face" in event.message for event in seen)

@@ -22,8 +22,9 @@ from facegender.training.settings import TrainSettings
 from facegender.training.train import train
 from tests.conftest import make_tree
 from tests.faults.kills import FACEGENDER, environment
+from tests.tiny_network import TINY
 
-QUICK = TrainSettings(crop="photo", init="none", epochs=1, batch_size=16, seed=3)
+QUICK = TrainSettings(arch=TINY, crop="photo", init="none", epochs=1, batch_size=16, seed=3)
 CSV = Path("faces.csv")
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from facegender.choices import Arch
 from facegender.errors import UsageError
 from facegender.models.architectures import (
-    ARCHITECTURES,
     Tuning,
     architecture,
     build,
@@ -132,7 +132,7 @@ def test_compact_decays_kernels_only_and_ends_at_rate_zero():
     assert float(schedule(150)) == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", list(Arch))
 def test_every_network_takes_bytes_and_gives_probabilities(name):
     model = build(name, seed=3)
     shape = architecture(name).geometry.shape

@@ -15,9 +15,10 @@ from facegender.training.events import Finishing, Step, Warn
 from facegender.training.fit import _warn_of_swapped
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
+from tests.tiny_network import TINY
 
 COUNTS = {"photos": 9, "no_face": 0, "unreadable": 0}
-SETTINGS = TrainSettings(crop="photo", init="none", epochs=1, batch_size=16, seed=3)
+SETTINGS = TrainSettings(arch=TINY, crop="photo", init="none", epochs=1, batch_size=16, seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,9 @@ from facegender.training.settings import TrainSettings
 from facegender.training.start import choose_start
 from facegender.training.train import train
 from tests.conftest import make_tree
+from tests.tiny_network import TINY
 
-QUICK = TrainSettings(crop="photo", init="none", epochs=3, batch_size=16, seed=3)
+QUICK = TrainSettings(arch=TINY, crop="photo", init="none", epochs=3, batch_size=16, seed=3)
 
 
 def weights(folder):
@@ -269,7 +270,7 @@ def test_the_articles_split_validates_on_test_loudly_and_does_not_calibrate_on_i
     make_tree(in_tmp / "photos")
     prepare(Path("photos"), Path("faces.csv"), PrepareSettings(split="article"))
     events = []
-    settings = TrainSettings(crop="photo", init="none", epochs=1, batch_size=16, seed=0)
+    settings = TrainSettings(arch=TINY, crop="photo", init="none", epochs=1, batch_size=16, seed=0)
     bundle = train(Path("faces.csv"), Path("m"), settings, workers=1, on_event=events.append)
     assert any(isinstance(e, Warn) and "the test rows choose" in e.message for e in events)
     assert bundle.manifest["metrics"]["validated_on"] == "test"
@@ -303,7 +304,7 @@ def test_init_starts_from_a_models_weights(quick, toy_csv, tmp_path):
         8,
         2,
     )
-    with pytest.raises(FaceGenderError, match="holds the network 'compact'"):
+    with pytest.raises(FaceGenderError, match="holds the network 'tiny'"):
         other = TrainSettings(arch="classic", epochs=1, init=str(quick[0]), crop="photo")
         train(toy_csv, tmp_path / "n", other, workers=1)
 
@@ -314,10 +315,10 @@ def test_a_start_that_holds_another_version_of_its_network_is_refused_and_leaves
     start = tmp_path / "start"
     shutil.copytree(quick[0], start)
     manifest = json.loads((start / "facegender.json").read_text())
-    (start / "facegender.json").write_text(json.dumps(manifest | {"arch": "lite"}))
+    (start / "facegender.json").write_text(json.dumps(manifest | {"arch": "compact"}))
     settings = TrainSettings(epochs=1, init=str(start))
     for there in (False, True):
-        with pytest.raises(FaceGenderError, match="another version of the network 'lite'"):
+        with pytest.raises(FaceGenderError, match="another version of the network 'compact'"):
             train(toy_csv, tmp_path / "m", settings, workers=1)
         assert (tmp_path / "m").exists() == there
         (tmp_path / "m").mkdir(exist_ok=True)
@@ -336,7 +337,7 @@ def test_the_network_is_that_of_the_start_unless_another_is_asked_for(quick, toy
     assert chosen(arch=bundled) == (bundled, "bundled")
     assert chosen(init="bundled") == (bundled, "bundled")
     assert chosen(init="none") == ("compact", "none")
-    assert chosen(init=start) == ("compact", start)
+    assert chosen(init=start) == (TINY, start)
     assert chosen(arch="classic") == ("classic", "none")
     assert chosen(arch=bundled, init="none") == (bundled, "none")
     assert chosen(crop="photo") == ("compact", "none")
@@ -386,7 +387,9 @@ def test_a_loss_that_explodes_is_a_sentence(toy_csv, tmp_path):
         train(
             toy_csv,
             tmp_path / "m",
-            TrainSettings(crop="photo", init="none", epochs=9, batch_size=16, lr=1e30, seed=0),
+            TrainSettings(
+                arch=TINY, crop="photo", init="none", epochs=9, batch_size=16, lr=1e30, seed=0
+            ),
         )
 
 
@@ -396,7 +399,7 @@ def test_no_seed_draws_and_stores_one(toy_csv, tmp_path):
         train(
             toy_csv,
             tmp_path / "m",
-            TrainSettings(crop="photo", init="none", epochs=1, batch_size=16),
+            TrainSettings(arch=TINY, crop="photo", init="none", epochs=1, batch_size=16),
             workers=1,
             stop=listener.stop,
             on_event=listener,
