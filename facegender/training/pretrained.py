@@ -19,16 +19,16 @@ from facegender.training.finish import keras_bytes, model_fingerprint
 def save_start(
     folder: Path, arch: str, weights: Sequence[NDArray[np.float32]], credit: str
 ) -> Bundle:
-    """Write a model with given weights and a random last layer.
+    """Write a model with given weights, a start for ``train --init FOLDER``.
 
-    It does not classify faces yet; it is a start for ``train --init FOLDER``.
+    Without weights for the last layer, which is then random, it does not classify faces yet.
 
     Args:
         folder: the model folder to write.
         arch: a name in `architectures.ARCHITECTURES`.
-        weights: those of all layers but the last dense one, in the order of Keras; kernels of
-            convolutions are (height, width, in, out), of depthwise ones (height, width, in, 1);
-            batch norms are scale, offset, mean, variance.
+        weights: those of all layers, or of all but the last dense one, in the order of Keras;
+            kernels of convolutions are (height, width, in, out), of depthwise ones (height, width,
+            in, 1); batch norms are scale, offset, mean, variance.
         credit: source and licence of the weights, for the cards of models trained from them.
 
     Raises:
@@ -37,9 +37,9 @@ def save_start(
     """
     model = build(arch, seed=0)
     own = model.get_weights()
-    shapes = [w.shape for w in own[:-2]]
+    shapes = [w.shape for w in own]
     given = [w.shape for w in weights]
-    if given != shapes:
+    if given not in (shapes, shapes[:-2]):
         differs = next(
             (i for i, (a, b) in enumerate(zip(given, shapes, strict=False)) if a != b),
             min(len(given), len(shapes)),
@@ -47,9 +47,9 @@ def save_start(
         raise DataError(
             f"{len(given)} arrays do not fit the {len(shapes)} of {arch}, from number "
             f"{differs + 1} on",
-            "Give all but the last layer's two, in Keras's order.",
+            "Give all, or all but the last layer's two, in Keras's order.",
         )
-    model.set_weights([*weights, *own[-2:]])
+    model.set_weights([*weights, *own[len(weights) :]])
     if architecture(arch).recipe.mirrored:
         model = mirrored(model)
     facts = {

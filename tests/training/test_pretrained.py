@@ -8,6 +8,7 @@ from facegender.models.inference import KerasNetwork, LiteRtNetwork
 from facegender.training.pretrained import save_start
 from facegender.training.settings import TrainSettings
 from facegender.training.train import train
+from tests.tiny_network import TINY
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,13 @@ def test_a_start_holds_the_weights_that_were_given(given, tmp_path):
     crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
     twin = LiteRtNetwork(bundle.files["model.tflite"].read_bytes())
     np.testing.assert_allclose(twin(crops), KerasNetwork(model)(crops), atol=1e-5)
+
+
+def test_a_start_with_all_weights_answers_as_they_do(tmp_path):
+    model = build(TINY, seed=5)
+    bundle = save_start(tmp_path / "start", TINY, model.get_weights(), "Somebody's, CC0.")
+    for ours, theirs in zip(bundle.load_keras().get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_training_goes_on_from_a_start_and_its_card_says_whose_it_was(given, toy_csv, tmp_path):
