@@ -17,6 +17,7 @@ def print_review(session: Session) -> None:
     """Say how far it got, how far annotators agree, and what can be done next."""
     from facegender.cli import _console as console
     from facegender.evaluation.annotators import agreements
+    from facegender.images.footage import is_video_name
     from facegender.review.labels_file import disagreements, known_labels
 
     counts = Counter(label for label in session.labels if label)
@@ -33,7 +34,9 @@ def print_review(session: Session) -> None:
     lines += [_agreement(found) for found in agreements(rows)]
     if apart := len(disagreements(rows)):
         lines.append(f"{apart:,} disagreements: look at them with --settle.")
-    if done:
+    if done and all(is_video_name(item.path) for item in session.items):
+        lines.append(f"Count with them: facegender count ANSWERS --labels {session.file}")
+    elif done:
         lines.append(f"Evaluate the model on them: facegender eval {session.file}")
     sys.stdout.write("".join(console.visible(line) + "\n" for line in lines))
     sys.stdout.flush()
