@@ -7,7 +7,7 @@ a photo may be one tight face, verifies doubtful faces, and removes duplicates.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -26,7 +26,8 @@ from facegender.faces.looks import (
     second_look,
     shared_part,
 )
-from facegender.faces.orientation import STEP, TURNED, settle, turned_back
+from facegender.faces.orientation import TURNED, settle, settle_hint, turned_back
+from facegender.faces.plain import NOTHING, FirstSearch, first_search
 from facegender.images.decode import Photo
 from facegender.options import check_choice, check_number
 
@@ -223,9 +224,12 @@ class FaceDetector:
             faces in pixels of `photo`, largest first; empty if there is none.
         """
         whole = size or (photo.shape[1], photo.shape[0])
-        faces = self._settled(photo, self._search(photo, whole), whole)
+        backend, first = load_backend(self.backend), self._first_search(photo, whole)
+        if first.plain:
+            return [settle(backend, photo, face, upright=True) for face in first.plain]
+        faces = self._settled(photo, self._search(photo, whole), whole, first)
         if not faces:
-            tight = search_with_margin(load_backend(self.backend), photo, *LOOKS[0])
+            tight = search_with_margin(backend, photo, *LOOKS[0])
             faces = self._settled(photo, tight, whole) or self._filling(photo, tight, whole)
         turns = {round(f.roll / 90) % 4 for f in faces if f.roll is not None} - {0}
         for turn in sorted(turns) if faces else (1, 2, 3):
@@ -233,6 +237,13 @@ class FaceDetector:
         if whole == (photo.shape[1], photo.shape[0]):
             faces = self._finer(photo, faces)
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
+
+    def _first_search(self, photo: Photo, whole: tuple[int, int]) -> FirstSearch:
+        """Search a whole small photo cheaply, unless `min_face` asks for every small face."""
+        own = (photo.shape[1], photo.shape[0])
+        if self.min_face is not None or whole != own:
+            return NOTHING
+        return first_search(load_backend(self.backend), photo, self.wanted_size(own))
 
     def _search(self, photo: Photo, whole: tuple[int, int]) -> list[Face]:
         """Run the backend at the scales that the photo needs; all that it finds, in any order."""
@@ -256,20 +267,28 @@ class FaceDetector:
             faces = self._one_each([*faces, *(settle(backend, photo, face) for face in found)])
         return faces
 
-    def _settled(self, photo: Photo, found: list[Face], whole: tuple[int, int]) -> list[Face]:
+    def _settled(
+        self,
+        photo: Photo,
+        found: list[Face],
+        whole: tuple[int, int],
+        first: FirstSearch = NOTHING,
+    ) -> list[Face]:
         """Keep the faces that count, each as it is turned, and the turned ones among the rest.
 
         A face on its side may have too low a score as it is, but rarely none at all.
         """
         backend = load_backend(self.backend)
-        faces = [settle(backend, photo, face) for face in self._kept(photo, found, whole)]
+        faces = [
+            settle(backend, photo, face, upright=first.shows_upright(face))
+            for face in self._kept(photo, found, whole)
+        ]
         min_width = (self.min_face or 1) * photo.shape[1] / whole[0]
         for hint in sorted(found, key=lambda face: face.confidence, reverse=True):
             if hint.confidence < HINT or any(shared_part(hint, face) > SAME for face in faces):
                 continue
-            seen = settle(backend, photo, replace(hint, score=min(hint.confidence, HINT)))
-            sure = seen.confidence >= max(TURNED, self.min_score) and not seen.orientation_unclear
-            if sure and abs(seen.roll or 0.0) > STEP and seen.box[2] >= ROUNDING * min_width:
+            seen = settle_hint(backend, photo, hint)
+            if seen and seen.confidence >= self.min_score and seen.box[2] >= ROUNDING * min_width:
                 faces.append(seen)
         return self._one_each(faces)
 

@@ -36,13 +36,13 @@ not nearly upright."""
 STEP: Final = 45
 """Degrees between the looks that follow where the first ones leave a doubt."""
 CLOSE: Final = 96
-"""Side of these."""
+"""Side of these, and of two looks that compare upright with the best quarter turn before them."""
 LAST: Final = 128
 """Side of the last look, which gives the box and the landmarks."""
 HINT: Final = 0.4
 """Minimum score of a first look that counts."""
 CLEAR: Final = 0.2
-"""So much surer than in every other turn a face must be upright in the first looks."""
+"""So much surer in one turn than in the others, the first looks tell whether a face is upright."""
 BETTER: Final = 0.03
 """So much surer than upright another turn must be in order to count."""
 TURNED: Final = 0.84
@@ -72,35 +72,74 @@ def tilt_of(face: Face) -> float:
     return max(-45.0, min(45.0, UNDERSTATED * shown))
 
 
-def settle(backend: Backend, photo: Photo, face: Face) -> Face:
+def settle(backend: Backend, photo: Photo, face: Face, *, upright: bool = False) -> Face:
     """Find out how a face is turned, and level it.
 
     Args:
         backend: what looks.
         photo: where the face was found.
         face: found in the photo as it is.
+        upright: a look at another size has shown already that it is upright, or tilted at most.
 
     Returns:
         the face with its `roll`: as it is where it is surely upright, without another look; else
         where and how it was seen best. `orientation_unclear` where no turn is clearly the best.
     """
-    face = replace(face, roll=tilt_of(face) if face.landmarks else None)
-    tilted = abs(face.roll or 0.0) > TILTED
-    if face.confidence >= DOUBTFUL:
-        level = _levelled(backend, photo, face) if tilted else face
-        return level if level.confidence >= DOUBTFUL else _turned(backend, photo, face)
-    glances = {} if tilted else _glances(backend, photo, face)
-    others = max((score for turn, score in glances.items() if turn), default=1.0)
-    if others < HINT or glances.get(0, 0.0) >= others + CLEAR:
-        return face
-    return _turned(backend, photo, face)
+    face = _as_it_shows(face)
+    if upright or face.confidence >= DOUBTFUL:
+        level = _levelled(backend, photo, face)
+        if upright or level.confidence >= DOUBTFUL:
+            return level
+    turns = (2,) if face.confidence > SIDEWAYS else (1, 2, 3)
+    if not _is_upright(backend, photo, face, turns):
+        return _turned(backend, photo, face)
+    level = _levelled(backend, photo, face)
+    wavers = level is not face and level.confidence < TURNED
+    return _turned(backend, photo, face) if wavers else level
 
 
-def _glances(backend: Backend, photo: Photo, face: Face) -> dict[int, float]:
-    """Scores of small looks at a face in quarter turns; only upside down for a rather sure one."""
-    window = _window(photo, face, 0.0, GLANCE)
-    turns = (2,) if face.confidence > SIDEWAYS else (0, 1, 2, 3)
-    return {90 * turn: _best(backend(np.rot90(window, turn))) for turn in turns}
+def settle_hint(backend: Backend, photo: Photo, hint: Face) -> Face | None:
+    """Return the turned face that a weak detection may be; None where it is none.
+
+    Where no quarter turn shows more, the other looks are saved.
+    """
+    hint = _as_it_shows(hint)
+    if _is_upright(backend, photo, hint, (1, 2, 3)):
+        return None
+    seen = _turned(backend, photo, hint)
+    sure = seen.confidence >= TURNED and not seen.orientation_unclear
+    return seen if sure and abs(seen.roll or 0.0) > STEP else None
+
+
+def _as_it_shows(face: Face) -> Face:
+    return replace(face, roll=tilt_of(face) if face.landmarks else None)
+
+
+def _tilt(face: Face) -> float:
+    """Tilt that counts, in degrees: 0 for a face that needs no levelling."""
+    roll = face.roll or 0.0
+    return roll if abs(roll) > TILTED else 0.0
+
+
+def _is_upright(backend: Backend, photo: Photo, face: Face, turns: Sequence[int]) -> bool:
+    """Compare small looks at a levelled face with those in quarter turns.
+
+    Where these leave a doubt, half turns are looked at as well, and the best two more closely.
+    """
+    tilt = _tilt(face)
+    window = _window(photo, face, tilt, GLANCE)
+    scores = {turn: _best(backend(np.rot90(window, turn))) for turn in turns}
+    rival = max(scores, key=lambda turn: scores[turn])
+    if scores[rival] < HINT:
+        return True
+    upright = _best(backend(window))
+    if abs(upright - scores[rival]) >= CLEAR:
+        return upright > scores[rival]
+    aslant = (_window(photo, face, tilt + turn, GLANCE) for turn in (-STEP, STEP))
+    if max(_best(backend(seen)) for seen in aslant) > upright + CLEAR / 2:
+        return False
+    window = _window(photo, face, tilt, CLOSE)
+    return _best(backend(window)) >= _best(backend(np.rot90(window, rival))) + BETTER
 
 
 def _best(faces: Sequence[Face]) -> float:
@@ -109,7 +148,9 @@ def _best(faces: Sequence[Face]) -> float:
 
 def _levelled(backend: Backend, photo: Photo, face: Face) -> Face:
     """Look at a tilted face levelled; keep it as it is if it is not seen as surely there."""
-    seen = look(backend, photo, face, face.roll or 0.0)
+    if not _tilt(face):
+        return face
+    seen = look(backend, photo, face, _tilt(face))
     if seen is None or seen.confidence < face.confidence - BETTER:
         return face
     return seen
