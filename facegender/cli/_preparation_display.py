@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from facegender.dataset.settings import Preparation
 
+NAMED = 3
+"""Pairs of near copies that the warning names."""
+
 
 def print_preparation(result: Preparation) -> None:
     """Print the splits, counts and the next command."""
@@ -94,9 +97,15 @@ def warnings_of(result: Preparation, no_copies: bool, no_conflicts: bool) -> lis
             result.persons_in_two_splits,
             "Persons in two splits: {}. The test will not be one on strangers.",
         ),
+        (
+            len(result.near_copies),
+            "Pairs of photos in two splits that look the same: {}"
+            + "".join(f"; {one} and {other}" for one, other in result.near_copies[:NAMED])
+            + ". Leave one of each out; --json names all.",
+        ),
         (result.without_attributes, "Photos that the attribute file does not name: {}."),
     ]
-    sentences = [text.format(f"{count:,}") for count, text in facts if count]
+    sentences = [text.replace("{}", f"{count:,}", 1) for count, text in facts if count]
     return sentences + [
         f"{file} is not in UTF-8: it was read as {encoding}."
         for file, encoding in result.encodings.items()

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,8 +154,11 @@ class Conflicts:
         copies: rows with the same content as an earlier row.
         content: rows whose content is under both genders.
         person: rows of persons who are under both genders.
-        groups: one number per row; rows with a common person or content have the same number.
-        content_groups: the same for content only.
+        groups: one number per row; rows with a common person or content, or that
+            look the same, have the same number.
+        content_groups: the same without persons.
+        sure_groups: as `groups`, without the near copies.
+        near: pairs of rows that look the same, but have different content.
     """
 
     copies: NDArray[np.intp]
@@ -163,6 +166,8 @@ class Conflicts:
     person: NDArray[np.intp]
     groups: NDArray[np.int64]
     content_groups: NDArray[np.int64]
+    sure_groups: NDArray[np.int64]
+    near: NDArray[np.intp]
 
 
 def find_conflicts(
@@ -170,6 +175,7 @@ def find_conflicts(
     digests: Sequence[str],
     order: NDArray[np.intp] | None = None,
     together: Sequence[str] | None = None,
+    near: NDArray[np.intp] | None = None,
 ) -> Conflicts:
     """Find exact copies, and content or persons under both genders.
 
@@ -178,18 +184,37 @@ def find_conflicts(
         digests: content digest of each row.
         order: rows by precedence: the first of several copies is the original. Default: as is.
         together: rows with the same name must stay together, such as the faces of a photo.
+        near: pairs of rows that look the same; those of many alike do not hold them together.
     """
     order = np.arange(len(samples)) if order is None else order
     content = _Shared.of(Digests.of(digests).numbers(), order)
     person = _Shared.of(_numbered(samples.persons), order)
     links = [content] if together is None else [content, _Shared.of(_numbered(together), order)]
+    numbers = Digests.of(digests).numbers()
+    near = np.zeros((0, 2), np.intp) if near is None else near
+    near = near[numbers[near[:, 0]] != numbers[near[:, 1]]]
+    sure = _components(len(samples), [*links, person])
+    links.append(_few_alike(len(samples), near))
     return Conflicts(
         copies=np.sort(content.rows[content.rows != content.first]),
         content=content.mixed(samples.labels),
         person=person.mixed(samples.labels),
         groups=_components(len(samples), [*links, person]),
         content_groups=_components(len(samples), links),
+        sure_groups=sure,
+        near=near,
     )
+
+
+MOST_ALIKE: Final = 20
+"""Of more photos than these that look the same, few show the same: plain pictures look alike."""
+
+
+def _few_alike(count: int, near: NDArray[np.intp]) -> _Shared:
+    """Link near copies, but not those of a large group."""
+    groups = _components(count, [_Shared(near[:, 0], near[:, 1])])
+    few = np.bincount(groups, minlength=count)[groups[near[:, 0]]] <= MOST_ALIKE
+    return _Shared(near[few, 0], near[few, 1])
 
 
 class _Shared(NamedTuple):

@@ -18,6 +18,7 @@ from facegender.dataset.checks import Conflicts, PhotoChecks, find_conflicts, in
 from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.encodings import UTF8, encoding_of, exists_below
 from facegender.dataset.folders import Listing, scan_folders
+from facegender.dataset.near_copies import HashTable, hash_all, near_pairs
 from facegender.dataset.review_labels import parse_box
 from facegender.dataset.reviewed import BOX, PHOTO, is_reviewed, read_reviewed
 from facegender.dataset.samples import Samples
@@ -124,9 +125,24 @@ def _prepare(
         without_attributes=missing,
         encodings=_encodings(settings, roots),
     )
-    kept = _resolve_conflicts(result, kept, settings, listing.single_faces)
+    hashes = _hashes(samples.paths, workers, on_progress)
+    kept = _resolve_conflicts(result, kept, settings, listing.single_faces, hashes)
     _write(result, originals, inspections, kept, settings)
     return result
+
+
+def _hashes(
+    paths: Sequence[str],
+    workers: int | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> HashTable:
+    """Hash the usable photos, in order to find those that look the same."""
+
+    def report(done: int) -> None:
+        if on_progress is not None:
+            on_progress(done, len(paths))
+
+    return hash_all(paths, len(paths), workers=workers, on_progress=report)
 
 
 def _encodings(settings: PrepareSettings, roots: list[Path]) -> dict[str, str]:
@@ -228,11 +244,15 @@ def _names(settings: PrepareSettings) -> tuple[str, str] | None:
 
 
 def _resolve_conflicts(
-    result: Preparation, kept: PhotoChecks, settings: PrepareSettings, single_faces: bool
+    result: Preparation,
+    kept: PhotoChecks,
+    settings: PrepareSettings,
+    single_faces: bool,
+    hashes: HashTable,
 ) -> PhotoChecks:
     """Count duplicates and contradictions, drop them if requested, and split the rest."""
     samples = result.samples
-    conflicts = _conflicts(samples, kept, single_faces)
+    conflicts = _conflicts(samples, kept, single_faces, hashes)
     result.copies = len(conflicts.copies)
     result.content_conflicts = len(conflicts.content)
     result.person_conflicts = len(conflicts.person)
@@ -246,15 +266,18 @@ def _resolve_conflicts(
         result.dropped = Counter(drop.values())
         rows = np.delete(np.arange(len(samples)), list(drop))
         result.samples, kept = samples.take(rows), kept.take(rows)
-        conflicts = _conflicts(result.samples, kept, single_faces)
+        conflicts = _conflicts(result.samples, kept, single_faces, hashes[rows])
     result.method = choose_method(result.samples, settings.split)
     _split(result, conflicts, settings)
     return kept
 
 
-def _conflicts(samples: Samples, inspections: PhotoChecks, single_faces: bool) -> Conflicts:
+def _conflicts(
+    samples: Samples, inspections: PhotoChecks, single_faces: bool, hashes: HashTable
+) -> Conflicts:
     together = samples.attributes[PHOTO] if single_faces else None
-    return find_conflicts(samples, inspections.digests, precedence(samples), together)
+    order = precedence(samples)
+    return find_conflicts(samples, inspections.digests, order, together, near_pairs(hashes))
 
 
 def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings) -> None:
@@ -262,7 +285,8 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
     if result.method == SplitMethod.ARTICLE:
         samples.splits = split_like_article(len(samples))
     elif result.method == SplitMethod.FOLDERS:
-        samples.splits, result.moved = unite_groups(samples.splits, conflicts.groups)
+        # Near copies stay where the table says: they are named.
+        samples.splits, result.moved = unite_groups(samples.splits, conflicts.sure_groups)
     else:
         # "photo" ignores persons, but copies of a photo still stay together.
         groups = conflicts.groups
@@ -275,6 +299,11 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
             test=settings.test,
             seed=settings.seed,
         )
+    result.near_copies = [
+        (samples.paths[one], samples.paths[other])
+        for one, other in conflicts.near.tolist()
+        if samples.splits[one] != samples.splits[other]
+    ]
     first: dict[str, str] = {}
     rows = zip(samples.persons, samples.splits, strict=True)
     torn = {person for person, split in rows if first.setdefault(person, split) != split}

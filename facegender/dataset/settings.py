@@ -84,6 +84,7 @@ class Preparation:
         content_conflicts: photos whose content is under both genders.
         person_conflicts: photos of persons who are under both genders.
         dropped: reason -> photos left out by `drop_duplicates` and `drop_conflicts`.
+        near_copies: paths of photos that look the same and are in two splits.
         moved: photos moved to the split of their copy or person.
         persons_in_two_splits: persons in both train and held-out rows (the article's split only).
         without_attributes: photos that the attribute file does not list.
@@ -102,6 +103,7 @@ class Preparation:
     content_conflicts: int = 0
     person_conflicts: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    near_copies: list[tuple[str, str]] = field(default_factory=list)
     moved: int = 0
     persons_in_two_splits: int = 0
     without_attributes: int = 0
@@ -130,6 +132,7 @@ class Preparation:
             "copies": self.copies,
             "content_conflicts": self.content_conflicts,
             "person_conflicts": self.person_conflicts,
+            "near_copies": [list(pair) for pair in self.near_copies],
             "moved": self.moved,
             "persons_in_two_splits": self.persons_in_two_splits,
             "without_attributes": self.without_attributes,

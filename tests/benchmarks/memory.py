@@ -61,7 +61,7 @@ STAND_INS = """
 import hashlib, os
 import numpy as np
 from facegender.faces import extraction as crops
-from facegender.evaluation import leakage
+from facegender.dataset import near_copies
 from facegender.dataset import checks, verify
 from facegender.faces.geometry import Face
 
@@ -69,11 +69,11 @@ def numbers(path):
     return hashlib.blake2b(os.fsencode(path), digest_size=32).digest()
 
 def inspect(path, min_size=0):
-    return checks.BundleState("", "", 16, 16, os.stat(path).st_size, numbers(path)[:16].hex())
+    return checks.PhotoCheck("", "", 16, 16, os.stat(path).st_size, numbers(path)[:16].hex())
 
 def hashes(path):
     drawn = np.frombuffer(numbers(path), np.uint64).tolist()
-    return leakage.Hashes(numbers(path)[:16].hex(), drawn[2], drawn[3])
+    return near_copies.Hashes(numbers(path)[:16].hex(), drawn[2], drawn[3])
 
 def faces(source, geometry, detector):
     crop = np.full((1, *geometry.shape), numbers(source)[0], np.uint8)
@@ -82,7 +82,7 @@ def faces(source, geometry, detector):
 def compare(job):
     return "" if os.path.exists(job[0]) else "gone"
 
-checks.inspect_photo, leakage.hash_photo = inspect, hashes
+checks.inspect_photo, near_copies.hash_photo = inspect, hashes
 crops.find_faces, verify._compare = faces, compare
 """
 

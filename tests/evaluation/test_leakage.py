@@ -1,18 +1,14 @@
 import io
 import shutil
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from facegender.dataset.samples import Samples
-from facegender.evaluation import leakage
 from facegender.evaluation.evaluate import evaluate
-from facegender.evaluation.leakage import find_leakage, hash_photo
+from facegender.evaluation.leakage import find_leakage
 from facegender.prediction.predictor import Predictor
 from tests.conftest import encoded
 
@@ -61,39 +57,6 @@ def test_exact_and_near_copies_are_told_apart_from_other_photos(photos, tmp_path
     assert found.trained == 6
 
 
-BITS = st.lists(st.integers(0, 63), max_size=6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_near_copies_are_those_that_comparing_every_pair_finds(data):
-    bases = [0, 0x0F0F_F0F0_1234_5678, 2**64 - 1]
-
-    def hashes(count):
-        found = np.zeros(count, leakage._HASHES)
-        for row in range(count):
-            found["read"][row] = data.draw(st.booleans() | st.just(True))
-            for name in ("phash", "dhash"):
-                value = data.draw(st.sampled_from(bases))
-                for bit in data.draw(BITS):
-                    value ^= 1 << bit
-                found[name][row] = value
-        return found
-
-    ours, theirs = hashes(data.draw(st.integers(0, 6))), hashes(data.draw(st.integers(0, 6)))
-    expected = {}
-    for row, one in enumerate(ours):
-        for other, two in enumerate(theirs):
-            near = (
-                int(one["phash"] ^ two["phash"]).bit_count() <= leakage.NEAR_PHASH
-                and int(one["dhash"] ^ two["dhash"]).bit_count() <= leakage.NEAR_DHASH
-            )
-            if one["read"] and two["read"] and near:
-                expected.setdefault(row, other)
-    with mock.patch.object(leakage, "_AT_ONCE", 2):
-        assert leakage._near(ours, theirs) == expected
-
-
 def test_persons_in_both_are_named_and_the_unknown_are_nobody(photos):
     judged = rows(photos[:3], ["ann", "", "bob"])
     trained = rows(photos[3:], ["bob", "", "cy"])
@@ -102,7 +65,6 @@ def test_persons_in_both_are_named_and_the_unknown_are_nobody(photos):
 
 def test_unreadable_photos_leak_nothing(photos, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no photo")
-    assert hash_photo(str(tmp_path / "bad.jpg")) is None
     found = find_leakage(rows([tmp_path / "bad.jpg", tmp_path / "gone.jpg"]), rows(photos))
     assert (found.exact, found.near) == ([], [])
     assert find_leakage(rows([]), rows(photos)).to_json()["exact"] == []
