@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,12 @@ HEADER = (
     f"{'epoch':>7} {'loss':>8} {'accuracy':>9} {'val loss':>9} {'val acc.':>9} "
     f"{'images/s':>9} {'seconds':>8}"
 )
+
+
+def print_tensorboard(folder: Path) -> None:
+    """Say how to look at what was written, and how to install what that needs."""
+    install = "" if find_spec("tensorboard") else "pip install 'facegender[tensorboard]' && "
+    console.stdout().print(f"Curves:  {console.plain(f'{install}tensorboard --logdir {folder}')}")
 
 
 class TrainingDisplay:

@@ -261,6 +261,16 @@ Credit = Annotated[
         rich_help_panel=OTHER,
     ),
 ]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="FOLDER",
+        help="Write each epoch's losses and accuracies for TensorBoard.",
+        rich_help_panel=OTHER,
+        show_default=False,
+    ),
+]
 Debug = Annotated[bool, debug_option(panel=OTHER)]
 
 
@@ -296,6 +306,7 @@ def train_command(
     workers: Workers = None,
     on_change: OnChangeOption = OnChange.REFUSE.value,
     credit: Credit = "",
+    tensorboard: TensorBoard = None,
     debug: Debug = False,
 ) -> None:
     """[bold]Examples:[/bold]
@@ -311,7 +322,7 @@ def train_command(
     command with --resume continues to exactly the same weights.
     --resume --epochs MORE extends a finished training.
     """
-    from facegender.cli._training_display import TrainingDisplay
+    from facegender.cli._training_display import TrainingDisplay, print_tensorboard
     from facegender.errors import UsageError
     from facegender.runtime.signals import StopRequest
     from facegender.training.settings import TrainSettings
@@ -355,10 +366,13 @@ def train_command(
             on_change=on_change,
             workers=workers,
             credit=credit,
+            tensorboard=tensorboard,
             stop=stop,
             on_event=display,
         )
     _print(bundle, csv)
+    if tensorboard is not None:
+        print_tensorboard(tensorboard)
 
 
 def _say_stopping() -> None:

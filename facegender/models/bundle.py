@@ -1,7 +1,8 @@
 """The model folder. The only place that knows its files.
 
 A bundle is ``facegender.json`` and the files that it names with their SHA-256: ``model.keras``,
-``model.tflite``, ``history.csv`` and ``README.md``. They are replaced together (see `write_set`).
+``model.tflite``, ``history.csv``, ``history.svg`` and ``README.md``. They are replaced together
+(see `write_set`).
 A user's own file with such a name stays, and ours gets a number: ``README.2.md``.
 """
 
@@ -30,6 +31,7 @@ MANIFEST = "facegender.json"
 KERAS = "model.keras"
 LITERT = "model.tflite"
 HISTORY = "history.csv"
+CURVE = "history.svg"
 CARD = "README.md"
 LAST = "last"
 """Folder with the state that `train --resume` needs; never exported."""

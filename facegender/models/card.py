@@ -201,7 +201,7 @@ def _evaluation(found: Mapping[str, Any]) -> Iterator[str]:
     data, metrics = found["data"], found["metrics"]
     yield f"## {found['title']}"
     yield ""
-    rows = "".join(f", {text}" for text in data["where"])
+    rows = "".join(f", {text}" for text in data.get("where", []))
     yield (
         f"`{data['csv']}`, split {data['split']}{rows}: {data['photos']:,} photos, every one "
         f"counted: {data['no_face']:,} without a face and {data['unreadable']:,} unreadable are "

@@ -11,9 +11,9 @@ import numpy as np
 from facegender.evaluation.gaps import is_large
 from facegender.evaluation.intervals import wilson
 from facegender.evaluation.metrics import Predictions, WeightedMetrics, bins_of
+from facegender.images.plots import Axis, Line, line_plot, share_axis
 from facegender.labels import MALE
 from facegender.report.page import figure, table
-from facegender.report.plots import Axis, Line, line_plot, share_axis
 from facegender.report.sections import group_title, worst_first
 
 if TYPE_CHECKING:

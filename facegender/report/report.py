@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from facegender._version import __version__
 from facegender.models.bundle import HISTORY, Bundle
 from facegender.models.card import LIMITS_OF_USE
+from facegender.models.learning_curve import losses_plot
 from facegender.report import sections
 from facegender.report.curves import curves, group_curves
 from facegender.report.gallery import gallery
 from facegender.report.page import figure, page, paragraph, table
-from facegender.report.plots import Axis, Line, line_plot
 
 if TYPE_CHECKING:
     from facegender.evaluation.evaluation import Evaluation
@@ -71,17 +71,6 @@ def learning_curve(bundle: Bundle) -> str:
         rows = list(csv.DictReader(file))
     if not rows:
         return ""
-    epochs = [float(row["epoch"]) for row in rows]
-    highest = max(float(row[name]) for row in rows for name in ("loss", "val_loss"))
-    ticks = sorted({round(1 + (len(rows) - 1) * i / 4) for i in range(5)})
-    x = Axis("epoch", 1, max(len(rows), 2), tuple(map(float, ticks)), percent=False)
-    top = max(0.1, round(highest + 0.05, 1))
-    y = Axis("loss", 0, top, tuple(round(top * i / 4, 3) for i in range(5)), percent=False)
-    lines = [
-        Line([(e, float(row[name])) for e, row in zip(epochs, rows, strict=True)], kind)
-        for name, kind in (("loss", "second"), ("val_loss", "main"))
-    ]
-    plot = line_plot("Losses on training and validation photos, epoch by epoch", x, y, lines)
     heads = ("epoch", "training loss", "validation loss", "validation accuracy", "kept")
     numbers = [
         (
@@ -94,7 +83,7 @@ def learning_curve(bundle: Bundle) -> str:
         for row in rows
     ]
     caption = "Loss on validation photos (blue) and training photos (orange, dashed)"
-    return figure(caption, plot, table("Epochs", heads, numbers))
+    return figure(caption, losses_plot(rows), table("Epochs", heads, numbers))
 
 
 def _made(result: Evaluation, predictor: Predictor, command: str) -> str:

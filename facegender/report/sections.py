@@ -7,9 +7,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from facegender.evaluation.gaps import SMALL, is_large
+from facegender.images.plots import Axis, Interval, forest_plot, share_axis
 from facegender.labels import LABELS
 from facegender.report.page import figure, paragraph, table
-from facegender.report.plots import Axis, Interval, forest_plot, share_axis
 
 if TYPE_CHECKING:
     from facegender.evaluation.comparison import Comparison

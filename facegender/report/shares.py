@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from facegender._version import __version__
 from facegender.evaluation.counting import CORRECTED, METHODS, MIN_LABELS, POOLED, UNCORRECTED
+from facegender.images.plots import Axis, Interval, forest_plot
 from facegender.models.card import LIMITS_OF_USE
 from facegender.report.page import figure, page, paragraph, table
-from facegender.report.plots import Axis, Interval, forest_plot
 
 if TYPE_CHECKING:
     from facegender.evaluation.counting import Measure, Share

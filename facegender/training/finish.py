@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import platform
@@ -11,7 +10,6 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,6 @@ from facegender.models.architectures import architecture, mirrored
 from facegender.models.bundle import (
     CARD,
     DEFAULT_THRESHOLD,
-    HISTORY,
     KERAS,
     LITERT,
     load_bundle,
@@ -44,8 +41,9 @@ from facegender.models.inference import (
     run_network,
 )
 from facegender.training.calibration import fit_temperature, fold_temperature
-from facegender.training.events import Epoch, OnEvent, Warn
+from facegender.training.events import OnEvent, Warn
 from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over
+from facegender.training.history import history_files
 from facegender.training.photos import TrainingPhotos
 from facegender.training.rows import Rows
 from facegender.training.start import TrainingStart, open_start
@@ -117,7 +115,7 @@ def finish(
         KERAS: keras_bytes(model, packed=int8),
         **litert,
         CARD: render_card(facts).encode(),
-        HISTORY: _history_csv(state.history).encode(),
+        **history_files(state.history),
     }
     return contents, facts
 
@@ -261,16 +259,6 @@ def model_fingerprint(model: Any) -> str:
     for weights in model.get_weights():
         digest.update(weights.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _history_csv(epochs: Sequence[Epoch]) -> str:
-    """Return ``history.csv``, a row an epoch."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
-    writer.writeheader()
-    for epoch in epochs:
-        writer.writerow(asdict(epoch) | {"best": int(epoch.best)})
-    return text.getvalue()
 
 
 def _facts(rows: Rows, photos: TrainingPhotos, state: State, temperature: float) -> dict[str, Any]:

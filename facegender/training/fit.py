@@ -13,20 +13,17 @@ from numpy.typing import NDArray
 
 from facegender.errors import FaceGenderError, Interrupted
 from facegender.faces.crop_cache import CropSource
-from facegender.labels import LABELS
 from facegender.models.inference import Probabilities, run_network
 from facegender.runtime.signals import StopRequest
 from facegender.training.also import answering
 from facegender.training.batches import Batches
 from facegender.training.devices import Devices, Teach
-from facegender.training.events import Epoch, OnEvent, Step, Warn
+from facegender.training.events import Epoch, OnEvent, Step
+from facegender.training.history import save_history
 from facegender.training.state import State, save_state
+from facegender.training.swapped import warn_of_swapped, warn_of_swapped_start
 
 VALIDATION_BATCH = 256
-SWAPPED_RECALL = 0.3
-"""Recall of both genders up to which the labels are probably the wrong way round."""
-SWAPPED_MIN_PHOTOS = 30
-"""Photos of each gender without which the recalls say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,9 @@ def fit(
     teach, network = devices.step(model), devices.network(answering(model))
     began = time.perf_counter()
     earlier = state.seconds
-    swapped = False
+    swapped = state.started_from is not None and warn_of_swapped_start(
+        network, train_batches, state, stop, on_event
+    )
     first = state.epoch * train_batches.steps + state.step
     batches = train_batches.stream(state.epoch, state.step, state.settings.epochs)
     while not (why := why_over(state)):
@@ -102,9 +101,10 @@ def fit(
             best=best,
         )
         state.begin_epoch(row)
-        swapped = swapped or _warn_of_swapped(probabilities, validation.labels, on_event)
+        swapped = swapped or warn_of_swapped(probabilities, validation.labels, on_event)
         state.seconds = earlier + time.perf_counter() - began
         save_state(folder, state, model, best=best)
+        save_history(folder, state.history)
         on_event(row)
     state.finished = why
     save_state(folder, state, model, best=False)
@@ -118,28 +118,6 @@ def _validate(network: Any, validation: ValidationSet, stop: StopRequest) -> Pro
             return run_network(network, validation.crops, batch=VALIDATION_BATCH)
     except Interrupted:
         return None
-
-
-def _warn_of_swapped(
-    probabilities: Probabilities, labels: NDArray[np.int8], on_event: OnEvent
-) -> bool:
-    """Warn, and return True, where most answers are the labels the wrong way round."""
-    counts = np.bincount(labels, minlength=len(LABELS))
-    if counts.min() < SWAPPED_MIN_PHOTOS:
-        return False
-    right = probabilities.argmax(axis=1) == labels
-    recalls = [right[labels == label].mean() for label in range(len(LABELS))]
-    if max(recalls) > SWAPPED_RECALL:
-        return False
-    on_event(
-        Warn(
-            f"only {right.mean():.1%} of the validation photos are answered right, far below one "
-            "half: the labels are probably the wrong way round (0 is female and 1 is male here; "
-            "UTKFace, for one, has 0 = male). Tell prepare what the labels mean: --female 1 "
-            "--male 0"
-        )
-    )
-    return True
 
 
 def why_over(state: State) -> str:

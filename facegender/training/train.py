@@ -36,6 +36,7 @@ from facegender.training.settings import Resolved, TrainSettings, check_same, re
 from facegender.training.start import TrainingStart, check_start, choose_start
 from facegender.training.state import State, read_state, restore, save_state
 from facegender.training.teacher import check_crops, load_teacher, open_teachers
+from facegender.training.tensorboard import EpochWriter
 
 if TYPE_CHECKING:
     from facegender.training.devices import Devices
@@ -51,6 +52,7 @@ def train(
     on_change: str = OnChange.REFUSE,
     workers: int | None = None,
     credit: str = "",
+    tensorboard: str | os.PathLike[str] | None = None,
     stop: StopRequest | None = None,
     on_event: OnEvent = ignore,
 ) -> Bundle:
@@ -71,6 +73,7 @@ def train(
             `choices.OnChange`.
         workers: processes that read photos; None means one per core.
         credit: whose photos they are and under which licence, for the model card.
+        tensorboard: a folder to write each epoch's losses and accuracies to for TensorBoard.
         stop: requests a stop; the state is saved first.
         on_event: called with progress.
 
@@ -85,6 +88,8 @@ def train(
     check_choice("--on-change", on_change, OnChange)
     check_workers(workers)
     check_output_folder("--output", out)
+    if tensorboard is not None:
+        check_output_folder("--tensorboard", tensorboard)
     state = _standing(out, settings, resume=resume, force=force)
     asked = None if state else check_start(settings)
     teachers = open_teachers((state.settings if state else settings).teacher or ())
@@ -113,6 +118,8 @@ def train(
         now = _standing(out, settings, resume=resume, force=force)
         if state and now and _identity(now) != _identity(state):
             raise FaceGenderError(f"another training began in {out} meanwhile")
+        if tensorboard is not None:
+            on_event = EpochWriter(Path(tensorboard), on_event)
         return _train(
             _Training(
                 rows, geometry, out, resolved, start, teachers, workers, credit, stop, on_event

@@ -13,7 +13,13 @@ def test_a_whole_model(run, toy_model):
     found = json.loads(run("info", toy_model, "--json")[0])
     assert (found["schema"], found["whole"]) == (1, True)
     assert set(found["model"]) == {"path", "fingerprint", "chosen"}
-    assert set(found["files"]) == {"model.keras", "model.tflite", "history.csv", "README.md"}
+    assert set(found["files"]) == {
+        "model.keras",
+        "model.tflite",
+        "history.csv",
+        "history.svg",
+        "README.md",
+    }
 
 
 def test_a_damaged_model_has_each_file_named_and_exit_code_1(run, toy_model, in_tmp):
@@ -26,6 +32,7 @@ def test_a_damaged_model_has_each_file_named_and_exit_code_1(run, toy_model, in_
         "model.keras": "whole",
         "model.tflite": "missing",
         "history.csv": "damaged",
+        "history.svg": "whole",
         "README.md": "whole",
     }
     assert "NOT all whole" in out

@@ -78,6 +78,7 @@ NONSENSE = {
         "--precision": WORDS,
         "--workers": COUNTS,
         "--on-change": WORDS,
+        "--tensorboard": FOLDERS,
     },
     "eval": {
         "--model": MISSING,

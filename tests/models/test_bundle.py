@@ -32,7 +32,13 @@ def test_a_bundle_says_what_it_is(model):
     bundle = load_bundle(model)
     assert bundle.arch == "compact"
     assert bundle.geometry.shape == (64, 64, 3)
-    assert set(bundle.files) == {"model.keras", "model.tflite", "history.csv", "README.md"}
+    assert set(bundle.files) == {
+        "model.keras",
+        "model.tflite",
+        "history.csv",
+        "history.svg",
+        "README.md",
+    }
     assert bundle.manifest["labels"] == ["female", "male"]
     assert bundle.manifest["data"]["splits"]["train"] == {"female": 24, "male": 24}
 
@@ -102,7 +108,7 @@ def test_a_save_over_a_model_keeps_the_names_and_foreign_files(model):
         assert all(path.name == role for role, path in saved.files.items())
         assert {p.name for p in model.iterdir() if p.is_file()} == {
             *("notes.txt", "history.2020.csv", MANIFEST),
-            *("model.keras", "model.tflite", "history.csv", "README.md"),
+            *("model.keras", "model.tflite", "history.csv", "history.svg", "README.md"),
         }
 
 

@@ -57,6 +57,14 @@ def test_the_card_of_a_model_that_was_not_judged_is_left_alone(model, toy_csv):
     assert load_bundle(model).fingerprint == "a" * 16
 
 
+def test_an_evaluation_recorded_before_there_were_conditions_is_shown(model, toy_csv):
+    result = evaluate(toy_csv, Predictor(model)).to_json()
+    del result["data"]["where"]
+    entry = {"title": "An old one", **result}
+    facts = {**load_bundle(model).manifest, "evaluations": [entry]}
+    assert "## An old one" in render_card(facts)
+
+
 def test_every_table_of_the_card_is_rectangular(model, toy_csv):
     predictor = Predictor(model)
     result = evaluate(toy_csv, predictor, by=["person"], stress=True)

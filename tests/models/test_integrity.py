@@ -20,7 +20,9 @@ def states(inspection):
 def test_a_whole_model(model):
     found = inspect_bundle(model)
     assert found.whole
-    assert states(found) == dict.fromkeys((KERAS, LITERT, "history.csv", "README.md"), "whole")
+    assert states(found) == dict.fromkeys(
+        (KERAS, LITERT, "history.csv", "history.svg", "README.md"), "whole"
+    )
     assert found.card.startswith("# A facegender model: compact")
     for file in found.files:
         assert file.bytes == (model / file.name).stat().st_size
@@ -36,6 +38,7 @@ def test_every_file_is_judged_though_others_are_damaged(model):
         KERAS: "damaged",
         LITERT: "missing",
         "history.csv": "whole",
+        "history.svg": "whole",
         "README.md": "damaged",
     }
     assert found.card == "", "a changed card is not shown as the model's"

@@ -14,10 +14,10 @@ from facegender.dataset.table import read_table, write_table
 from facegender.evaluation.evaluate import evaluate
 from facegender.evaluation.groups import group_by
 from facegender.evaluation.intervals import Estimate
+from facegender.images.plots import Axis, Interval, Line, forest_plot, line_plot, share_axis
 from facegender.prediction.predictor import Predictor
 from facegender.report.curves import group_curves
 from facegender.report.page import page, paragraph, table
-from facegender.report.plots import Axis, Interval, Line, forest_plot, line_plot, share_axis
 from facegender.report.report import learning_curve, render_report
 from facegender.report.sections import groups
 

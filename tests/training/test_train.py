@@ -82,6 +82,8 @@ def test_events_tell_the_whole_story(quick):
     losses = [e.val_loss for e in epochs]
     assert [e.best for e in epochs] == [v == min(losses[: i + 1]) for i, v in enumerate(losses)]
     assert [float(row["val_loss"]) for row in history(out)] == losses
+    for name in ("history.csv", "history.svg"):  # written at each epoch
+        assert (out / "last" / name).read_bytes() == load_bundle(out).files[name].read_bytes()
 
 
 def test_the_best_epoch_or_the_last_is_kept_and_calibrated(toy_model, toy_csv):

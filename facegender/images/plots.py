@@ -1,7 +1,8 @@
 """Plots as inline SVG, without scripts: lines, points with intervals, and bars.
 
 Every plot scales with its column, takes its colours from the page (light, dark or print), and
-carries a text alternative; the numbers stand in a table beside it.
+carries a text alternative; the numbers stand in a table beside it. `picture` makes a file of its
+own of several.
 """
 
 from __future__ import annotations
@@ -130,6 +131,33 @@ def forest_plot(title: str, axis: Axis, rows: Sequence[Interval], reference: flo
             )
         parts.append(f'<circle class="mark" cx="{across(row.value):.1f}" cy="{v}" r="4"/>')
     return _svg(title, height, parts)
+
+
+_STYLE = """svg { background: #fff; } text { fill: #1b1f24; font: 13px system-ui, sans-serif; }
+.grid { stroke: #d5dae0; } .line { fill: none; stroke-width: 2; } .main { stroke: #0b62a4; }
+.second { stroke: #b3500b; stroke-dasharray: 7 3; } .guide { stroke: #8a939c; }
+.mark { fill: #0b62a4; }"""
+"""The colours of a picture that is no part of a page."""
+
+
+def picture(title: str, plots: Sequence[str]) -> str:
+    """Return an SVG file that shows plots of the usual size side by side.
+
+    Args:
+        title: the text alternative.
+        plots: made by `line_plot`.
+    """
+    size = f'width="{WIDTH}" height="{HEIGHT}"'
+    parts = [
+        plot.replace("<svg ", f'<svg x="{number * WIDTH}" {size} ', 1)
+        for number, plot in enumerate(plots)
+    ]
+    wide = WIDTH * len(plots)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{wide}" height="{HEIGHT}" '
+        f'viewBox="0 0 {wide} {HEIGHT}"><title>{escape(title)}</title><style>{_STYLE}</style>'
+        f"{''.join(parts)}</svg>\n"
+    )
 
 
 def _grid(x: Axis, y: Axis) -> Iterator[str]:
