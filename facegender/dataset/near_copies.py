@@ -119,7 +119,7 @@ def near_pairs(hashes: HashTable) -> NDArray[np.intp]:
     for at, to in _close(distinct, distinct):
         once = at > to
         pairs.append(np.stack([rows[first[at[once]]], rows[first[to[once]]]], axis=1))
-    return np.concatenate(pairs)
+    return np.unique(np.concatenate(pairs), axis=0)  # a pair may agree in several bands
 
 
 def _close(

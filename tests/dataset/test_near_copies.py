@@ -96,7 +96,9 @@ def tree(root, folders):
 
 
 def test_near_copies_stay_in_one_split(tmp_path, in_tmp):
-    result = prepare(tree(tmp_path / "photos", ["", ""]), "faces.csv", PrepareSettings(seed=1))
+    result = prepare(
+        tree(tmp_path / "photos", ["", ""]), "faces.csv", PrepareSettings(seed=1), workers=1
+    )
     split_of = {}
     for path, split in zip(result.samples.paths, result.samples.splits, strict=True):
         key = path.removesuffix(".png").removesuffix("_small.jpg")
@@ -106,7 +108,7 @@ def test_near_copies_stay_in_one_split(tmp_path, in_tmp):
 
 
 def test_near_copies_in_the_splits_of_folders_are_named(tmp_path, in_tmp):
-    result = prepare(tree(tmp_path / "photos", ["train", "test"]), "faces.csv")
+    result = prepare(tree(tmp_path / "photos", ["train", "test"]), "faces.csv", workers=1)
     assert result.moved == 0
     assert len(result.near_copies) == len(result.to_json()["near_copies"]) == 24
     for pair in result.near_copies:
