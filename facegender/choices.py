@@ -153,6 +153,16 @@ class Engine(Choice):
     RAY = "ray", "an archive to Parquet, on all cores or a cluster"
 
 
+class AnswerKind(Choice):
+    """What a photo shows: the folders that `predict --sort` fills, and the words of `--only`."""
+
+    FEMALE = "female", "a female face"
+    MALE = "male", "a male face"
+    UNCERTAIN = "uncertain", "a face without a sure answer"
+    SEVERAL = "several", "several faces"
+    NONE = "none", "no face"
+
+
 class Backend(Choice):
     """The face detectors; the first that is installed is the default."""
 

@@ -1,13 +1,19 @@
-"""Running `predict`: predicting, reporting failures, counting and progress."""
+"""Running `predict`: loading the model, predicting, reporting failures, counting and progress."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from facegender.cli._destination import Destination
     from facegender.cli._inputs import Inputs, Named
     from facegender.cli._summary import Summary
+    from facegender.cli._video import VideoOptions
     from facegender.cli._writers import Sink
     from facegender.prediction.outputs import OutputSettings, PredictedPhoto, WrittenOutputs
     from facegender.prediction.predictor import Predictor
@@ -16,6 +22,43 @@ if TYPE_CHECKING:
 
 SLICE: Final = 0.02
 """Seconds of counting photos between two answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """The model asked for, and how it looks at photos: the arguments of `Predictor`."""
+
+    model: Path | None
+    threshold: float | None
+    workers: int | None
+    detect: bool
+    min_face: int | None
+    min_score: float | None
+
+    def load(self, *, quiet: bool) -> Predictor:
+        """Load the model and say which one it is."""
+        from facegender.cli import _console as console
+        from facegender.prediction.predictor import Predictor
+
+        predictor = Predictor(
+            self.model,
+            threshold=self.threshold,
+            workers=self.workers,
+            detect=self.detect,
+            min_face=self.min_face,
+            min_score=self.min_score,
+        )
+        bundle = predictor.bundle
+        if not quiet:
+            console.note(
+                f"Model: {bundle.folder} ({predictor.chosen}, fingerprint {bundle.fingerprint})"
+            )
+        if predictor.other_detector:
+            console.warn(
+                f"the model was trained with the detector {predictor.other_detector}, which is "
+                "not installed here: its crops differ a little."
+            )
+        return predictor
 
 
 class Failures:
@@ -29,6 +72,66 @@ class Failures:
 
         self.count += 1
         console.failed(name, why)
+
+
+def answer_all(
+    photos: list[str],
+    how: Inputs,
+    asked: ModelOptions,
+    goal: Destination,
+    films: VideoOptions,
+    totals: Summary,
+    *,
+    quiet: bool,
+) -> bool:
+    """Answer the photos and videos meant, write and count the answers; whether any failed.
+
+    Raises:
+        DataError: there are none.
+        Interrupted: what was answered is written.
+    """
+    from facegender.cli import _inputs as inputs
+    from facegender.cli import _video as video
+    from facegender.errors import DataError
+
+    failed = Failures()
+    named = inputs.expand(photos, how, failed)
+    first = next(named, None)
+    if first is None:
+        raise DataError("there is no photo to predict", "")
+    predictor = asked.load(quiet=quiet)
+    mixed = goal.form == "csv" and films.any_in(first, photos, how)
+    facts = goal.facts(predictor, detect=asked.detect) | films.facts(mixed)
+    opened = goal.open(predictor, facts, videos=mixed)
+    films = films.kept_beside(goal.file, goal.form, facts, resume=goal.resume, force=goal.force)
+
+    def answered(some: Iterator[Named]) -> Iterator[WrittenOutputs]:
+        jobs = jobs_of(some, predictor, how.listed.ready)
+        return kept_of(jobs, goal.of_photos(predictor), asked.workers, how.listed.ready)
+
+    with goal.naming_what_is_kept(totals), films.keeping(), opened as sink:
+        films.before_video(sink.flush)
+        for earlier in sink.before:
+            totals.add(earlier.path, earlier.tally)
+        missing = (one for one in chain([first], named) if not sink.is_answered(one.name))
+        kept = reported(video.split(missing, films, answered, predictor), failed)
+        again = counted_ahead(photos, how)
+        # Lines that come one by one on the same terminal would tear the bar apart.
+        torn = goal.file is None and sys.stdout.isatty() and goal.form != "table"
+        shown = collected(counted(kept, again, totals.all.photos, quiet or torn), sink, totals)
+    _close(goal, totals, shown, quiet=quiet)
+    return bool(failed.count or totals.all.failed)
+
+
+def _close(goal: Destination, totals: Summary, shown: int, *, quiet: bool) -> None:
+    """Print the counts that were asked for, and one line: what was found and written."""
+    from facegender.cli import _console as console
+
+    if goal.summary is not None:
+        console.print_table(totals.table())
+    if not quiet:
+        files = [path for path in (goal.file, *goal.folders) if path is not None]
+        console.note(totals.closing_line(files, shown=shown, only=goal.only))
 
 
 def jobs_of(

@@ -12,6 +12,7 @@ from facegender.cli import _completion as completion
 
 if TYPE_CHECKING:
     from facegender.archive.score import ArchiveSettings
+    from facegender.cli._answering import ModelOptions
     from facegender.cli._inputs import Inputs, OnEmpty
     from facegender.images.video import Sampling
     from facegender.prediction.predictor import Predictor
@@ -108,21 +109,23 @@ def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterato
 def run(
     photos: list[str],
     how: Inputs,
-    on_empty: OnEmpty,
     output: str,
-    predictor: Predictor,
+    asked: ModelOptions,
     shard_size: int | None,
     *,
-    workers: int | None,
     sampling: Sampling,
     quiet: bool,
-) -> int:
-    """Score the photos meant, and return how many failed."""
+) -> bool:
+    """Score the photos meant, and return whether any failed."""
     from facegender.archive.score import ArchiveSettings
     from facegender.archive.shards import SHARD_SIZE
+    from facegender.cli._answering import Failures
 
-    settings = ArchiveSettings(shard_size or SHARD_SIZE, workers, how.limits, sampling)
-    return score(photo_names(photos, how, on_empty), output, predictor, settings, quiet=quiet)
+    failed, predictor = Failures(), asked.load(quiet=quiet)
+    settings = ArchiveSettings(shard_size or SHARD_SIZE, asked.workers, how.limits, sampling)
+    names = photo_names(photos, how, failed)
+    lost = score(names, output, predictor, settings, quiet=quiet)
+    return bool(lost or failed.count)
 
 
 def score(

@@ -63,6 +63,32 @@ class Inputs:
     on_video: Callable[[], None] | None = None
 
 
+def inputs_of(
+    recursive: bool,
+    nul: bool,
+    stdin_image: bool,
+    limits: DownloadLimits | None,
+    skip: tuple[Path, ...],
+    *,
+    fetch: bool,
+) -> Inputs:
+    """Return how the arguments of `predict` are interpreted; videos where they can be read."""
+    from facegender.cli._video import warn_once
+    from facegender.images.video import installed
+
+    videos = installed()
+    return Inputs(
+        recursive=recursive,
+        nul=nul,
+        stdin_image=stdin_image,
+        limits=limits,
+        skip=skip,
+        fetch=fetch,
+        videos=videos,
+        on_video=None if videos else warn_once(),
+    )
+
+
 OnEmpty = Callable[[str, str], None]
 """Told of a folder or pattern without photos, and why."""
 

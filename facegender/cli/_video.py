@@ -17,6 +17,7 @@ from facegender.cli._options import output_folder
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from facegender.cli._destination import Destination
     from facegender.cli._inputs import Inputs, Named
     from facegender.cli._journals import Journals
     from facegender.images.video import Sampling
@@ -187,13 +188,7 @@ def options_of(
     keyframes: bool,
     start: str | None,
     end: str | None,
-    annotate: Path | None,
-    subtitles: Path | None,
-    crops: Path | None,
-    frames: Path | None,
-    sort: Path | None,
-    copy: bool,
-    only: str | None,
+    goal: Destination,
 ) -> VideoOptions:
     """Check the options of videos.
 
@@ -209,7 +204,7 @@ def options_of(
 
     if keyframes and fps is not None:
         raise UsageError("--keyframes and --fps contradict each other", "Give one of them.")
-    if subtitles is not None:
+    if goal.subtitles is not None:
         refuse_without_pysubs2()
     sampling = Sampling(
         5.0 if fps is None else fps,
@@ -217,9 +212,11 @@ def options_of(
         0.0 if start is None else parse_clock(start),
         None if end is None else parse_clock(end),
     )
-    given = any(one is not None for one in (fps, start, end, subtitles, frames)) or keyframes
-    outputs = VideoOutputSettings(annotate, subtitles, crops, frames)
-    return VideoOptions(sampling, outputs, sort, copy, only, given)
+    given = any(one is not None for one in (fps, start, end, goal.subtitles, goal.frames))
+    outputs = VideoOutputSettings(goal.annotate, goal.subtitles, goal.crops, goal.frames)
+    return VideoOptions(
+        sampling, outputs, goal.sort, goal.copy, goal.only, given=given or keyframes
+    )
 
 
 def split(

@@ -10,10 +10,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Final
 
 from PIL import Image
 
+from facegender.choices import AnswerKind
 from facegender.errors import FaceGenderError
 from facegender.faces.extraction import Source
 from facegender.faces.geometry import Geometry, crop_face
@@ -24,10 +24,6 @@ from facegender.prediction.predictor import Prediction
 from facegender.prediction.video import Answer
 from facegender.runtime.files import atomic_path, cannot_write, is_disk_fault, write_bytes
 
-FOLDERS: Final = ("female", "male", "uncertain", "several", "none")
-ONLY: Final = FOLDERS
-"""What the photos that are shown can be narrowed to."""
-
 
 @dataclass(frozen=True, slots=True)
 class OutputSettings:
@@ -37,9 +33,9 @@ class OutputSettings:
         geometry: of the crops.
         annotate: folder for copies with boxes and words, or None.
         crops: folder for the crops, or None.
-        sort: folder for links in `FOLDERS`, or None.
+        sort: folder for links in a folder for each `AnswerKind`, or None.
         copy: copy into the sorted folders instead of linking.
-        only: one of `ONLY`; of other photos nothing is left. None means all.
+        only: one of `AnswerKind`; of other photos nothing is left. None means all.
     """
 
     geometry: Geometry
@@ -124,11 +120,11 @@ def is_shown(prediction: Answer, only: str | None) -> bool:
     faces = prediction.faces
     if prediction.error is not None:
         return False
-    if only == "none":
+    if only == AnswerKind.NONE:
         return not faces
-    if only == "several":
+    if only == AnswerKind.SEVERAL:
         return len(faces) > 1
-    if only == "uncertain":
+    if only == AnswerKind.UNCERTAIN:
         return any(face.uncertain for face in faces)
     return any(face.name == only and not face.uncertain for face in faces)
 
@@ -193,7 +189,7 @@ def _sort(job: PredictedPhoto, folder: Path, copy: bool) -> bool:
 def _lies_elsewhere(job: PredictedPhoto, folder: Path) -> bool:
     """Return whether an earlier run with another answer put the photo into another folder."""
     own = _folder_of(job.prediction)
-    return any(os.path.lexists(folder / name / job.place) for name in FOLDERS if name != own)
+    return any(os.path.lexists(folder / name / job.place) for name in AnswerKind if name != own)
 
 
 def _absolute(job: PredictedPhoto) -> Path:
