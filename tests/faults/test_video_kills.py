@@ -15,13 +15,13 @@ from tests.prediction.made_videos import Portrait, make_video
 
 pytest.importorskip("av")
 
-COMMAND = [sys.executable, "-m", "facegender", "predict", "film.mp4", "-q", "--fps", "25"]
+COMMAND = [sys.executable, "-m", "facegender", "predict", "film.mp4", "-q", "--fps", "25", "--workers", "1"]
 
 
 @pytest.fixture
 def film(in_tmp, astronaut):
     portrait = Portrait(astronaut, 0, (175.0, 65.0, 100.0, 130.0))
-    make_video(in_tmp / "film.mp4", [portrait], seconds=16, seed=3, people=2)
+    make_video(in_tmp / "film.mp4", [portrait], seconds=4, seed=3, people=2)
     return in_tmp
 
 
@@ -42,10 +42,10 @@ def test_killed_and_stopped_at_many_moments_of_a_video_it_goes_on(film, capsys):
     whole = subprocess.run([*COMMAND, "--jsonl"], check=True, capture_output=True)
     journal, random_ = film / ".out.jsonl.facegender-video", random.Random(5)
     reached = [0]
-    for number in signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
-        process = started_until(journal, reached[-1] + random_.randrange(1, 70))
+    for number in signal.SIGKILL, signal.SIGINT, signal.SIGTERM:
+        process = started_until(journal, reached[-1] + random_.randrange(1, 20))
         process.send_signal(number)
-        assert process.wait(20) in (0, -9, 130, 143)
+        assert process.wait(60) in (0, -9, 130, 143)
         if process.returncode == 0:
             break
         reached.append(frames_in(journal))
