@@ -15,7 +15,18 @@ from tests.prediction.made_videos import Portrait, make_video
 
 pytest.importorskip("av")
 
-COMMAND = [sys.executable, "-m", "facegender", "predict", "film.mp4", "-q", "--fps", "25", "--workers", "1"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "facegender",
+    "predict",
+    "film.mp4",
+    "-q",
+    "--fps",
+    "25",
+    "--workers",
+    "1",
+]
 
 
 @pytest.fixture
