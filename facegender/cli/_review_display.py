@@ -16,6 +16,7 @@ _WORDS = {"untellable": "cannot tell", "not_face": "not a face"}
 def print_review(session: Session) -> None:
     """Say how far it got, how far annotators agree, and what can be done next."""
     from facegender.cli import _console as console
+    from facegender.dataset.review_labels import SETTLED, current_labels
     from facegender.evaluation.annotators import agreements
     from facegender.images.footage import is_video_name
     from facegender.review.labels_file import disagreements, known_labels
@@ -32,8 +33,9 @@ def print_review(session: Session) -> None:
         lines.append(f"The model agrees on {right:,} of {both:,} ({100 * right / both:.1f} %).")
     rows = known_labels(session.file)
     lines += [_agreement(found) for found in agreements(rows)]
-    if apart := len(disagreements(rows)):
-        lines.append(f"{apart:,} disagreements: look at them with --settle.")
+    settled = {row.face for row in current_labels(rows) if row.annotator == SETTLED}
+    if apart := sum(row.face not in settled for row in disagreements(rows)):
+        lines.append(f"Disagreements to settle: {apart:,}. Look at them with --settle.")
     if done and all(is_video_name(item.path) for item in session.items):
         lines.append(f"Count with them: facegender count ANSWERS --labels {session.file}")
     elif done:
@@ -43,11 +45,9 @@ def print_review(session: Session) -> None:
 
 
 def _agreement(found: Agreement) -> str:
-    kappa = found.kappa
     sentence = f"{found.first} and {found.second} agree on {found.same:,} of {found.faces:,} faces"
-    if kappa.value is None:
+    kappa = found.kappa
+    if kappa.value is None or kappa.low is None or kappa.high is None:
         return f"{sentence}."
-    return (
-        f"{sentence}; Cohen's kappa {kappa.value:.2f} (95 % interval {kappa.low:.2f} to "
-        f"{kappa.high:.2f})."
-    )
+    value, low, high = (f"{end:z.2f}" for end in (kappa.value, kappa.low, kappa.high))
+    return f"{sentence}; Cohen's kappa {value} (95 % interval {low} to {high})."

@@ -148,7 +148,7 @@ class Counts:
         self._mean = np.bincount(photo, answered.female, minlength=count) / several
         self._mean_called = np.bincount(photo, self._called, minlength=count) / several
         self._single = bool((self._faces <= 1).all())
-        self._priors: dict[str, float] = {}
+        self._wholes: dict[str, Corrected] = {}
         self._recalls = recalls_of(sample.faces) if sample and len(sample.faces) else None
 
     def whole(self) -> Share:
@@ -232,17 +232,17 @@ class Counts:
         """Return one share of a part of the archive by the best method that its labels allow."""
         if raw is None:
             return Measure(Estimate(None), UNCORRECTED, None)
-        prior = self._priors.get(kind)
+        whole = self._wholes.get(kind)
         found = alone = None
         if labels is not None and len(labels) >= MIN_LABELS:
-            found = prediction_powered(labels, frame, missed=missed, prior=prior)
+            found = prediction_powered(labels, frame, missed=missed, whole=whole)
             alone = prediction_powered(labels, frame, missed=missed, tune=False)
         needed = self._needed(raw, frame, found) if kind == "faces" else None
         if found is not None:
-            self._priors.setdefault(kind, found.spread)
+            self._wholes.setdefault(kind, found)
             other = None if alone is None else alone.estimate
             return Measure(found.estimate, CORRECTED, raw, other, needed)
-        if prior is not None and self._recalls is not None and kind != "any":
+        if whole is not None and self._recalls is not None and kind != "any":
             pooled = adjusted_count(raw, *self._recalls)
             if pooled is not None:
                 return Measure(Estimate(pooled), POOLED, raw, None, needed)

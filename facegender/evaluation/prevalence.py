@@ -110,13 +110,15 @@ class Corrected:
 
     Attributes:
         estimate: the share with its interval of 95 %.
-        spread: variance of one label's (cluster's) worth: the prior of groups, and of plans.
+        spread: variance of one label's (cluster's) worth; groups borrow it, and plans need it.
         tuning: weight of the predictions, 0 (labels alone) to 1.
+        independent: labels drawn singly that know as much as these; see `_Total.independent`.
     """
 
     estimate: Estimate
     spread: float
     tuning: float
+    independent: float
 
 
 def prediction_powered(
@@ -124,7 +126,7 @@ def prediction_powered(
     frame: Frame,
     *,
     missed: Missed | None = None,
-    prior: float | None = None,
+    whole: Corrected | None = None,
     tune: bool = True,
 ) -> Corrected | None:
     """Return the share of women by PPI++, design-based, with an interval of 95 %.
@@ -138,7 +140,7 @@ def prediction_powered(
         labels: the labelled units, two at least.
         frame: the archive's.
         missed: faces that the model did not find, where they are to count too.
-        prior: `Corrected.spread` of the whole archive, for a group of it; see `PRIOR_LABELS`.
+        whole: what was found of the whole archive, for a group of it; see `PRIOR_LABELS`.
         tune: False for the labels alone.
 
     Returns:
@@ -154,14 +156,15 @@ def prediction_powered(
         share = total.share(tuning) or share
     spread = total.spread(share, tuning)
     freedom = max(1.0, total.effective - total.strata - bool(tune))
-    if prior is None:
-        # Fewer than one wrong answer among the labels is taken for one: none may be chance.
-        spread = max(spread, total.clusters / total.independent**2)
-    else:
-        borrowed = PRIOR_LABELS * total.clusters / total.independent  # in clusters, as freedom is
-        spread = (freedom * spread + borrowed * prior) / (freedom + borrowed)
+    label = total.clusters / total.independent  # what one is worth, in clusters as the freedom is
+    if whole is not None:
+        borrowed = PRIOR_LABELS * label
+        spread = (freedom * spread + borrowed * whole.spread) / (freedom + borrowed)
+    # Fewer than one wrong answer among all labels is taken for one: none may be chance.
+    spread = max(spread, label / (whole.independent if whole else total.independent))
     variance = spread / total.clusters * max(0.0, 1 - len(labels) / max(frame.units, 1))
-    return Corrected(share_interval(share, variance, total.clusters, freedom), spread, tuning)
+    estimate = share_interval(share, variance, total.clusters, freedom)
+    return Corrected(estimate, spread, tuning, total.independent)
 
 
 def share_interval(share: float, variance: float, clusters: int, freedom: float) -> Estimate:

@@ -117,7 +117,7 @@ class Tally:
 
 def estimate(tally, archive, rows, names):
     """Estimate the whole and each group from labelled rows, as `count` does."""
-    prior = None
+    whole = None
     for number, name in enumerate(["all", *names], start=-1):
         within = archive.group == number if number >= 0 else np.ones(len(archive.women), bool)
         own = rows[within[rows]]
@@ -126,10 +126,10 @@ def estimate(tally, archive, rows, names):
         found = alone = None
         if len(own) >= MIN_LABELS:
             labels, frame = archive.labelled(own), archive.frame(within)
-            found = prediction_powered(labels, frame, prior=prior)
+            found = prediction_powered(labels, frame, whole=whole)
             alone = prediction_powered(labels, frame, tune=False)
         if number < 0:
-            prior = found.spread
+            whole = found
         tally.add(name, truth, found, alone, raw)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from facegender.dataset.review_labels import LabelsWriter, ReviewLabel
+from facegender.dataset.review_labels import SETTLED, LabelsWriter, ReviewLabel
 from tests.review.conftest import answers, photos  # noqa: F401  # fixtures
 
 
@@ -70,9 +70,11 @@ def test_it_prints_the_address_and_what_it_came_to(in_tmp, answers):  # noqa: F8
     labels = in_tmp / "labels.csv"
     writer = LabelsWriter(labels)
     box = (20.0, 10.0, 60.0, 70.0)
-    for name, label in (("ada", "male"), ("ben", "female")):
-        path = str(in_tmp / "photos" / "1.jpg")
-        writer.append(ReviewLabel(path, box, label, name, "", "faces", 1.0))
+    said = {"1.jpg": ("male", "female"), "2.jpg": ("male", "female", "male")}
+    for photo, given in said.items():
+        for name, label in zip(("ada", "ben", SETTLED), given, strict=False):
+            path = str(in_tmp / "photos" / photo)
+            writer.append(ReviewLabel(path, box, label, name, "", "faces", 1.0))
     writer.close()
     command = [sys.executable, "-m", "facegender", "review", str(answers), "--no-browser"]
     process = subprocess.Popen(
@@ -85,10 +87,10 @@ def test_it_prints_the_address_and_what_it_came_to(in_tmp, answers):  # noqa: F8
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "1 of 8 faces answered: 1 male." in out
-    assert "The model agrees on 0 of 1" in out
-    assert "ada and ben agree on 0 of 1 faces" in out
-    assert "1 disagreements: look at them with --settle." in out
+    assert "2 of 8 faces answered: 2 male." in out
+    assert "The model agrees on 0 of 2" in out
+    assert "ada and ben agree on 0 of 2 faces; Cohen's kappa 0.00" in out
+    assert "Disagreements to settle: 1." in out, "the second face is settled"
     assert "Traceback" not in err
 
 

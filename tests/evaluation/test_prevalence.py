@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from facegender.evaluation.intervals import Estimate, wilson
 from facegender.evaluation.prevalence import (
+    Corrected,
     Frame,
     Labelled,
     Missed,
@@ -218,15 +219,21 @@ def test_repeated_persons_widen_the_interval():
     assert one is None
 
 
-def test_a_group_without_errors_borrows_the_archives_spread():
+def test_a_group_without_errors_is_no_surer_than_the_archive():
     women = np.tile([0.0, 1.0], 15)
     data, frame = labelled(women, women), frame_of(np.tile(women, 50))
     widths = []
-    for prior in (0.0, 0.05):
-        found = prediction_powered(data, frame, prior=prior).estimate
+    for whole in (
+        Corrected(Estimate(0.5), 0.001, 1.0, 1000),
+        Corrected(Estimate(0.5), 0.1, 1.0, 1000),
+        Corrected(Estimate(0.5), 0.001, 1.0, 30),
+        None,
+    ):
+        found = prediction_powered(data, frame, whole=whole).estimate
         widths.append(found.high - found.low)
-    assert widths[0] == 0
-    assert widths[1] > 0.02
+    errorless, erring, unknown, itself = widths
+    assert 0 < errorless < erring
+    assert errorless < unknown == itself, "one wrong answer among all labels is never ruled out"
 
 
 def test_planned_labels():
@@ -265,7 +272,9 @@ def test_every_estimate_lies_in_its_interval_within_0_to_1(seed, count, share, t
     rows = random.choice(1000, count, replace=False)
     cluster = random.integers(0, count, count)
     data = labelled(women[rows], female[rows], cluster=cluster)
-    found = prediction_powered(data, frame_of(female), prior=0.05, tune=tune)
+    found = prediction_powered(
+        data, frame_of(female), whole=Corrected(Estimate(0.5), 0.05, 1.0, 300), tune=tune
+    )
     if found is not None:
         assert 0 <= found.estimate.low <= found.estimate.value <= found.estimate.high <= 1
         assert 0 <= found.tuning <= 1
