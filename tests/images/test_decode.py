@@ -117,6 +117,22 @@ def test_of_an_animation_the_first_frame_is_taken():
     assert load_photo(buffer.getvalue())[5, 5, 0] > 200
 
 
+def test_of_a_camera_with_two_lenses_the_first_picture_is_taken():
+    buffer = io.BytesIO()
+    first, second = Image.fromarray(BOX), Image.new("RGB", (60, 40), "blue")
+    first.save(buffer, "MPO", save_all=True, append_images=[second], quality=95)
+    photo = load_photo(buffer.getvalue())
+    assert photo.shape == (40, 60, 3)
+    np.testing.assert_array_equal(photo, load_photo(encoded(BOX, "JPEG", quality=95)))
+
+
+def test_the_video_behind_a_motion_photo_is_passed_over():
+    data = encoded(BOX, "JPEG", quality=95)
+    video = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 40
+    np.testing.assert_array_equal(load_photo(data + video), load_photo(data))
+    assert (check_photo(data + video).width, check_photo(data + video).height) == (60, 40)
+
+
 def test_a_large_jpeg_is_decoded_smaller_but_never_below_what_is_asked():
     data = encoded(np.kron(BOX, np.ones((20, 20, 1), np.uint8)))
     decoded = decode_photo(data, at_least=lambda _size: (64, 64))
