@@ -63,7 +63,7 @@ def check(engine: str, output: str | None, shard_size: int | None, others: bool)
         raise UsageError(
             "--engine ray only reads lists of photos and only writes Parquet",
             "Leave out --json, --jsonl, --csv, --stdin-image, --annotate, --crops, --sort, "
-            "--frames and --subtitles.",
+            "--frames, --subtitles, --only, --summary and --resume (it always resumes).",
         )
     if not output:
         raise UsageError(

@@ -218,7 +218,7 @@ def predict_command(
     goal.check(archive=ray)
     totals = Summary(summary, attributes)
     films = video.options_of(fps, keyframes, start, end, goal)
-    others = any((json, jsonl, csv, stdin_image, goal.folders))
+    others = any((json, jsonl, csv, stdin_image, goal.folders, only, summary, resume))
     archive.check(engine, output, shard_size, others)
     allowed = _downloads(allow_url, allow_private_url)
     written = (*goal.folders, Path(output or "")) if ray else goal.folders

@@ -127,9 +127,18 @@ class AnswersFile:
                     continue
                 bare = bare.removesuffix(",")
             if bare:
+                self._refuse_cut(line, bare)
                 yield self._checked(self._parsed(bare, number), f"line {number}")
         if not ended:
             raise DataError(f"{self.name} is truncated: its list of photos does not end", _EXPECTED)
+
+    def _refuse_cut(self, line: str, bare: str) -> None:
+        """Refuse the half line that a killed run may leave at the end."""
+        if not line.endswith("\n") and not bare.endswith("}"):
+            raise DataError(
+                f"{self.name}: its last line is cut off, as where a run was killed",
+                "Let that run end: give its predict command again, with --resume.",
+            )
 
     def _parsed(self, text: str, number: int) -> Any:
         try:

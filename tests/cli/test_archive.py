@@ -20,6 +20,8 @@ from tests.archive.conftest import s3  # noqa: F401 - a fixture
         (["--engine", "ray"], "needs a folder for the answers"),
         (["--engine", "ray", "-o", "out", "--csv"], "only writes Parquet"),
         (["--engine", "ray", "-o", "out", "--annotate", "x"], "only writes Parquet"),
+        (["--engine", "ray", "-o", "out", "--only", "female"], "only writes Parquet"),
+        (["--engine", "ray", "-o", "out", "--resume"], "only writes Parquet"),
         (["--shard-size", "9"], "--shard-size is for --engine ray"),
     ],
 )

@@ -84,7 +84,7 @@ def test_tracks_in_csv_have_seconds(tmp_path):
         ('{"path": "a.jpg", "faces": [{"box": [1,2,3,4], "probabilities": {}}]}', "without"),
         ('{"path": "a.mp4", "tracks": [{"box": [1,2,3,4], "probabilities": '
          '{"female": 1, "male": 0}}]}', "without"),
-        ('{"path": "a.jpg", "faces": []}\n{"path": "b', "line 2 is not JSON"),
+        ('{"path": "a.jpg", "faces": []}\n{"path": "b', "last line is cut off"),
         ('{"schema": 1, "photos": [\n{"path": "a.jpg", "faces": []}', "truncated"),
         ("path,label\na.jpg,0\n", "no column"),
         ("path,error,face,x,y,width,height,female,male\na.jpg,,1,1,2,3\n", "row 2 is incomplete"),
@@ -109,3 +109,13 @@ def test_any_text_is_answers_or_refused(text, tmp_path_factory):
     except DataError:
         return
     assert all(isinstance(element["path"], str) for element in found)
+
+
+def test_a_line_that_a_kill_cut_off_names_the_remedy(tmp_path):
+    whole = written("jsonl", tmp_path / "a.jsonl").read_bytes()
+    (tmp_path / "cut.jsonl").write_bytes(whole[:-40])
+    with pytest.raises(DataError, match="last line is cut off") as caught:
+        list(AnswersFile(tmp_path / "cut.jsonl"))
+    assert "--resume" in caught.value.hint
+    (tmp_path / "no_end.jsonl").write_bytes(whole.rstrip(b"\n"))
+    assert len(list(AnswersFile(tmp_path / "no_end.jsonl"))) == len(PREDICTIONS)
