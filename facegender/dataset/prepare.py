@@ -292,13 +292,20 @@ def _split(result: Preparation, conflicts: Conflicts, settings: PrepareSettings)
         groups = conflicts.groups
         if result.method == SplitMethod.PHOTO and any(samples.persons):
             groups = conflicts.content_groups
-        samples.splits = split_by_group(
+        share = partial(
+            split_by_group,
             samples.labels,
-            groups,
             val=settings.val,
             test=settings.test,
             seed=settings.seed,
         )
+        try:
+            samples.splits = share(groups)
+        except DataError:
+            if groups is not conflicts.groups:
+                raise
+            # A few photos of one session all look alike: then near copies are only named.
+            samples.splits = share(conflicts.sure_groups)
     result.near_copies = [
         (samples.paths[one], samples.paths[other])
         for one, other in conflicts.near.tolist()

@@ -61,10 +61,9 @@ def warn_of_swapped_start(
         return False
     every = max(1, len(batches.rows) // SAMPLE)
     rows = batches.rows[::every]
-    crops = np.stack([batches.crops[int(row)] for row in rows])
     try:
         with stop.raising():
-            answers = run_network(network, crops)
+            answers = run_network(network, batches.crops[rows])
     except Interrupted:
         return False
     what = "of the training photos, by the model that training starts from,"

@@ -119,6 +119,7 @@ def test_prepare_crops_the_framed_faces_and_keeps_a_photo_together(tmp_path, pai
     result = prepare(None, out, settings, workers=1)
     assert result.rejected == {"no face": 1}
     assert result.content_conflicts == 0
+    assert result.near_copies, "they all look alike, and yet there are three splits"
     table = read_table(out)
     assert len(table) == 12
     by_photo: dict[str, set[str]] = {}

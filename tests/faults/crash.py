@@ -233,7 +233,11 @@ class _Variable(np.ndarray):
 
 def _network(value: float) -> Any:
     weights = [np.full(500, value).view(_Variable)]
-    network = SimpleNamespace(variables=weights, optimizer=SimpleNamespace(variables=weights))
+    network = SimpleNamespace(
+        outputs=[None],  # one, as a network without further tasks has
+        variables=weights,
+        optimizer=SimpleNamespace(variables=weights),
+    )
     network.get_weights = lambda: weights
     network.set_weights = lambda new: weights[0].assign(new[0])
     return network
@@ -270,7 +274,8 @@ class TrainState:
         return read_state(place).epoch == 2
 
     def files(self, place: Path) -> set[str]:
-        return {"last/state.json", "last/state.npz", "last/best.npz"}
+        names = ("state.json", "state.npz", "best.npz", "history.csv", "history.svg")
+        return {f"last/{name}" for name in names}
 
 
 class Text:

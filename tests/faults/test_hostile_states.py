@@ -123,7 +123,13 @@ def test_a_linked_last_folder_loses_no_arrays_of_others(last, tmp_path):
     network = Arrays()
     save_state(folder, State(state.settings, "", {}), network, best=False)
     assert (theirs / "results.npz").read_bytes() == b"years of work"
-    assert {path.name for path in theirs.iterdir()} == {"results.npz", "state.json", "state.npz"}
+    assert {path.name for path in theirs.iterdir()} == {
+        "history.csv",
+        "history.svg",
+        "results.npz",
+        "state.json",
+        "state.npz",
+    }
 
 
 class Arrays:

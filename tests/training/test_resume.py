@@ -12,8 +12,8 @@ from facegender.models.bundle import amend_bundle, load_bundle
 from facegender.models.card import _TITLES
 from facegender.runtime.signals import StopRequest
 from facegender.training.events import Finishing, Step, Warn
-from facegender.training.fit import _warn_of_swapped
 from facegender.training.settings import TrainSettings
+from facegender.training.swapped import warn_of_swapped
 from facegender.training.train import train
 from tests.tiny_network import TINY
 
@@ -79,7 +79,7 @@ def test_labels_the_wrong_way_round_are_named(share_right, photos, warned):
     right = np.tile(np.arange(photos) < share_right * photos, 2)
     answers = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)]
     events = []
-    assert _warn_of_swapped(answers, labels, events.append) == warned
+    assert warn_of_swapped(answers, labels, events.append) == warned
     assert [type(event) for event in events] == [Warn] * warned
     assert all("--female 1 --male 0" in event.message for event in events)
 
@@ -87,4 +87,4 @@ def test_labels_the_wrong_way_round_are_named(share_right, photos, warned):
 def test_one_answer_for_everybody_is_not_taken_for_swapped_labels():
     labels = np.repeat([0, 1], [300, 30]).astype(np.int8)
     answers = np.tile(np.array([[0.1, 0.9]], np.float32), (330, 1))
-    assert not _warn_of_swapped(answers, labels, lambda event: None)
+    assert not warn_of_swapped(answers, labels, lambda event: None)
