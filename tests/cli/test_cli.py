@@ -320,6 +320,7 @@ def test_a_killed_prepare_leaves_no_half_table(in_tmp):
             assert open("faces.csv").read().count("\n") == 481
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_a_bar(toy_csv, in_tmp):
     import pty
 

@@ -35,7 +35,7 @@ def assert_cleared(case):
 
 def test_a_killed_prepare_leaves_the_old_pair_or_the_new_one(tmp_path):
     case = Prepare(tmp_path / "prepare")
-    for i in range(4):
+    for i in range(2):
         case.kill(random.Random(i), early=i == 0)
     assert_cleared(case)
 
@@ -47,6 +47,7 @@ def test_a_killed_predict_leaves_the_old_answers_or_the_new_ones(tmp_path, model
     assert_cleared(case)
 
 
+@pytest.mark.slow
 def test_a_killed_training_is_whole_refuses_a_second_and_ends_with_the_same_weights(
     tmp_path, toy_csv
 ):

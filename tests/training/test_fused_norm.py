@@ -7,9 +7,17 @@ import pytest
 
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.training.fused_norm import fuse_norms
+from tests.tiny_network import TINY
 
 
-@pytest.mark.parametrize("arch", ["compact", pytest.param("lite", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "arch",
+    [
+        TINY,
+        pytest.param("compact", marks=pytest.mark.slow),
+        pytest.param("lite", marks=pytest.mark.slow),
+    ],
+)
 def test_a_training_step_is_that_of_plain_layers_but_for_rounding(arch: str) -> None:
     plain = build(arch, seed=3, size=(32, 32))
     fused = fuse_norms(plain)

@@ -13,13 +13,13 @@ from tests.tiny_network import TINY
 
 @pytest.fixture(scope="module")
 def given():
-    """Weights of compact as others might have made them."""
-    return build("compact", seed=5).get_weights()[:-2]
+    """Weights of a network as others might have made them."""
+    return build(TINY, seed=5).get_weights()[:-2]
 
 
 def test_a_start_holds_the_weights_that_were_given(given, tmp_path):
-    bundle = save_start(tmp_path / "start", "compact", given, "Somebody's, CC0.")
-    assert (bundle.arch, bundle.manifest["credit"]) == ("compact", "Somebody's, CC0.")
+    bundle = save_start(tmp_path / "start", TINY, given, "Somebody's, CC0.")
+    assert (bundle.arch, bundle.manifest["credit"]) == (TINY, "Somebody's, CC0.")
     model = bundle.load_keras()
     for ours, theirs in zip(model.get_weights(), given, strict=False):
         np.testing.assert_array_equal(ours, theirs)
@@ -36,7 +36,7 @@ def test_a_start_with_all_weights_answers_as_they_do(tmp_path):
 
 
 def test_training_goes_on_from_a_start_and_its_card_says_whose_it_was(given, toy_csv, tmp_path):
-    start = save_start(tmp_path / "start", "compact", given, "Somebody's, CC0.")
+    start = save_start(tmp_path / "start", TINY, given, "Somebody's, CC0.")
     settings = TrainSettings(epochs=1, batch_size=16, seed=1, crop="photo", init=str(start.folder))
     bundle = train(toy_csv, tmp_path / "m", settings, workers=1)
     origin = bundle.manifest["training"]["started_from"]
@@ -46,8 +46,8 @@ def test_training_goes_on_from_a_start_and_its_card_says_whose_it_was(given, toy
 
 
 def test_weights_of_another_network_are_refused(given, tmp_path):
-    with pytest.raises(DataError, match="do not fit the .* of lite, from number 6 on"):
+    with pytest.raises(DataError, match="do not fit the .* of lite, from number 1 on"):
         save_start(tmp_path / "start", "lite", given, "")
-    with pytest.raises(DataError, match="from number 51 on"):
-        save_start(tmp_path / "start", "compact", given[:50], "")
+    with pytest.raises(DataError, match="from number 8 on"):
+        save_start(tmp_path / "start", TINY, given[:7], "")
     assert not (tmp_path / "start").exists()

@@ -105,7 +105,7 @@ async function answer(label, event) {
       if (event) shown.then(() => measure(event.timeStamp));
       say(`${WORDS[label]}. Now face ${next + 1} of ${labels.length}.`);
     }
-    update(await saved.json());
+    saved.json().then(update, alarm); // not waited for: the next face takes its key already
   });
 }
 
