@@ -15,6 +15,7 @@ from html import escape
 WIDTH = 440
 HEIGHT = 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 26, 12, 48
+_CAPTION = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,8 @@ def picture(title: str, plots: Sequence[str]) -> str:
     """Return an SVG file that shows plots of the usual size side by side.
 
     Args:
-        title: the text alternative.
+        title: the text alternative, also shown below: such a file stands without a page that
+            explains its lines.
         plots: made by `line_plot`.
     """
     size = f'width="{WIDTH}" height="{HEIGHT}"'
@@ -152,11 +154,11 @@ def picture(title: str, plots: Sequence[str]) -> str:
         plot.replace("<svg ", f'<svg x="{number * WIDTH}" {size} ', 1)
         for number, plot in enumerate(plots)
     ]
-    wide = WIDTH * len(plots)
+    wide, high = WIDTH * len(plots), HEIGHT + _CAPTION
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{wide}" height="{HEIGHT}" '
-        f'viewBox="0 0 {wide} {HEIGHT}"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f"{''.join(parts)}</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{wide}" height="{high}" '
+        f'viewBox="0 0 {wide} {high}"><title>{escape(title)}</title><style>{_STYLE}</style>'
+        f"{''.join(parts)}{_text(wide / 2, high - 10, title, 'middle')}</svg>\n"
     )
 
 

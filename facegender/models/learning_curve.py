@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facegender.images.plots import Axis, Line, line_plot, picture
+from facegender.images.plots import Axis, Line, line_plot, picture, share_axis
 
 Row = Mapping[str, Any]
 """A row of ``history.csv``; numbers may be text."""
@@ -26,7 +26,12 @@ def losses_plot(rows: Sequence[Row]) -> str:
 def accuracies_plot(rows: Sequence[Row]) -> str:
     """Return a plot of the accuracies of each epoch."""
     title = "Accuracies on training and validation photos, epoch by epoch"
-    return line_plot(title, _epochs(rows), Axis("accuracy"), _lines(rows, "accuracy"))
+    lowest = min(
+        (value for name in ("accuracy", "val_accuracy") for _, value in _points(rows, name)),
+        default=0.0,
+    )
+    y = share_axis("accuracy", lowest)
+    return line_plot(title, _epochs(rows), y, _lines(rows, "accuracy"))
 
 
 def learning_curve_picture(rows: Sequence[Row]) -> str:
