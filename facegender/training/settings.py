@@ -47,7 +47,7 @@ class TrainSettings:
             "Multitask learning", 1997). The trained model does not answer them.
         freeze: number of convolutions, from the first on, whose weights stay those of `init`.
         teacher: model folders whose mean answer to each crop is learned beside its label.
-        teacher_share: share of that answer in the target, above 0 to 1; None means
+        teacher_share: share of that answer in the target, 0 to 1; None means
             `teacher.SHARE`.
         int8: whether the network that `predict` runs has weights and activations of 8 bits.
         devices: one of `choices.Devices`; None means one.
@@ -182,6 +182,17 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         devices=_given(settings.devices, Devices.ONE.value),
         precision=settings.precision,
     )
+    _check_together(resolved, settings)
+    return resolved
+
+
+def _check_together(resolved: Resolved, settings: TrainSettings) -> None:
+    """Refuse options that contradict each other, the network or the start.
+
+    Raises:
+        UsageError: it says which.
+    """
+    recipe, tuning = architecture(resolved.arch).recipe, resolved.init != Start.NONE
     if settings.teacher_share and not settings.teacher:
         raise UsageError("--teacher-share is for --teacher, which is missing", "Give a teacher.")
     if resolved.freeze and not tuning:
@@ -202,7 +213,6 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         raise UsageError(
             f"the optimizer of {resolved.arch} has no weight decay", "Leave --weight-decay out."
         )
-    return resolved
 
 
 def check_same(stored: Resolved, wanted: TrainSettings) -> None:
