@@ -78,6 +78,8 @@ class TrainingDisplay:
             self._advance("Checking photos", event.done, event.total, "")
         elif isinstance(event, events.Reading):
             self._advance("Reading photos", event.done, event.total, "")
+        elif isinstance(event, events.Asking):
+            self._advance("Asking the teachers", event.done, event.total, "")
         elif isinstance(event, events.Started):
             self._start(event)
         elif isinstance(event, events.Step):

@@ -9,9 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegender.choices import Arch, CropKind, Devices, OnChange, Precision, Schedule, Start
+from facegender.choices import Arch, CropKind, Devices, OnChange, Precision, Start
 from facegender.cli import _completion as completion
 from facegender.cli._options import Quiet, debug_option, workers_option
+from facegender.cli._recipe_options import (
+    Also,
+    Augment,
+    BatchSize,
+    Degrade,
+    Doubt,
+    Freeze,
+    Int8,
+    LabelSmoothing,
+    Lr,
+    Mixup,
+    Patience,
+    ScheduleOption,
+    StartShare,
+    Teacher,
+    TeacherOnce,
+    TeacherShare,
+    WeightDecay,
+)
 
 if TYPE_CHECKING:
     from facegender.models.bundle import Bundle
@@ -76,146 +95,6 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Continue a training; --epochs may differ from before.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing model.")]
-
-RECIPE = "Recipe"
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", help="Photos per step. Default: 64, classic 128.", rich_help_panel=RECIPE
-    ),
-]
-Lr = Annotated[
-    float | None,
-    typer.Option(
-        metavar="RATE",
-        help="Learning rate. Default: compact .003, lite .001 (.0003 with --init), classic 1.",
-        rich_help_panel=RECIPE,
-    ),
-]
-ScheduleOption = Annotated[
-    str | None,
-    typer.Option(
-        "--schedule",
-        metavar="NAME",
-        autocompletion=completion.one_of(Schedule),
-        help=f"Learning rate: {completion.described(Schedule)}. Default: cosine, classic constant.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Epochs without a better validation loss before stopping. Default: 10, classic 20.",
-        rich_help_panel=RECIPE,
-    ),
-]
-Augment = Annotated[
-    bool | None,
-    typer.Option(
-        "--augment/--no-augment",
-        help="Augment the training crops: flip, shift, scale, rotation, light, erasing. "
-        "Default: on, classic off.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-Degrade = Annotated[
-    bool | None,
-    typer.Option(
-        "--degrade/--no-degrade",
-        help="Also blur, compress and dim some of the augmented crops. Default: as --augment.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-WeightDecay = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X",
-        help="Weight decay of AdamW. Default: .05, classic none.",
-        rich_help_panel=RECIPE,
-    ),
-]
-LabelSmoothing = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X",
-        help="Share of each label given to both genders. Default: .1, classic 0.",
-        rich_help_panel=RECIPE,
-    ),
-]
-Mixup = Annotated[
-    float | None,
-    typer.Option(
-        metavar="ALPHA",
-        help="Mix photos and labels by shares of Beta(ALPHA, ALPHA). Default: 0, not at all.",
-        rich_help_panel=RECIPE,
-    ),
-]
-StartShare = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X",
-        help="Share of the weights of --init that is mixed in again at the end, 0 to 1: more of it "
-        "forgets less. Default: of 0 to .5 the one with the lowest validation loss.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-
-Also = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN,COLUMN",
-        help="Columns that the network learns to tell too while it trains, such as age,race: the "
-        "trained model answers the gender only, and better.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-Freeze = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Keep the first N convolutions of --init as they are: quicker, and forgets less. "
-        "Default: 0.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-
-Teacher = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--teacher",
-        metavar="FOLDER",
-        help="A model whose answers are learned beside the labels: a larger one teaches a "
-        "quicker one. Several teach by their mean: give the option again.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-TeacherShare = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X",
-        help="Share of the teacher's answer in what is learned, 0 to 1. Default: .7.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
-Int8 = Annotated[
-    bool | None,
-    typer.Option(
-        "--int8/--no-int8",
-        help="Give predict a network of 8-bit numbers: a quarter of the size, and quicker. "
-        "Default: off.",
-        rich_help_panel=RECIPE,
-        show_default=False,
-    ),
-]
 
 HARDWARE = "Hardware"
 DevicesOption = Annotated[
@@ -300,6 +179,8 @@ def train_command(
     freeze: Freeze = None,
     teacher: Teacher = None,
     teacher_share: TeacherShare = None,
+    teacher_once: TeacherOnce = None,
+    doubt: Doubt = None,
     int8: Int8 = None,
     devices: DevicesOption = None,
     precision: PrecisionOption = None,
@@ -351,6 +232,8 @@ def train_command(
         freeze=freeze,
         teacher=None if teacher is None else tuple(teacher),
         teacher_share=teacher_share,
+        teacher_once=teacher_once,
+        doubt=doubt,
         int8=int8,
         devices=devices,
         precision=precision,

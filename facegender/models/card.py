@@ -148,6 +148,16 @@ def _guidance(training: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"- Teacher: {', '.join(taught_by)}; its answer is {training['teacher_share']:.0%} of "
             "what was learned, the label the rest."
+            + (
+                " It was asked once for each photo, for its crop and the mirror image."
+                if training.get("teacher_once")
+                else ""
+            )
+        )
+    if doubt := training.get("doubt"):
+        yield (
+            f"- Labels of {doubt} are less certain: this share of the target went to both genders "
+            "alike."
         )
     if also := training.get("also"):
         yield f"- While training it also learned {' and '.join(also)}, which it does not answer."

@@ -39,7 +39,10 @@ class Batches:
             drawn; 0 mixes none. Source: Zhang et al., "mixup", 2018.
         tasks: what else the network learns; their labels belong to the same rows as `labels`.
         teacher: says float32 (n, 2) of the augmented crops; None without one.
-        teacher_share: share of what it says in the target.
+        taught: float32 (photos, 2), what teachers said once of each row; None without.
+        teacher_share: share of what teachers say in the target.
+        doubts: float32 (photos,), share of each row's target that goes to both genders alike; None
+            without.
     """
 
     crops: CropSource
@@ -53,7 +56,9 @@ class Batches:
     mixup: float = 0.0
     tasks: tuple[Task, ...] = ()
     teacher: Callable[[Crops], Probabilities] | None = None
+    taught: NDArray[np.float32] | None = None
     teacher_share: float = 0.0
+    doubts: NDArray[np.float32] | None = None
 
     @cached_property
     def steps(self) -> int:
@@ -74,56 +79,55 @@ class Batches:
         import tensorflow as tf
 
         height, width = self.crops.shape[1:3]
-        kinds = self._kinds
         order = lru_cache(maxsize=1)(self.order)
 
-        def gather(position: NDArray[np.int64]) -> tuple[Crops, NDArray[np.int16]]:
+        def gather(position: NDArray[np.int64]) -> tuple[Crops, NDArray[np.int64]]:
             at_epoch, at_step = divmod(int(position), self.steps)
             rows = order(at_epoch)[at_step * self.batch_size : (at_step + 1) * self.batch_size]
             crops = self.crops[rows]
             if self.degrade:
                 crops = degrade(crops, np.random.default_rng([self.seed, at_epoch, at_step]))
-            return crops, kinds[rows]
+            return crops, rows
 
         def load(position: Any) -> Any:
-            crops, labels = tf.numpy_function(gather, [position], (tf.uint8, tf.int16))
+            crops, rows = tf.numpy_function(gather, [position], (tf.uint8, tf.int64))
             crops.set_shape((None, height, width, 3))
-            labels.set_shape((None, kinds.shape[1]))
-            return position, crops, labels
+            rows.set_shape((None,))
+            return position, crops, rows
 
         first, last = epoch * self.steps + step, epochs * self.steps
         data = tf.data.Dataset.range(first, last).map(load)
         yield from data.map(self._finish, num_parallel_calls=2).prefetch(2)
 
-    @property
-    def _kinds(self) -> NDArray[np.int16]:
-        """The label of each row, and then its classes in the further tasks (photos, 1 + tasks)."""
-        columns: list[NDArray[Any]] = [self.labels, *(task.labels for task in self.tasks)]
-        return np.stack(columns, axis=1, dtype=np.int16)
-
-    def _finish(self, position: Any, crops: Any, kinds: Any) -> Any:
+    def _finish(self, position: Any, crops: Any, rows: Any) -> Any:
         """Augment a batch, and make of its labels what the network learns; see `stream`."""
         import tensorflow as tf
 
         seed = tf.stack([tf.constant(self.seed, tf.int64), position])
         if self.augment:
             crops = augment(crops, seed)
-        kinds = tf.cast(kinds, tf.int32)
-        labels = kinds[:, 0]
+        labels = tf.gather(self.labels.astype(np.int32), rows)
         targets = tf.gather(np.eye(len(LABELS), dtype=np.float32), labels)
+        if self.taught is not None:
+            targets = self._taught(targets, tf.gather(self.taught, rows))
         if self.mixup:
             crops, targets = mix(crops, targets, seed, self.mixup)
         if self.teacher is not None:
             said = tf.numpy_function(self.teacher, [crops], tf.float32)
             said.set_shape(targets.shape)
-            targets = (1 - self.teacher_share) * targets + self.teacher_share * said
+            targets = self._taught(targets, said)
+        if self.doubts is not None:
+            targets += tf.gather(self.doubts, rows)[:, tf.newaxis] * (1 / len(LABELS) - targets)
         weights = tf.gather(tf.constant(self.class_weights or (1.0, 1.0)), labels)
         if self.tasks:
-            columns = list(enumerate(self.tasks, start=1))
-            others = [tf.one_hot(kinds[:, i], len(task.values)) for i, task in columns]
-            known = [tf.cast(kinds[:, i] != UNKNOWN, tf.float32) for i, _ in columns]
+            kinds = [tf.gather(task.labels.astype(np.int32), rows) for task in self.tasks]
+            others = [tf.one_hot(k, len(t.values)) for k, t in zip(kinds, self.tasks, strict=True)]
+            known = [tf.cast(k != UNKNOWN, tf.float32) for k in kinds]
             return crops, (targets, *others), (weights, *known)
         return (crops, targets) if self.class_weights is None else (crops, targets, weights)
+
+    def _taught(self, targets: Any, said: Any) -> Any:
+        return (1 - self.teacher_share) * targets + self.teacher_share * said
 
 
 def balanced_weights(labels: NDArray[np.int8]) -> tuple[float, float]:

@@ -23,6 +23,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """Teachers are asked once for each photo: `done` of `total`."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The first step is about to start.
 
@@ -109,7 +117,7 @@ class Warn:
     message: str
 
 
-Event = Checking | Reading | Started | Step | Epoch | Finishing | Warn
+Event = Checking | Reading | Asking | Started | Step | Epoch | Finishing | Warn
 OnEvent = Callable[[Event], None]
 
 

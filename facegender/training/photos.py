@@ -18,6 +18,7 @@ from facegender.faces.geometry import Geometry, parse_size
 from facegender.models.architectures import architecture
 from facegender.training.also import read_tasks
 from facegender.training.batches import Batches, balanced_weights
+from facegender.training.doubt import read_doubts
 from facegender.training.events import OnEvent, Reading, Warn
 from facegender.training.fit import ValidationSet
 from facegender.training.rows import Rows
@@ -171,4 +172,5 @@ def _batches(
         mixup=settings.mixup,
         tasks=tuple(read_tasks(samples, settings.also, train)),
         teacher_share=settings.teacher_share,
+        doubts=read_doubts(samples, settings.doubt) if settings.doubt else None,
     )

@@ -12,6 +12,7 @@ from facegender.errors import UsageError
 from facegender.faces.geometry import parse_size
 from facegender.models.architectures import architecture
 from facegender.options import check_choice, check_number
+from facegender.training.doubt import parse_doubt
 from facegender.training.teacher import SHARE
 
 
@@ -49,6 +50,10 @@ class TrainSettings:
         teacher: model folders whose mean answer to each crop is learned beside its label.
         teacher_share: share of that answer in the target, 0 to 1; None means
             `teacher.SHARE`.
+        teacher_once: whether teachers are asked once for each photo, for its crop and the mirror
+            image, and not for every augmented crop: several times quicker, and less consistent.
+        doubt: values of a column whose labels are less certain, as `doubt.parse_doubt` reads them:
+            "age:0-2=.5,3-9=.2".
         int8: whether the network that `predict` runs has weights and activations of 8 bits.
         devices: one of `choices.Devices`; None means one.
         precision: one of `choices.Precision`; None means mixed if the GPUs have units for it.
@@ -77,6 +82,8 @@ class TrainSettings:
     freeze: int | None = None
     teacher: tuple[str, ...] | None = None
     teacher_share: float | None = None
+    teacher_once: bool | None = None
+    doubt: str | None = None
     int8: bool | None = None
     devices: str | None = None
     precision: str | None = None
@@ -98,6 +105,8 @@ class TrainSettings:
         check_number("--start-share", self.start_share, 0, 1)
         check_number("--freeze", self.freeze, 0)
         check_number("--teacher-share", self.teacher_share, 0, 1)
+        if self.doubt is not None:
+            parse_doubt(self.doubt)
         if self.size is not None:
             size = parse_size(str(self.size))
             if network is not None:
@@ -128,6 +137,8 @@ class Resolved:
     freeze: int = 0
     teacher: tuple[str, ...] = ()
     teacher_share: float = 0.0
+    teacher_once: bool = False
+    doubt: str | None = None
     int8: bool = False
     devices: str = Devices.ONE
     precision: str | None = None
@@ -178,6 +189,8 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         freeze=_given(settings.freeze, 0),
         teacher=tuple(settings.teacher or ()),
         teacher_share=_given(settings.teacher_share, SHARE) if settings.teacher else 0.0,
+        teacher_once=bool(settings.teacher_once),
+        doubt=settings.doubt,
         int8=bool(settings.int8),
         devices=_given(settings.devices, Devices.ONE.value),
         precision=settings.precision,
@@ -195,6 +208,8 @@ def _check_together(resolved: Resolved, settings: TrainSettings) -> None:
     recipe, tuning = architecture(resolved.arch).recipe, resolved.init != Start.NONE
     if settings.teacher_share and not settings.teacher:
         raise UsageError("--teacher-share is for --teacher, which is missing", "Give a teacher.")
+    if resolved.teacher_once and not settings.teacher:
+        raise UsageError("--teacher-once is for --teacher, which is missing", "Give a teacher.")
     if resolved.freeze and not tuning:
         raise UsageError(
             "--freeze keeps weights that training starts from, and this one starts from random "

@@ -1,13 +1,14 @@
 """Trained models that teach a smaller or quicker one.
 
 The network learns what its teachers say of the very crop that it sees, augmented as it is, beside
-the label. Sources: Hinton et al., "Distilling the knowledge in a neural network", 2015; Beyer et
+the label; or, where they are asked once for each photo, of its plain crop and the mirror image.
+Sources: Hinton et al., "Distilling the knowledge in a neural network", 2015; Beyer et
 al., "Knowledge distillation: a good teacher is patient and consistent", 2022.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegender.errors import UsageError
-from facegender.faces.crop_cache import Crops
+from facegender.faces.crop_cache import Crops, CropSource
 from facegender.faces.geometry import Geometry
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.inference import Network, Probabilities, load_network
 
 SHARE: Final = 0.7
 """Default share of the teachers' answers in the target; the rest is the label."""
+BATCH: Final = 64
+"""Number of crops that teachers are asked for at once."""
 LEAST: Final = 1e-6
 """Least probability whose logarithm is taken."""
 
@@ -47,8 +50,32 @@ class Teacher:
             ],
             axis=0,
         )
-        male = 1 / (1 + np.exp(-odds))
-        return np.stack([1 - male, male], axis=1).astype(np.float32)
+        return _probabilities(odds)
+
+    def ask_once(
+        self,
+        crops: CropSource,
+        rows: NDArray[np.int64],
+        on_progress: Callable[[int, int], None],
+    ) -> NDArray[np.float32]:
+        """Return the mean answers to each crop and its mirror image.
+
+        Args:
+            crops: uint8 (photos, height, width, 3).
+            rows: int64, the crops to ask for.
+            on_progress: called with the rows done and their number.
+
+        Returns:
+            float32 (photos, 2); rows that were not asked for are one half.
+        """
+        answers = np.full((crops.shape[0], 2), 0.5, np.float32)
+        for begin in range(0, len(rows), BATCH):
+            some = rows[begin : begin + BATCH]
+            seen = np.asarray(crops[some])
+            views = [_log_odds(self(view)) for view in (seen, seen[:, :, ::-1])]
+            answers[some] = _probabilities(np.mean(views, axis=0))
+            on_progress(min(begin + BATCH, len(rows)), len(rows))
+        return answers
 
 
 def open_teachers(folders: Sequence[str]) -> tuple[Bundle, ...]:
@@ -92,6 +119,11 @@ def load_teacher(bundles: Sequence[Bundle]) -> Teacher:
 def _log_odds(probabilities: Probabilities) -> NDArray[np.float64]:
     logs = np.log(np.clip(probabilities.astype(np.float64), LEAST, 1.0))
     return np.asarray(logs[:, 1] - logs[:, 0])
+
+
+def _probabilities(odds: NDArray[np.float64]) -> Probabilities:
+    male = 1 / (1 + np.exp(-odds))
+    return np.stack([1 - male, male], axis=1).astype(np.float32)
 
 
 def _resized(crops: Crops, size: tuple[int, int]) -> Crops:

@@ -26,7 +26,9 @@ from facegender.options import check_choice, check_output_folder, check_workers
 from facegender.runtime.files import lock, make_folder
 from facegender.runtime.signals import StopRequest
 from facegender.training.also import answering, read_tasks
-from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
+from facegender.training.batches import Batches
+from facegender.training.doubt import read_doubts
+from facegender.training.events import Asking, Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
 from facegender.training.network import ready_model
@@ -108,6 +110,8 @@ def train(
     geometry = choose_geometry(rows, resolved, _start_geometry(start, state))
     check_crops(teachers, geometry)
     read_tasks(rows.samples, resolved.also, rows.train)
+    if resolved.doubt:
+        read_doubts(rows.samples, resolved.doubt)
     # From here on photos are opened.
     rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
     del sidecar  # it holds a digest of every photo
@@ -223,7 +227,7 @@ def _train(training: _Training, state: State | None) -> Bundle:
     )
     batches = photos.batches
     if training.teachers:
-        batches = replace(batches, teacher=load_teacher(training.teachers))
+        batches = _with_teacher(training, batches)
     # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision
 
@@ -269,6 +273,17 @@ def _train(training: _Training, state: State | None) -> Bundle:
                 ended,
             )
         return save_bundle(out, contents, facts)
+
+
+def _with_teacher(training: _Training, batches: Batches) -> Batches:
+    """Return batches that teach what the teachers say, for each photo or for each crop."""
+    teacher = load_teacher(training.teachers)
+    if not training.settings.teacher_once:
+        return replace(batches, teacher=teacher)
+    taught = teacher.ask_once(
+        batches.crops, batches.rows, lambda done, total: training.on_event(Asking(done, total))
+    )
+    return replace(batches, taught=taught)
 
 
 def _begun(training: _Training, settings: Resolved, model: Any, devices: Devices) -> State:

@@ -74,6 +74,7 @@ NONSENSE = {
         "--freeze": ("abc", "-1", "5"),  # there is no start
         "--teacher": MISSING,
         "--teacher-share": (*SHARES, "0.5"),  # there is no teacher
+        "--doubt": ("nonsense", "", "nonsense:a=.5", "gender:female=2", "gender:nobody=.5"),
         "--devices": WORDS,
         "--precision": WORDS,
         "--workers": COUNTS,

@@ -159,3 +159,30 @@ def test_a_teacher_answers_the_crops_as_they_are_augmented():
     plain = collect(made(augment=True).stream(0, 0, 1))
     for (_, ours), (_, labels) in zip(batches, plain, strict=True):
         np.testing.assert_allclose(ours, 0.75 * labels + 0.25 * np.float32([0.9, 0.1]), rtol=1e-6)
+
+
+def test_what_teachers_said_of_a_photo_goes_with_it_through_shuffling_and_mixing():
+    said = np.random.default_rng(5).dirichlet((1, 1), len(CROPS)).astype(np.float32)
+    said_of = {bytes(crop): answer for crop, answer in zip(CROPS, said, strict=True)}
+    batches = collect(made(taught=said, teacher_share=0.6).stream(0, 0, 1))
+    plain = collect(made().stream(0, 0, 1))
+    for (crops, ours), (_, labels) in zip(batches, plain, strict=True):
+        answers = np.stack([said_of[bytes(crop)] for crop in crops])
+        np.testing.assert_allclose(ours, 0.4 * labels + 0.6 * answers, rtol=1e-5)
+    mixed = collect(made(taught=said, teacher_share=0.6, mixup=0.4).stream(0, 0, 1))
+    assert any(
+        not np.allclose(ours, targets)
+        for (_, ours), (_, targets) in zip(mixed, batches, strict=True)
+    )
+
+
+def test_a_doubted_label_is_nearer_to_one_half_and_its_teacher_too():
+    doubts = np.where(np.arange(len(CROPS)) % 2, 0.5, 0).astype(np.float32)
+    doubt_of = {bytes(crop): doubt for crop, doubt in zip(CROPS, doubts, strict=True)}
+    taught = np.tile(np.float32([0.8, 0.2]), (len(CROPS), 1))
+    batches = collect(made(doubts=doubts, taught=taught, teacher_share=0.5).stream(0, 0, 1))
+    plain = collect(made(taught=taught, teacher_share=0.5).stream(0, 0, 1))
+    for (crops, ours), (_, sure) in zip(batches, plain, strict=True):
+        for crop, target, before in zip(crops, ours, sure, strict=True):
+            doubt = doubt_of[bytes(crop)]
+            np.testing.assert_allclose(target, doubt / 2 + (1 - doubt) * before, rtol=1e-5)

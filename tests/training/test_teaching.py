@@ -15,7 +15,7 @@ from facegender.errors import Interrupted, UsageError
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.bundle import load_bundle
 from facegender.runtime.signals import StopRequest
-from facegender.training.events import Step
+from facegender.training.events import Asking, Step
 from facegender.training.fused_norm import fuse_norms
 from facegender.training.network import keep_first
 from facegender.training.settings import TrainSettings
@@ -129,6 +129,26 @@ def test_a_resumed_training_equals_one_that_was_never_stopped(
 ) -> None:
     whole = train(table, tmp_path / "m", settings(start), workers=1)
     assert whole.fingerprint == load_bundle(taught).fingerprint
+
+
+def test_teachers_asked_once_and_doubted_labels_train_alike_again(
+    table: Path, start: Path, tmp_path: Path
+) -> None:
+    events: list[object] = []
+    wanted = settings(start, teacher_once=True, doubt="shade:1=.8", int8=False, epochs=1)
+    models = [
+        train(table, tmp_path / name, wanted, workers=1, on_event=events.append) for name in "ab"
+    ]
+    assert models[0].fingerprint == models[1].fingerprint
+    asked = [event for event in events if isinstance(event, Asking)]
+    assert asked[-1].done == asked[-1].total > 0
+    sure = train(
+        table, tmp_path / "c", settings(start, teacher_once=True, int8=False, epochs=1), workers=1
+    )
+    assert sure.fingerprint != models[0].fingerprint
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert "shade:1=.8" in card
+    assert "once for each photo" in card
 
 
 def test_resume_asks_for_the_same_teacher(table: Path, start: Path, tmp_path: Path) -> None:
