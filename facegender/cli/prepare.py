@@ -61,6 +61,16 @@ DropConflicts = Annotated[
     bool,
     typer.Option("--drop-conflicts", help="Leave out files and persons under both genders."),
 ]
+ApartFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--apart-from",
+        exists=True,
+        metavar="CSV",
+        help="Leave out the photos of this table, and those that look the same: what judges a "
+        "model must not train it.",
+    ),
+]
 CROP = "Crop"
 Crops = Annotated[
     Path | None,
@@ -145,6 +155,7 @@ def prepare_command(
     min_size: MinSize = 24,
     drop_duplicates: DropDuplicates = False,
     drop_conflicts: DropConflicts = False,
+    apart_from: ApartFrom = None,
     crops: Crops = None,
     size: Size = None,
     align: Align = None,
@@ -194,6 +205,7 @@ def prepare_command(
         seed=seed,
         drop_duplicates=drop_duplicates,
         drop_conflicts=drop_conflicts,
+        apart_from=None if apart_from is None else str(apart_from),
         crop=_crop_settings(crops, size, align, like, faces, image_format, min_face),
     )
     with console.progress("Checking photos", quiet=quiet or json) as on_progress:

@@ -18,7 +18,7 @@ from facegender.dataset.checks import Conflicts, PhotoChecks, find_conflicts, in
 from facegender.dataset.cropping import crop_all, outside
 from facegender.dataset.encodings import UTF8, encoding_of, exists_below
 from facegender.dataset.folders import Listing, scan_folders
-from facegender.dataset.near_copies import HashTable, hash_all, near_pairs
+from facegender.dataset.near_copies import HashTable, hash_all, near_copies, near_pairs
 from facegender.dataset.review_labels import parse_box
 from facegender.dataset.reviewed import BOX, PHOTO, is_reviewed, read_reviewed
 from facegender.dataset.samples import Samples
@@ -101,6 +101,7 @@ def _prepare(
     if settings.attributes:
         missing = join_attributes(found, Path(settings.attributes), roots)
     choose_method(found, settings.split)  # refuses a split that these photos have no data for
+    others = read_table(Path(settings.apart_from)).paths if settings.apart_from else []
     originals = found.paths
     if listing.single_faces:
         where = os.path.abspath(out.parent)
@@ -125,8 +126,9 @@ def _prepare(
         without_attributes=missing,
         encodings=_encodings(settings, roots),
     )
-    hashes = _hashes(samples.paths, workers, on_progress)
-    kept = _resolve_conflicts(result, kept, settings, listing.single_faces, hashes)
+    hashes = _hashes([*samples.paths, *others], workers, on_progress)
+    hashes, theirs = hashes[: len(samples)], hashes[len(samples) :]
+    kept = _resolve_conflicts(result, kept, settings, listing.single_faces, hashes, theirs)
     _write(result, originals, inspections, kept, settings)
     return result
 
@@ -194,7 +196,8 @@ def _check_place(out: Path) -> None:
 
 def _check_out(out: Path, settings: PrepareSettings, force: bool) -> None:
     """Refuse to overwrite files that `prepare` did not write, before any work."""
-    inputs = [Path(name) for name in (settings.labels, settings.attributes) if name]
+    given = (settings.labels, settings.attributes, settings.apart_from)
+    inputs = [Path(name) for name in given if name]
     if out.exists() and any(name.exists() and out.samefile(name) for name in inputs):
         raise UsageError(f"--output {out} is one of the inputs", "Choose another --output.")
     if force:
@@ -249,6 +252,7 @@ def _resolve_conflicts(
     settings: PrepareSettings,
     single_faces: bool,
     hashes: HashTable,
+    theirs: HashTable,
 ) -> PhotoChecks:
     """Count duplicates and contradictions, drop them if requested, and split the rest."""
     samples = result.samples
@@ -256,7 +260,8 @@ def _resolve_conflicts(
     result.copies = len(conflicts.copies)
     result.content_conflicts = len(conflicts.content)
     result.person_conflicts = len(conflicts.person)
-    drop: dict[int, str] = {}
+    # Those that look the same include those with the same bytes.
+    drop = dict.fromkeys(near_copies(hashes, theirs), "also in the other table")
     if settings.drop_conflicts:
         drop |= dict.fromkeys(conflicts.content.tolist(), "content under both genders")
         drop |= dict.fromkeys(conflicts.person.tolist(), "person under both genders")
@@ -265,6 +270,8 @@ def _resolve_conflicts(
     if drop:
         result.dropped = Counter(drop.values())
         rows = np.delete(np.arange(len(samples)), list(drop))
+        if not len(rows):
+            raise DataError(f"every photo is left out: {_counts(result.dropped)}", "")
         result.samples, kept = samples.take(rows), kept.take(rows)
         conflicts = _conflicts(result.samples, kept, single_faces, hashes[rows])
     result.method = choose_method(result.samples, settings.split)

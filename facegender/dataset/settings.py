@@ -31,6 +31,8 @@ class PrepareSettings:
         seed: of the split.
         drop_duplicates: leave out all but one of photos with the same content.
         drop_conflicts: leave out content and persons under both genders.
+        apart_from: a table whose photos, and all that look the same, are left out: what a model
+            will be judged on must not be learned.
         crop: detect, crop and write the faces, and list the crops; None lists the photos.
 
     Raises:
@@ -48,6 +50,7 @@ class PrepareSettings:
     seed: int = 0
     drop_duplicates: bool = False
     drop_conflicts: bool = False
+    apart_from: str | None = None
     crop: CropSettings | None = None
 
     def __post_init__(self) -> None:
@@ -83,7 +86,8 @@ class Preparation:
         copies: photos with the same content as an earlier one.
         content_conflicts: photos whose content is under both genders.
         person_conflicts: photos of persons who are under both genders.
-        dropped: reason -> photos left out by `drop_duplicates` and `drop_conflicts`.
+        dropped: reason -> photos left out by `drop_duplicates`, `drop_conflicts` and
+            `apart_from`.
         near_copies: paths of photos that look the same and are in two splits.
         moved: photos moved to the split of their copy or person.
         persons_in_two_splits: persons in both train and held-out rows (the article's split only).

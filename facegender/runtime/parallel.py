@@ -36,7 +36,8 @@ _IDLE_SECONDS = 10
 
 _idle: dict[int, Executor] = {}
 """Number of workers -> a pool that the next map takes over, which saves its start."""
-_started: weakref.WeakSet[Executor] = weakref.WeakSet()
+_started: weakref.WeakKeyDictionary[Executor, str] = weakref.WeakKeyDictionary()
+"""The pools, and the current folder that their workers started in: relative paths are theirs."""
 
 
 def cores() -> int:
@@ -198,7 +199,9 @@ def _pool(workers: int) -> Executor:
     guard work.
     """
     idle = _idle.pop(workers, None)
-    if idle is not None:
+    if idle is not None and _started[idle] != _current_folder():
+        idle.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+    elif idle is not None:
         with suppress(BrokenProcessPool):  # the system killed an idle worker
             return _running(idle)
     import loky
@@ -211,8 +214,15 @@ def _pool(workers: int) -> Executor:
         initargs=_parent_pipe()[:1],
         env={"PYTHONFAULTHANDLER": ""},  # loky would print where a worker crashed
     )
-    _started.add(pool)
+    _started[pool] = _current_folder()
     return _running(pool)
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
 
 
 def _running(pool: Executor) -> Executor:

@@ -103,6 +103,7 @@ NONSENSE = {
         "--output": (*FILES, "new.json", "new"),
         "--labels": MISSING,
         "--attributes": MISSING,
+        "--apart-from": MISSING,
         "--split": (*WORDS, "folders"),  # these photos lie in no folders of splits
         "--val": SHARES,
         "--test": SHARES,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from facegender.dataset.prepare import prepare
 from facegender.dataset.settings import PrepareSettings
@@ -80,6 +81,26 @@ def test_content_and_persons_under_both_genders_are_reported_and_can_be_dropped(
     kept = prepare(root, Path("faces.csv"), PrepareSettings(drop_conflicts=True))
     assert sum(kept.dropped.values()) == 6
     assert "female-2" not in kept.samples.persons
+
+
+def test_photos_of_another_table_are_left_out_and_what_looks_like_them(in_tmp):
+    root = make_tree(in_tmp / "photos", persons=8)
+    for name in ("held/female/a.jpg", "held/male/b.jpg"):
+        (in_tmp / name).parent.mkdir(parents=True)
+    copy(root, "female/female-0/0.jpg", "../held/female/a.jpg")
+    with Image.open(root / "male/male-3/1.jpg") as image:
+        image.save(in_tmp / "held/male/b.jpg", quality=70)  # other bytes
+    prepare(Path("held"), Path("held.csv"), PrepareSettings(split="photo", val=0, test=0))
+    whole = prepare(root, Path("faces.csv"))
+    apart = prepare(root, Path("apart.csv"), PrepareSettings(apart_from="held.csv"))
+    assert apart.dropped == {"also in the other table": 2}
+    left = set(whole.samples.paths) - set(apart.samples.paths)
+    assert {Path(path).relative_to(root).as_posix() for path in left} == {
+        "female/female-0/0.jpg",
+        "male/male-3/1.jpg",
+    }
+    with pytest.raises(DataError, match="every photo is left out"):
+        prepare(root, Path("none.csv"), PrepareSettings(apart_from="faces.csv"))
 
 
 def test_splits_of_the_data_set_are_kept_and_leaks_are_moved(in_tmp):

@@ -16,6 +16,10 @@ def double(x):
     return 2 * x
 
 
+def current_folder(_x):
+    return os.getcwd()
+
+
 def die(x):
     if x == 150:
         os._exit(9)
@@ -32,6 +36,14 @@ def die_of(x, deadly):
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 500])
 def test_results_come_in_order(workers, count):
     assert list(ordered_map(double, range(count), workers=workers)) == [2 * i for i in range(count)]
+
+
+def test_relative_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        folders = set(ordered_map(current_folder, range(70), workers=2))
+        assert folders == {str(tmp_path / name)}
 
 
 def test_input_is_read_only_a_little_ahead():
