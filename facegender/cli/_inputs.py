@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
-from facegender.cli._names import StdinNames
+from facegender.cli._stdin_names import StdinNames
 from facegender.cli._patterns import is_pattern, matching_files
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError

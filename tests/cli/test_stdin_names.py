@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegender.cli._names import StdinNames
+from facegender.cli._stdin_names import StdinNames
 
 NAME = st.binary(min_size=1, max_size=12).map(lambda name: name.translate(None, b"\0\r\n"))
 
