@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
-from facegender.cli._stdin_names import StdinNames
 from facegender.cli._patterns import is_pattern, matching_files
+from facegender.cli._stdin_names import StdinNames
 from facegender.dataset.cropping import mirrored
 from facegender.errors import PhotoError, UsageError
 from facegender.faces.extraction import Source
