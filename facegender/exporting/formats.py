@@ -17,8 +17,9 @@ from facegender.choices import ExportFormat
 from facegender.errors import FaceGenderError, UsageError
 from facegender.faces.crop_cache import Crops
 from facegender.models.bundle import Bundle
-from facegender.models.inference import LiteRtNetwork, Network, Probabilities, convert_to_litert
+from facegender.models.inference import LiteRtNetwork, Network, Probabilities
 from facegender.models.keras_backend import import_keras
+from facegender.models.litert_conversion import convert_to_litert
 from facegender.options import check_choice
 from facegender.runtime.native_output import native_noise_hidden
 

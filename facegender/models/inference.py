@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import tempfile
 import threading
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facegender.errors import BundleError, FaceGenderError
+from facegender.errors import BundleError
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.labels import LABELS
 from facegender.models.bundle import Bundle, check_shapes
@@ -150,44 +146,6 @@ def run_network(network: Network, crops: CropSource, *, batch: int = BATCH) -> P
     """Run a network over any number of crops."""
     parts = [network(crops[i : i + batch]) for i in range(0, len(crops), batch)]
     return np.concatenate(parts) if parts else np.zeros((0, len(LABELS)), np.float32)
-
-
-def convert_to_litert(model: Any, calibration: Crops | None = None) -> bytes:
-    """Convert a Keras model to the bytes of a LiteRT file.
-
-    Args:
-        model: the Keras model.
-        calibration: None keeps float32 weights. With crops, weights and activations are quantised
-            to int8, with the ranges observed on them; input stays uint8, output float32.
-
-    Raises:
-        FaceGenderError: the conversion failed.
-    """
-    options = {} if calibration is None else _int8(calibration)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.tflite"
-        try:
-            with native_noise_hidden(), contextlib.redirect_stdout(io.StringIO()):
-                model.export(str(file), format="litert", verbose=False, **options)
-            return file.read_bytes()
-        except Exception as error:
-            raise FaceGenderError(
-                f"the model cannot be converted to LiteRT: {error}", "Predict through Keras."
-            ) from error
-
-
-def _int8(crops: Crops) -> dict[str, Any]:
-    """Return the converter's options for int8 weights and activations."""
-    from facegender.models.keras_backend import import_keras
-
-    import_keras()
-    import tensorflow as tf
-
-    return {
-        "optimizations": [tf.lite.Optimize.DEFAULT],
-        "representative_dataset": lambda: ([crop[None]] for crop in crops),
-        "target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
-    }
 
 
 def compare(ours: Probabilities, other: Probabilities) -> tuple[float, int]:

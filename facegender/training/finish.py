@@ -37,9 +37,9 @@ from facegender.models.inference import (
     LiteRtNetwork,
     Probabilities,
     compare,
-    convert_to_litert,
     run_network,
 )
+from facegender.models.litert_conversion import convert_to_litert
 from facegender.training.calibration import fit_temperature, fold_temperature
 from facegender.training.events import OnEvent, Warn
 from facegender.training.fit import ValidationSet, loss_and_accuracy, why_over

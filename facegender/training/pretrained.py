@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facegender.errors import DataError
 from facegender.models.architectures import architecture, build, mirrored
 from facegender.models.bundle import DEFAULT_THRESHOLD, KERAS, LITERT, Bundle, save_bundle
-from facegender.models.inference import convert_to_litert
+from facegender.models.litert_conversion import convert_to_litert
 from facegender.runtime.files import lock, make_folder
 from facegender.training.finish import keras_bytes, model_fingerprint
 

@@ -169,7 +169,7 @@ def other_twin(shape, weight=0.0):
         f"inputs = keras.Input({shape})\n"
         "outputs = keras.layers.Dense(2, activation='softmax', kernel_initializer="
         f"keras.initializers.Constant({weight}))(keras.layers.Flatten()(inputs))\n"
-        "from facegender.models.inference import convert_to_litert\n"
+        "from facegender.models.litert_conversion import convert_to_litert\n"
         "sys.stdout.buffer.write(convert_to_litert(keras.Model(inputs, outputs)))\n"
     )
     command = [sys.executable, "-c", code]

@@ -14,6 +14,7 @@ from facegender.dataset.table import read_table, write_table
 from facegender.errors import Interrupted, UsageError
 from facegender.models.architectures import Tuning, architecture, build, compile_for_training
 from facegender.models.bundle import load_bundle
+from facegender.models.inference import load_network
 from facegender.runtime.signals import StopRequest
 from facegender.training.events import Asking, Step
 from facegender.training.fused_norm import fuse_norms
@@ -106,6 +107,9 @@ def test_predict_runs_8_bits_and_answers_like_the_float_model(taught: Path, star
         exact.files["model.keras"].stat().st_size
     )
     assert bundle.load_keras().output_shape == (None, 2)
+    crops = np.random.default_rng(0).integers(0, 256, (20, *bundle.geometry.shape))
+    answers = load_network(bundle)(crops.astype(np.uint8))
+    assert (np.abs(answers * 256 - np.round(answers * 256)) > 0.01).any()  # the head is float
     metrics = bundle.manifest["metrics"]
     assert metrics["twin_flips"] == 0
     assert 0 < metrics["twin_difference"] < 0.1  # it is another network, and says the same
