@@ -238,7 +238,7 @@ def train_command(
         devices=devices,
         precision=precision,
     )
-    stop = StopRequest(on_held=_say_stopping)
+    stop = StopRequest(_say_stopping, "A training that had begun goes on with --resume.")
     with stop.installed(), TrainingDisplay(quiet=quiet) as display:
         bundle = train(
             csv,

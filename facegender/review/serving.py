@@ -110,13 +110,12 @@ def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # no signal comes here
         yield
         return
-    request = StopRequest(on_held=stop)
+    going_on = "The same command goes on."
+    request = StopRequest(stop, going_on)
     with request.installed(), request.held():
         yield
     if request.signal_number is not None:
-        raise Interrupted(
-            "stopped; every answer is saved", "The same command goes on.", request.signal_number
-        )
+        raise Interrupted("stopped; every answer is saved", going_on, request.signal_number)
 
 
 def _listener(port: int) -> socket.socket:

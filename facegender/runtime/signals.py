@@ -91,10 +91,12 @@ class StopRequest:
 
     Args:
         on_held: called from the handler when a signal is deferred.
+        hint: how to go on, for `Interrupted`.
     """
 
-    def __init__(self, on_held: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_held: Callable[[], None] | None = None, hint: str = "") -> None:
         self.signal_number: int | None = None
+        self._hint = hint
         self._held = False
         self._on_held = on_held
 
@@ -110,7 +112,7 @@ class StopRequest:
     def _interrupted(self) -> Interrupted:
         return Interrupted(
             "stopped; what was saved before is whole",
-            "A training that had begun goes on with --resume.",
+            self._hint,
             self.signal_number or signal.SIGINT,
         )
 
