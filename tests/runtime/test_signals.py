@@ -90,3 +90,15 @@ def test_what_follows_from_an_interruption_is_one_still(monkeypatch, capsys, err
     assert said.startswith("Stopped; ")
     assert "Error" not in said
     assert str(error) not in said
+
+
+def test_a_second_signal_says_how_to_go_on():
+    told = []
+    stop = StopRequest(lambda: told.append(1), "The same command goes on.")
+    with stop.held():
+        stop(signal.SIGINT, None)
+        assert told == [1]
+        with pytest.raises(Interrupted) as caught:
+            stop(signal.SIGINT, None)
+    assert caught.value.hint == "The same command goes on."
+    assert told == [1]
