@@ -226,7 +226,7 @@ def _train(training: _Training, state: State | None) -> Bundle:
         training.rows, training.geometry, out, training.settings, training.workers, on_event
     )
     batches = photos.batches
-    if training.teachers:
+    if training.teachers and not (state and why_over(state)):
         batches = _with_teacher(training, batches)
     # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision

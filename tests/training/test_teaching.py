@@ -146,6 +146,9 @@ def test_teachers_asked_once_and_doubted_labels_train_alike_again(
     assert models[0].fingerprint == models[1].fingerprint
     asked = [event for event in events if isinstance(event, Asking)]
     assert asked[-1].done == asked[-1].total > 0
+    events.clear()
+    train(table, tmp_path / "a", resume=True, workers=1, on_event=events.append)
+    assert not any(isinstance(event, Asking) for event in events)  # there is nothing to teach
     sure = train(
         table, tmp_path / "c", settings(start, teacher_once=True, int8=False, epochs=1), workers=1
     )
