@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,6 +60,29 @@ def make_tree(root: Path, persons: int = 6, photos: int = 3, names=("female", "m
     return root
 
 
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return a folder, filled by the first process of this test run that asks for it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def make_once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, whole = shared / name, shared / f"{name}.whole"
+        with filelock.FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return make_once
+
+
 @pytest.fixture(scope="session")
 def toy_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tree(tmp_path_factory.mktemp("toy") / "photos", persons=10, photos=4)
@@ -76,17 +100,19 @@ def toy_csv(toy_tree: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_model(toy_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compact model trained for a few epochs on the made photos."""
-    from facegender.training.settings import TrainSettings
-    from facegender.training.train import train
+def toy_model(toy_csv: Path, make_once: MakeOnce) -> Path:
+    """A compact model trained for a few epochs on the made photos; nobody may change it."""
 
-    out = tmp_path_factory.mktemp("model") / "gender_model"
-    settings = TrainSettings(
-        epochs=6, batch_size=16, seed=1, augment=False, crop="photo", init="none"
-    )
-    train(toy_csv, out, settings, workers=1)
-    return out
+    def fill(folder: Path) -> None:
+        from facegender.training.settings import TrainSettings
+        from facegender.training.train import train
+
+        settings = TrainSettings(
+            epochs=6, batch_size=16, seed=1, augment=False, crop="photo", init="none"
+        )
+        train(toy_csv, folder / "gender_model", settings, workers=1)
+
+    return make_once("model", fill) / "gender_model"
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.conftest import WITH_TINY, environment
 from tests.conftest import encoded, make_tree, pattern
+from tests.tiny_network import TINY
 
 
 @pytest.fixture
@@ -70,17 +72,21 @@ TOY = ("--no-augment", "--crop-kind", "photo", "--init", "none")
 """Made photos are learned as they are, and hold no face to find."""
 
 
-def test_the_four_commands_end_to_end(run, in_tmp):
+@pytest.mark.parametrize(
+    ("arch", "parameters"),
+    [(TINY, "1,186"), pytest.param("compact", "888,930", marks=pytest.mark.slow)],
+)
+def test_the_four_commands_end_to_end(run, in_tmp, arch, parameters):
     make_tree(in_tmp / "photos", persons=10, photos=4)
     out, err = run("prepare", "photos", "--val", "0.2")
     assert "Next:    facegender train" in out
     assert err == ""
-    out, err = run("train", "--epochs", "6", "--batch-size", "16", "--seed", "1", *TOY)
+    options = ("--arch", arch, "--epochs", "6", "--batch-size", "16", "--seed", "1", *TOY)
+    out, err = run("train", *options, program=WITH_TINY)
     assert "Next:    facegender eval" in out
     lines = err.splitlines()
-    assert lines[0].startswith(
-        "compact: 888,930 parameters, 48 photos to train, 16 to validate (val)"
-    )
+    photos = "48 photos to train, 16 to validate (val)"
+    assert lines[0].startswith(f"{arch}: {parameters} parameters, {photos}")
     assert [line.split()[0] for line in lines[2:8]] == ["1", "2", "3", "4", "5", "6"]
     assert lines[-1].startswith("Training is over")
     assert len(lines) == 9, "nothing of TensorFlow's or Keras's own"
@@ -148,7 +154,8 @@ def test_answers_are_never_written_over_a_photo(run, photos, toy_model):
     assert (photos / "a.png").read_bytes() == before
 
 
-def test_an_edited_table_is_not_replaced_unasked(run, in_tmp):
+def test_an_edited_table_is_not_replaced_unasked(run_here, in_tmp):
+    run = run_here
     make_tree(in_tmp / "photos")
     run("prepare", "photos")
     run("prepare", "photos")
@@ -183,14 +190,22 @@ def _wait_until_it_listens(process):
     pytest.fail("it never began to listen")
 
 
+@pytest.fixture(scope="module")
+def slow_photos():
+    """Two large photos, which take a while to decode."""
+    large = (np.kron(pattern(label, label), np.ones((60, 60, 1), np.uint8)) for label in (0, 1))
+    return [encoded(pixels, "PNG", compress_level=1) for pixels in large]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["prepare photos", "predict photos -r --jsonl"])
-def test_a_stop_while_photos_are_decoded_is_no_broken_photo(in_tmp, toy_model, number, command):
+def test_a_stop_while_photos_are_decoded_is_no_broken_photo(
+    in_tmp, toy_model, slow_photos, number, command
+):
     for i in range(30):  # fewer than one chunk: decoded in the main process
         folder = in_tmp / "photos" / ("female", "male")[i % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        shown = np.kron(pattern(i % 2, i), np.ones((60, 60, 1), np.uint8))
-        (folder / f"{i}.png").write_bytes(encoded(shown, "PNG", compress_level=1))
+        (folder / f"{i}.png").write_bytes(slow_photos[i % 2] + bytes([i]))  # no two are alike
     process = subprocess.Popen(
         [sys.executable, "-m", "facegender", *command.split()],
         env=os.environ | {"FACEGENDER_MODEL": str(toy_model)},
@@ -254,10 +269,10 @@ def test_names_that_are_not_utf8_or_hold_newlines(run, photos, toy_model):
         (["frobnicate"], "No such command", 2),
     ],
 )
-def test_errors_are_sentences(run, in_tmp, toy_model, args, message, code):
+def test_errors_are_sentences(run_here, toy_model, args, message, code):
     if args[0] in ("eval", "predict") and "--model" not in args:
         args = [*args, "--model", toy_model]
-    out, err = run(*args, code=code)
+    out, err = run_here(*args, code=code)
     assert message in err.replace("\n", " ")
     assert out == ""
 
@@ -279,11 +294,13 @@ def test_a_closed_pipe_is_no_traceback(photos, toy_model):
     ("number", "code"),
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
 )
-def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, code):
-    command = [sys.executable, "-m", "facegender", "train", str(toy_csv)]
-    options = ["--epochs", "4", "--batch-size", "16", "--seed", "3", *TOY]
+def test_a_stopped_training_is_saved_and_resumed(run, run_here, toy_csv, in_tmp, number, code):
+    options = ("--arch", TINY, "--epochs", "20", "--patience", "20", "--batch-size", "16", *TOY)
     process = subprocess.Popen(
-        [*command, "--output", "cut", *options], stderr=subprocess.PIPE, text=True
+        [sys.executable, *WITH_TINY, "train", toy_csv, "--output", "cut", *options],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     for line in process.stderr:
         if line.split()[:1] == ["1"]:
@@ -296,10 +313,11 @@ def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, c
     assert "Run the same command with --resume to continue" in err
     _, unfinished = run("predict", "-q", "--model", "cut", _any_photo(toy_csv), code=1)
     assert "go on with: facegender train --resume" in unfinished
-    _, err = run("train", toy_csv, "--output", "cut", "--resume", "--quiet")
+    assert len(json.loads(open("cut/last/state.json").read())["history"]) < 20
+    _, err = run_here("train", toy_csv, "--output", "cut", "--resume", "--quiet")
     assert err == ""
     run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
-    assert len(json.loads(open("cut/last/state.json").read())["history"]) == 4
+    assert len(json.loads(open("cut/last/state.json").read())["history"]) == 20
 
 
 def _any_photo(toy_csv):

@@ -18,15 +18,15 @@ def photo(in_tmp):
     return "a.png"
 
 
-def test_variables_stand_in_for_options(run, photo, toy_model):
+def test_variables_stand_in_for_options(run_here, photo, toy_model):
     options = ("predict", photo, "--json", "--model", toy_model)
     for code, shown in (("1", False), ("0", True), ("", True)):
-        _, err = run(*options, FACEGENDER_QUIET=code)
+        _, err = run_here(*options, FACEGENDER_QUIET=code)
         assert ("Model:" in err) == shown
     threshold = {"FACEGENDER_THRESHOLD": "0.9"}
-    assert json.loads(run(*options, **threshold)[0])["threshold"] == 0.9
-    assert json.loads(run(*options, "--threshold", "0.6", **threshold)[0])["threshold"] == 0.6
-    assert json.loads(run(*options, FACEGENDER_THRESHOLD="")[0])["threshold"] == 0.7
+    assert json.loads(run_here(*options, **threshold)[0])["threshold"] == 0.9
+    assert json.loads(run_here(*options, "--threshold", "0.6", **threshold)[0])["threshold"] == 0.6
+    assert json.loads(run_here(*options, FACEGENDER_THRESHOLD="")[0])["threshold"] == 0.7
 
 
 def test_debug_shows_the_traceback_unless_it_is_switched_off(run, in_tmp):
@@ -48,8 +48,8 @@ def test_debug_shows_the_traceback_unless_it_is_switched_off(run, in_tmp):
         ("FACEGENDER_DEBUG", "perhaps"),
     ],
 )
-def test_a_bad_value_names_its_variable(run, photo, name, value):
-    _, err = run("predict", photo, **{name: value}, code=2)
+def test_a_bad_value_names_its_variable(run_here, photo, name, value):
+    _, err = run_here("predict", photo, **{name: value}, code=2)
     assert name in err
 
 

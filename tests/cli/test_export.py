@@ -13,8 +13,8 @@ def exported(run, toy_model):
     return export
 
 
-def test_the_contract_has_everything(exported, toy_csv, in_tmp):
-    out, err = exported("--format", "litert", "--photos", toy_csv, "--json")
+def test_the_contract_has_everything(run_here, toy_model, toy_csv, in_tmp):
+    out, err = run_here("export", toy_model, "-f", "litert", "--photos", toy_csv, "--json")
     result = json.loads(out)
     assert result["path"] == "gender_litert"
     stored = json.loads((in_tmp / "gender_litert" / "export.json").read_text())
@@ -24,14 +24,15 @@ def test_the_contract_has_everything(exported, toy_csv, in_tmp):
     assert "Model:" in err
 
 
-def test_the_agreement_is_printed(exported, toy_tree, in_tmp):
-    out, err = exported("-f", "litert", "-o", "mine")
+def test_the_agreement_is_printed(run, run_here, toy_model, toy_tree, in_tmp):
+    mine = ("export", toy_model, "-f", "litert", "-o", "mine")
+    out, err = run(*mine)
     assert "on 200 made pictures" in out
     assert "answers changed 0 (allowed 0)" in out
     assert "use --photos to compare on your faces" in err
-    _, err = exported("-f", "litert", "-o", "mine", code=1)
+    _, err = run_here(*mine, code=1)
     assert "--force" in err
-    out, err = exported("-f", "litert", "-o", "mine", "--force", "-q", "--photos", toy_tree)
+    out, err = run_here(*mine, "--force", "-q", "--photos", toy_tree)
     assert "on 80 faces" in out
     assert err == ""
     assert (in_tmp / "mine" / "model.tflite").exists()

@@ -164,7 +164,7 @@ def test_no_two_photos_share_a_crop(tree):
         (tree / "male" / name).write_bytes((tree / "male/0.jpg").read_bytes())
     samples = run(tree).samples
     assert len(set(samples.paths)) == len(samples) == 16
-    settings = TrainSettings(epochs=1, batch_size=8, seed=0, arch="classic", init="none")
+    settings = TrainSettings(arch=TINY, epochs=1, batch_size=8, seed=0, init="none")
     train(Path("faces.csv"), "m", settings, workers=1)  # and each crop is as prepare left it
 
 

@@ -76,12 +76,15 @@ def test_malformed_sizes_are_refused(text):
 
 def marked_photo(points, radius, size=(700, 500)):
     """Grey, with a soft bright disc at each point: red, then green, then blue."""
-    y, x = np.mgrid[: size[1], : size[0]] + 0.5
-    photo = np.full((size[1], size[0], 3), 40.0)
+    photo = np.full((size[1], size[0], 3), 40, np.uint8)
     for channel, (px, py) in enumerate(points):
-        distance = np.hypot(x - px, y - py)
-        photo[..., channel] += 200 * np.clip(radius - distance + 0.5, 0, 1)
-    return photo.round().astype(np.uint8)
+        left, top = (max(int(place - radius - 1), 0) for place in (px, py))
+        right, bottom = (max(int(place + radius + 2), 0) for place in (px, py))
+        around = photo[top:bottom, left:right, channel]
+        y, x = np.mgrid[: around.shape[0], : around.shape[1]]
+        distance = np.hypot(x + left + 0.5 - px, y + top + 0.5 - py)
+        around += (200 * np.clip(radius - distance + 0.5, 0, 1)).round().astype(np.uint8)
+    return photo
 
 
 def centre_of(crop, channel):

@@ -1,12 +1,11 @@
 """Model folders that somebody else made, with SHA-256 sums that fit."""
 
 import ast
+import contextlib
 import io
 import json
 import random
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -16,7 +15,9 @@ import pytest
 import facegender
 from facegender.errors import BundleError, FaceGenderError
 from facegender.models.bundle import KERAS, LITERT, MANIFEST, load_bundle
+from facegender.models.default_model import BUNDLED
 from facegender.models.inference import load_network
+from facegender.models.keras_backend import import_keras
 from facegender.prediction.predictor import Predictor
 from facegender.runtime.files import sha256_of
 from facegender.training.train import train
@@ -55,27 +56,20 @@ def members_of(folder):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-SPY = """
-import sys, keras
-inputs = keras.Input((64, 64, 3))
-spied = keras.layers.Lambda(
-    lambda x: (__import__("pathlib").Path("RAN").touch(), x)[1]
-)(inputs)
-outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Flatten()(spied))
-keras.Model(inputs, outputs).save("spy.keras")
-__import__("os").remove("RAN")
-if sys.argv[1:]:
-    keras.saving.load_model("spy.keras", safe_mode=False)
-"""
-
-
 @pytest.fixture(scope="module")
 def spy(tmp_path_factory):
     """A network that writes the file RAN when its code runs, and does when Keras is let."""
-    folder = tmp_path_factory.mktemp("spy")
-    subprocess.run([sys.executable, "-c", SPY, "run"], cwd=folder, check=True, capture_output=True)
-    assert (folder / "RAN").exists(), "or else nothing is proved below"
-    return (folder / "spy.keras").read_bytes()
+    keras = import_keras()
+    with contextlib.chdir(tmp_path_factory.mktemp("spy")):
+        inputs = keras.Input((64, 64, 3))
+        touch = keras.layers.Lambda(lambda x: (__import__("pathlib").Path("RAN").touch(), x)[1])
+        features = keras.layers.Flatten()(touch(inputs))
+        outputs = keras.layers.Dense(2, activation="softmax")(features)
+        keras.Model(inputs, outputs).save("spy.keras")
+        Path("RAN").unlink()
+        keras.saving.load_model("spy.keras", safe_mode=False)
+        assert Path("RAN").exists(), "or else nothing is proved below"
+        return Path("spy.keras").read_bytes()
 
 
 def test_code_in_a_model_never_runs(spy, model, in_tmp, toy_csv):
@@ -162,27 +156,13 @@ def test_weights_that_lead_to_other_files_are_refused(model, tmp_path):
         load_bundle(model).load_keras()
 
 
-def other_twin(shape, weight=0.0):
-    """A twin of another network: TensorFlow converts it in a process of its own."""
-    code = (
-        "import sys, keras\n"
-        f"inputs = keras.Input({shape})\n"
-        "outputs = keras.layers.Dense(2, activation='softmax', kernel_initializer="
-        f"keras.initializers.Constant({weight}))(keras.layers.Flatten()(inputs))\n"
-        "from facegender.models.litert_conversion import convert_to_litert\n"
-        "sys.stdout.buffer.write(convert_to_litert(keras.Model(inputs, outputs)))\n"
-    )
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, check=True).stdout
-
-
 def test_a_twin_of_another_model_is_refused(model):
-    other = other_twin((32, 32, 3))
+    other = load_bundle(BUNDLED).litert.read_bytes()
     (model / LITERT).write_bytes(other)
     with pytest.raises(BundleError, match=r"model\.tflite has .* bytes, expected"):
         Predictor(model)
     forge(model, LITERT, other)
-    with pytest.raises(BundleError, match=r"its network takes \(32, 32, 3\)"):
+    with pytest.raises(BundleError, match=r"its network takes \(112, 112, 3\)"):
         Predictor(model)
 
 

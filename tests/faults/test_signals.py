@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,14 +37,21 @@ What comes earlier, in Python's own start, is out of our hands.
 """
 
 
-@pytest.fixture
-def place(tmp_path, model):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """Photos, their table, and an older answer, which all commands would write over."""
-    make_tree(tmp_path / "photos", persons=12, photos=10)
+    folder = tmp_path_factory.mktemp("prepared")
+    make_tree(folder / "photos", persons=12, photos=10)
     command = [*FACEGENDER, "prepare", "photos", "--test", "0.5", "--quiet"]
-    subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
-    (tmp_path / "out").write_text(OLD)
-    return tmp_path
+    subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
+    (folder / "out").write_text(OLD)
+    return folder
+
+
+@pytest.fixture
+def place(prepared, tmp_path):
+    """The same, to write to."""
+    return shutil.copytree(prepared, tmp_path / "place")
 
 
 def as_in_a_terminal():
@@ -82,15 +90,20 @@ def files(folder):
     }
 
 
-def whole(command, folder):
-    """The files as they are before a command and after it; it leaves them as they were."""
-    before = files(folder)
-    subprocess.run(
-        [*FACEGENDER, *command], cwd=folder, env=environment(), check=True, capture_output=True
-    )
-    after = files(folder)
-    (folder / "out").write_text(OLD)
-    return before, after
+@pytest.fixture(scope="module")
+def wholes(prepared, model, tmp_path_factory):
+    """The files as they are before each command and after it."""
+    found = {}
+
+    def wholes(name):
+        if name not in found:
+            folder = shutil.copytree(prepared, tmp_path_factory.mktemp("whole") / "place")
+            command = [*FACEGENDER, *commands(model)[name]]
+            subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
+            found[name] = [files(prepared), files(folder)]
+        return found[name]
+
+    return wholes
 
 
 def assert_quiet(process, number, wholes, folder, error):
@@ -160,11 +173,10 @@ def interrupt(command, number, delay, folder, wholes):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["predict", "prepare", "eval"])
-def test_at_later_moments(place, model, command, number):
-    codes, command = Counter(), commands(model)[command]
-    wholes = whole(command, place)
+def test_at_later_moments(place, wholes, model, command, number):
+    codes = Counter()
     for delay in (0.0, 0.06, 0.3):
-        codes[interrupt(command, number, delay, place, wholes)] += 1
+        codes[interrupt(commands(model)[command], number, delay, place, wholes(command))] += 1
     assert codes[128 + number], "it was always done before the signal came"
 
 
