@@ -294,7 +294,7 @@ def test_a_closed_pipe_is_no_traceback(photos, toy_model):
     ("number", "code"),
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
 )
-def test_a_stopped_training_is_saved_and_resumed(run, run_here, toy_csv, in_tmp, number, code):
+def test_a_stopped_training_is_saved_and_resumed(run, toy_csv, in_tmp, number, code):
     options = ("--arch", TINY, "--epochs", "20", "--patience", "20", "--batch-size", "16", *TOY)
     process = subprocess.Popen(
         [sys.executable, *WITH_TINY, "train", toy_csv, "--output", "cut", *options],
@@ -314,7 +314,8 @@ def test_a_stopped_training_is_saved_and_resumed(run, run_here, toy_csv, in_tmp,
     _, unfinished = run("predict", "-q", "--model", "cut", _any_photo(toy_csv), code=1)
     assert "go on with: facegender train --resume" in unfinished
     assert len(json.loads(open("cut/last/state.json").read())["history"]) < 20
-    _, err = run_here("train", toy_csv, "--output", "cut", "--resume", "--quiet")
+    resume = ("train", toy_csv, "--output", "cut", "--resume", "--quiet")
+    _, err = run(*resume, program=WITH_TINY)
     assert err == ""
     run("predict", "-q", "--model", "cut", _any_photo(toy_csv))
     assert len(json.loads(open("cut/last/state.json").read())["history"]) == 20
