@@ -35,6 +35,7 @@ def write(
     times: list[float] | None = None,
     prepare: Any = None,
     size: tuple[int, int] = (64, 48),
+    draw: Any = picture,
 ) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE)
@@ -45,7 +46,7 @@ def write(
         if prepare is not None:
             prepare(stream)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(draw(number, size), format="rgb24")
             if times is not None:
                 frame.pts, frame.time_base = round(1000 * times[number]), Fraction(1, 1000)
             container.mux(stream.encode(frame))
@@ -133,14 +134,20 @@ def test_ten_bits_become_eight(tmp_path):
 
 
 def test_of_interlaced_frames_one_field_is_taken(tmp_path):
-    def interlace(stream: Any) -> None:
-        stream.options = {"flags": "+ilme+ildct", "x264-params": "interlaced=1:tff=1"}
+    def two_moments(_: int, size: tuple[int, int]) -> np.ndarray:
+        pixels = np.full((*size[::-1], 3), 60, np.uint8)
+        pixels[1::2] = 200
+        return pixels
 
-    path = write(tmp_path / "a.mkv", prepare=interlace, size=(64, 64))
+    def interlace(stream: Any) -> None:
+        stream.options = {"flags": "+ilme+ildct", "x264-params": "interlaced=1:tff=1:qp=4"}
+
+    path = write(tmp_path / "a.mkv", prepare=interlace, size=(64, 64), draw=two_moments)
     with av.open(str(path)) as container:
         assert next(container.decode(video=0)).interlaced_frame
     _, pixels, _ = read(path, fps=5)
     assert pixels[0].shape == (64, 64, 3)
+    assert np.abs(pixels[0].astype(int) - 60).max() <= 8
 
 
 def test_pixels_are_made_square(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path, PurePath
 
@@ -35,8 +36,13 @@ def film(astronaut, predictor, tmp_path_factory) -> Path:
     return path
 
 
+def digest(path: Path) -> str:
+    """What tells a file: a test that compares bytes and fails compares them for minutes more."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def answer(predictor, film, folder, journal):
-    """The answer and all faces, as JSON; crops too."""
+    """The answer as JSON, and what tells the files with all faces and the crops."""
     settings = VideoOutputSettings(crops=folder / "crops", frames=folder / "frames")
     outputs = VideoOutputs(film, PurePath("film.mp4"), SAMPLING, settings)
     with outputs.collecting():
@@ -44,7 +50,7 @@ def answer(predictor, film, folder, journal):
             predictor, film, SAMPLING, on_frame=outputs.on_frame, journal=journal
         )
     outputs.write(prediction)
-    files = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    files = {p.name: digest(p) for p in folder.rglob("*") if p.is_file()}
     return prediction.to_json(), files
 
 
@@ -76,7 +82,7 @@ def test_going_on_gives_the_same_answer_wherever_the_run_was_stopped(predictor, 
         with VideoJournal(place, film, {}, crops=True) as journal:
             assert (journal.last is None) == (kept == 1)
             assert answer(counting, film, tmp_path / f"out{kept}", journal) == expected
-        assert place.read_bytes() == whole.read_bytes()
+        assert digest(place) == digest(whole)
         faces = [len(json.loads(line)["faces"]) for line in lines[1:]]
         assert counting.asked == sum(faces[kept - 1 :])
 
