@@ -15,13 +15,13 @@ from PIL import Image, ImageFilter
 from facegender.faces.crop_cache import Crops
 from facegender.images.decode import Photo, decode_photo
 
-SOFT: Final = 0.25
+SOFT: Final = 0.15
 """Share of crops that are blurred, or downscaled and enlarged again."""
-BLUR: Final = 0.045
+BLUR: Final = 0.035
 """Maximum standard deviation of the blur, as a share of the crop's side."""
-REDUCTION: Final = 6.0
+REDUCTION: Final = 4.0
 """Maximum factor by which a crop is downscaled."""
-PACKED: Final = 0.2
+PACKED: Final = 0.15
 """Share of crops that are compressed as JPEG."""
 QUALITIES: Final = (10, 60)
 """Minimum and maximum JPEG quality, 1 to 95."""
