@@ -23,11 +23,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from predict_rate import watch
 
 from facegender.faces.backends import default_backend
 from facegender.faces.detection import FaceDetector
 from facegender.images.video import Sampling, Video
-from tests.benchmarks.predict_rate import watch
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # other packages bring a package `tests` too
 from tests.prediction import made_videos
 
 BARE = """
