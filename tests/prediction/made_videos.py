@@ -31,6 +31,7 @@ SEEN = 0.6
 """A face of which at least this share is seen counts as visible."""
 
 Box = tuple[float, float, float, float]
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def portraits_from(named: list[tuple[Path, str]], detector: Any) -> list[Portrai
 class _Mover:
     """A portrait on its way through a shot."""
 
-    def __init__(self, portrait: Portrait, rng: np.random.Generator, lane: tuple[float, float]):
+    def __init__(self, portrait: Portrait, rng: Rng, lane: tuple[float, float], rough: Rng | None):
         self.portrait = portrait
         self.begin, self.end = lane
         self.face = rng.uniform(55, 130)  # width of the face at the beginning, pixels
@@ -94,6 +95,13 @@ class _Mover:
         self.sway = rng.uniform(0, 25), rng.uniform(0.2, 0.6), rng.uniform(0, 6.3)
         self.turn = rng.uniform(0, 14), rng.uniform(0.1, 0.4), rng.uniform(0, 6.3)
         self.squeeze = rng.uniform(0, 0.2), rng.uniform(0.1, 0.4), rng.uniform(0, 6.3)
+        self.blur = self.shade = (0.0, 0.0, 0.0)
+        if rough is not None:  # good and bad moments within each shot
+            self.face, self.growth = rough.uniform(40, 120), math.exp(rough.uniform(-1.2, 1.2))
+            self.turn, self.squeeze, self.blur, self.shade = (
+                (rough.uniform(0, most), rough.uniform(0.1, 0.4), rough.uniform(0, 6.3))
+                for most in (30, 0.5, 0.12, 0.9)
+            )
 
     def draw(self, canvas: Image.Image, cover: np.ndarray, part: float, time: float, number: int):
         """Paste the portrait; return the face's box. `cover` keeps who is seen at each pixel."""
@@ -104,6 +112,10 @@ class _Mover:
         height, width = self.portrait.pixels.shape[:2]
         size = max(2, round(width * across)), max(2, round(height * scale))
         image = Image.fromarray(self.portrait.pixels).resize(size, Image.Resampling.BILINEAR)
+        if self.blur[0]:
+            radius = abs(wave(self.blur)) * self.portrait.box[2] * scale
+            image = image.filter(ImageFilter.GaussianBlur(radius))
+            image = image.point([round(v * (1 - abs(wave(self.shade)))) for v in range(256)] * 3)
         mask = Image.new("L", size, 255)
         x, y, w, h = self.portrait.box
         face = Image.new("L", size, 0)
@@ -137,7 +149,7 @@ def _stamp(cover: np.ndarray, mask: np.ndarray, place: tuple[int, int], number: 
         cover[top:bottom, left:right][part] = number
 
 
-def _background(rng: np.random.Generator) -> Image.Image:
+def _background(rng: Rng) -> Image.Image:
     """Blurred blocks of a few colours: no two shots look alike."""
     base = rng.integers(20, 236, 3)
     blocks = np.clip(base + rng.normal(0, 40, (9, 16, 3)), 0, 255).astype(np.uint8)
@@ -145,7 +157,7 @@ def _background(rng: np.random.Generator) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(3))
 
 
-def _lanes(rng: np.random.Generator, people: int) -> list[tuple[float, float]]:
+def _lanes(rng: Rng, people: int) -> list[tuple[float, float]]:
     """Where each begins and ends, shares of the width; two that cross occlude each other."""
     places = [(0.5,), (0.25, 0.75), (0.18, 0.5, 0.82)][people - 1]
     begin = [p + rng.uniform(-0.06, 0.06) for p in places]
@@ -163,6 +175,7 @@ def make_video(
     seconds: float,
     seed: int = 0,
     people: int = 3,
+    rough: bool = False,
     codec: str = "libx264",
     **options: str,
 ) -> Truth:
@@ -174,11 +187,13 @@ def make_video(
         seconds: of the video.
         seed: of what happens.
         people: in a shot, at most.
+        rough: faces are also small, blurred, dark and turned for parts of a shot.
         codec, options: of the encoder.
     """
     import av
 
     rng = np.random.default_rng(seed)
+    worse = np.random.default_rng([seed, 1]) if rough else None
     total, number = round(seconds * FPS), 0
     truth = Truth(total / FPS, [], [])
     with av.open(str(path), "w") as container:
@@ -189,7 +204,7 @@ def make_video(
             length = min(round(rng.uniform(4, 8) * FPS), total - number)
             if total - number - length < 2 * FPS:
                 length = total - number
-            for image in _shot(truth, portraits, rng, number, length, people):
+            for image in _shot(truth, portraits, rng, worse, number, length, people):
                 container.mux(stream.encode(av.VideoFrame.from_image(image)))
             number += length
             if number < total:
@@ -201,7 +216,8 @@ def make_video(
 def _shot(
     truth: Truth,
     portraits: list[Portrait],
-    rng: np.random.Generator,
+    rng: Rng,
+    rough: Rng | None,
     begin: int,
     length: int,
     most: int,
@@ -209,7 +225,7 @@ def _shot(
     people = int(rng.integers(1, most + 1))
     chosen = [portraits[i] for i in rng.choice(len(portraits), people, replace=len(portraits) < 3)]
     lanes = _lanes(rng, people)
-    movers = [_Mover(p, rng, lane) for p, lane in zip(chosen, lanes, strict=True)]
+    movers = [_Mover(p, rng, lane, rough) for p, lane in zip(chosen, lanes, strict=True)]
     faces = [Appearance(p.label) for p in chosen]
     ground = _background(rng)
     for i in range(length):
