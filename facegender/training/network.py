@@ -10,6 +10,7 @@ from facegender.models.keras_backend import import_keras
 from facegender.training.also import WEIGHT, with_heads
 from facegender.training.batches import Batches
 from facegender.training.fused_norm import fuse_norms
+from facegender.training.rounding import with_rounding
 from facegender.training.settings import Resolved
 from facegender.training.start import TrainingStart
 
@@ -43,6 +44,8 @@ def ready_model(
                 f"{start.bundle.folder} holds another version of the network {settings.arch!r}",
                 "Start from scratch with --init none.",
             ) from error
+    if settings.int8:
+        model = with_rounding(model)
     if fuse:
         model = fuse_norms(model)
     keep_first(model, settings.freeze)

@@ -184,3 +184,9 @@ def test_lite15_adds_three_blocks_to_lite_and_answers_from_one_view():
     assert model.count_params() == 2_388_002
     assert not architecture("lite15").recipe.mirrored
     assert architecture("lite15").geometry.shape == (112, 112, 3)
+
+
+def test_lite2_is_wider_and_deeper_than_lite():
+    model = build("lite2", size=(32, 32))
+    assert model.count_params() == 3_692_402
+    assert sum(type(layer).__name__ == "DepthwiseConv2D" for layer in model.layers) == 20
