@@ -15,17 +15,17 @@ from PIL import Image, ImageFilter
 from facegender.faces.crop_cache import Crops
 from facegender.images.decode import Photo, decode_photo
 
-SOFT: Final = 0.15
+SOFT: Final = 0.3
 """Share of crops that are blurred, or downscaled and enlarged again."""
-BLUR: Final = 0.035
+BLUR: Final = 0.045
 """Maximum standard deviation of the blur, as a share of the crop's side."""
-REDUCTION: Final = 4.0
+REDUCTION: Final = 6.0
 """Maximum factor by which a crop is downscaled."""
-PACKED: Final = 0.15
+PACKED: Final = 0.2
 """Share of crops that are compressed as JPEG."""
 QUALITIES: Final = (10, 60)
 """Minimum and maximum JPEG quality, 1 to 95."""
-DIM: Final = 0.08
+DIM: Final = 0.12
 """Share of crops that are darkened."""
 LIGHT: Final = (0.15, 0.6)
 """Minimum and maximum factor of their brightness."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from facegender.errors import UsageError
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.faces.geometry import Geometry
+from facegender.models.architectures import architecture
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.inference import Network, Probabilities, load_network
 
@@ -38,19 +39,11 @@ class Teacher:
     """
 
     def __init__(self, bundles: Sequence[Bundle], networks: Sequence[Network]) -> None:
-        self._sizes = [bundle.geometry.size for bundle in bundles]
-        self._networks = list(networks)
+        self._models = list(zip(bundles, networks, strict=True))
 
     def __call__(self, crops: Crops) -> Probabilities:
         """Return the probabilities float32 (n, 2) of crops uint8 (n, height, width, 3)."""
-        odds = np.mean(
-            [
-                _log_odds(network(_resized(crops, size)))
-                for network, size in zip(self._networks, self._sizes, strict=True)
-            ],
-            axis=0,
-        )
-        return _probabilities(odds)
+        return _probabilities(np.mean([_ask(*model, crops) for model in self._models], axis=0))
 
     def ask_once(
         self,
@@ -72,8 +65,8 @@ class Teacher:
         for begin in range(0, len(rows), BATCH):
             some = rows[begin : begin + BATCH]
             seen = np.asarray(crops[some])
-            views = [_log_odds(self(view)) for view in (seen, seen[:, :, ::-1])]
-            answers[some] = _probabilities(np.mean(views, axis=0))
+            odds = [_ask_both_ways(*model, seen) for model in self._models]
+            answers[some] = _probabilities(np.mean(odds, axis=0))
             on_progress(min(begin + BATCH, len(rows)), len(rows))
         return answers
 
@@ -114,6 +107,17 @@ def load_teacher(bundles: Sequence[Bundle]) -> Teacher:
         BundleError: one cannot be loaded.
     """
     return Teacher(bundles, [load_network(bundle) for bundle in bundles])
+
+
+def _ask(bundle: Bundle, network: Network, crops: Crops) -> NDArray[np.float64]:
+    return _log_odds(network(_resized(crops, bundle.geometry.size)))
+
+
+def _ask_both_ways(bundle: Bundle, network: Network, crops: Crops) -> NDArray[np.float64]:
+    """Return the mean log odds of crops and their mirror images."""
+    if architecture(bundle.arch).recipe.mirrored:  # it averages both itself
+        return _ask(bundle, network, crops)
+    return np.asarray((_ask(bundle, network, crops) + _ask(bundle, network, crops[:, :, ::-1])) / 2)
 
 
 def _log_odds(probabilities: Probabilities) -> NDArray[np.float64]:

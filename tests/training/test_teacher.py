@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +41,30 @@ def test_a_teacher_asked_once_answers_for_a_crop_and_its_mirror_image(toy_model:
         left = crops[:, :, 0].mean((1, 2)) / 256
         return np.stack([left, 1 - left], 1).astype(np.float32)
 
-    size = load_bundle(toy_model).geometry.shape[:2]
+    bundle = load_bundle(toy_model)
+    one_view = replace(bundle, arch="lite15")
+    size = bundle.geometry.shape[:2]
     crops = np.random.default_rng(2).integers(0, 256, (150, *size, 3)).astype(np.uint8)
     done = []
-    teacher = Teacher([load_bundle(toy_model)], [lefts])
+    teacher = Teacher([one_view], [lefts])
     answers = teacher.ask_once(crops, np.arange(1, 150), lambda *some: done.append(some))
     assert answers[0].tolist() == [0.5, 0.5]  # not asked for
     both = [lefts(view)[:, 1] for view in (crops, crops[:, :, ::-1])]
     odds = np.mean([np.log(p / (1 - p)) for p in both], axis=0)
     np.testing.assert_allclose(answers[1:, 1], (1 / (1 + np.exp(-odds)))[1:], rtol=1e-4)
     assert done[-1] == (149, 149)
+
+
+def test_a_network_that_averages_both_views_itself_is_asked_for_one(toy_model: Path) -> None:
+    bundle, asked = load_bundle(toy_model), []
+
+    def network(crops: np.ndarray) -> np.ndarray:
+        asked.append(len(crops))
+        return np.full((len(crops), 2), 0.5, np.float32)
+
+    crops = np.zeros((5, *bundle.geometry.shape), np.uint8)
+    Teacher([bundle], [network]).ask_once(crops, np.arange(5), lambda *_: None)
+    assert asked == [5]
 
 
 def test_a_teacher_of_other_crops_is_refused(toy_model: Path) -> None:
