@@ -45,10 +45,10 @@ learn fairface-student 15 --init fairface-lite15 --lr .0007 --seed 3 --teacher f
   --teacher fairface-lite "${further[@]}" "${taught[@]}"
 # A teacher that began with other weights, and so makes other errors.
 start lite2_start --arch lite2
-learn fairface-lite2 9 --init lite2_start --size 112x112 --lr .001 --start-share 0 --seed 5 --also age,race \
+learn fairface-lite2 8 --init lite2_start --size 112x112 --lr .001 --start-share 0 --seed 5 --also age,race \
   --freeze 12 --teacher fairface-student --teacher fairface-lite --teacher-share .5 "${taught[@]}"
 # All three teach, and the rounding of 8-bit numbers is learned.
-learn "$out" 4 --init fairface-student --lr .0005 --int8 --seed 7 --teacher fairface-lite2 \
+learn "$out" 3 --init fairface-student --lr .0005 --int8 --seed 7 --teacher fairface-lite2 \
   --teacher fairface-student --teacher fairface-lite "${further[@]}" --teacher-once \
   --doubt age:0-2=.6,3-9=.25
 

@@ -93,8 +93,8 @@ class SplitMethod(Choice):
 class Arch(Choice):
     """The networks."""
 
-    LITE = "lite", "the bundled model's"
-    LITE15 = "lite15", "lite with three more blocks"
+    LITE15 = "lite15", "the bundled model's"
+    LITE = "lite", "three blocks fewer"
     LITE2 = "lite2", "to teach smaller ones"
     COMPACT = "compact", "quick from scratch"
     CLASSIC = "classic", "the 2015 article's network"

@@ -10,7 +10,14 @@ import pytest
 PAGE = "facegender/review/page/"
 REVIEW = ("review.html", "review.css", "common.js", "faces.js", "photos.js", "icon.svg")
 MODEL = "facegender/models/default/"
-BUNDLE = {"facegender.json", "model.keras", "model.tflite", "history.csv", "README.md"}
+BUNDLE = {
+    "facegender.json",
+    "model.keras",
+    "model.tflite",
+    "history.csv",
+    "history.svg",
+    "README.md",
+}
 KEPT = ("pyproject.toml", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
 PHOTO = b"\xff\xd8 somebody's face"
 

@@ -20,7 +20,7 @@ Lr = Annotated[
     float | None,
     typer.Option(
         metavar="RATE",
-        help="Learning rate. Default: compact .003, lite .001 (.0003 with --init), classic 1.",
+        help="Learning rate. Default: compact .003, classic 1, others .001 (.0003 with --init).",
         rich_help_panel=RECIPE,
     ),
 ]

@@ -82,8 +82,8 @@ Size = Annotated[
     typer.Option(
         metavar="WIDTHxHEIGHT",
         help="Size of the crops: larger ones show more and cost more time. Default: that of the "
-        "model that training starts from. lite 96x96 and compact 64x64 (any from 32 on), "
-        "classic 141x165.",
+        "model that training starts from. lite15 and lite2 112x112, lite 96x96, "
+        "compact 64x64 (any from 32 on), classic 141x165.",
         show_default=False,
     ),
 ]

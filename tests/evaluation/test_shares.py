@@ -281,8 +281,9 @@ def test_the_bundled_cards_recalls_come_by_group():
     recalls = recorded_recalls(load_manifest(BUNDLED))
     assert len(recalls) > 10
     for women, men in recalls:
-        assert 0.5 < women[0] <= women[1] <= 1
-        assert 0.5 < men[0] <= men[1] <= 1
+        # Of 36 infants perceived as girls 64 % are called women's, whose interval begins at .48.
+        assert 0.4 < women[0] <= women[1] <= 1
+        assert 0.4 < men[0] <= men[1] <= 1
     assert recorded_recalls({}) == []
 
 
