@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
@@ -230,6 +231,8 @@ def _running(pool: Executor) -> Executor:
     if not hasattr(signal, "pthread_sigmask"):
         pool.submit(cores)
         return pool
+    # Loky starts it with the first worker, and its start unblocks the signals in Python 3.11.
+    resource_tracker.ensure_running()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         pool.submit(cores)

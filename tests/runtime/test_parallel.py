@@ -196,6 +196,28 @@ def assert_group_ends(process, seconds):
         time.sleep(0.02)
 
 
+BLOCKED = """
+import signal
+from facegender.runtime.parallel import end_workers, ordered_map
+
+def blocked(number):
+    return sorted(int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+print(*list(ordered_map(blocked, range(100), workers=2, chunk=2)), blocked(0), sep=";")
+end_workers()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no signal masks")
+def test_workers_are_born_with_signals_blocked_and_the_caller_keeps_its_own(tmp_path):
+    """Else one that comes while a worker starts prints a traceback."""
+    command = [sys.executable, "-c", BLOCKED]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    *workers, caller = out.strip().split(";")
+    assert set(workers[2:]) == {"[2, 15]"}  # the first chunk is the caller's
+    assert caller == "[]"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_processes_ends_them_at_once(tmp_path, number):
