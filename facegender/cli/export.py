@@ -55,7 +55,9 @@ Int8 = Annotated[
 Calibrate = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="PHOTOS", help="Photos like those that the int8 model will see, as for --photos."
+        metavar="PHOTOS",
+        help="Photos like those that the int8 model will see, as for --photos. A model that "
+        "predict runs in 8 bits needs none.",
     ),
 ]
 MaxDifference = Annotated[

@@ -16,7 +16,7 @@ from facegender.options import check_number
 MAX_DIFFERENCE: Final = 0.3
 MAX_FLIPS: Final = 0.03
 """Default limits for int8: the maximum difference in probability, and the maximum share of crops
-whose answer may change. The bundled model has 0.2 and 1 of 200."""
+whose answer may change. The bundled model has 0.09 and 1 of 200."""
 
 
 @dataclass(frozen=True, slots=True)

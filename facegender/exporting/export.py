@@ -95,7 +95,8 @@ def export(
         int8: quantise weights and activations to 8 bits; ``litert`` only.
         photos: a faces.csv, or photos, of which up to 200 faces are compared. None means those
             of `calibrate` that are not used for calibration, else synthetic pictures.
-        calibrate: the same, for the ranges of an int8 model.
+        calibrate: the same, for the ranges of an int8 model. With `photos` alone the network is
+            the one that `predict` runs, where that is in 8 bits (`train --int8`).
         max_difference, max_flips: maximum difference of int8 in probability, and maximum share
             of faces whose label may change; see `agreement`.
         force: replace an older export. Nothing else is ever replaced.
@@ -112,19 +113,21 @@ def export(
     """
     form = choose_format(format, int8=int8)
     limits = choose_limits(int8, max_difference, max_flips)
-    if int8 and calibrate is None:
-        raise UsageError("--int8 needs photos of faces", "Name some with --calibrate.")
     if calibrate is not None and not int8:
         raise UsageError("--calibrate is for --int8", "Compare on photos with --photos.")
     check_workers(workers)
     check_output_folder("--output", out, parents=False)
     form.check_installed()
     bundle = load_bundle(choose_model(model)[0])
+    if int8 and calibrate is None and (photos is None or not bundle.predicts_in_8_bits):
+        option = "--photos" if bundle.predicts_in_8_bits else "--calibrate"
+        raise UsageError("--int8 needs photos of faces", f"Name some with {option}.")
     with _place(Path(out), force=force) as folder:
         sample, calibration = _samples(bundle, photos, calibrate, workers, on_progress)
         if on_step is not None:
             on_step(f"Converting to {form.name}, and comparing on {len(sample.crops)} crops")
-        agreement, example = _convert(form, bundle, folder, sample, calibration, limits)
+        source = ExportSource(bundle, bundle.load_keras(), int8, calibration)
+        agreement, example = _convert(form, source, folder, sample, limits)
         facts = {**describe(bundle, form, int8=int8), "example": example}
         facts["comparison"] = agreement.to_json()
         facts["calibration"] = None if calibration is None else {"crops": len(calibration)}
@@ -185,10 +188,9 @@ def _samples(
 
 def _convert(
     form: Format,
-    bundle: Bundle,
+    source: ExportSource,
     folder: Path,
     sample: Sample,
-    calibration: Crops | None,
     limits: Tolerances,
 ) -> tuple[Agreement, dict[str, Any]]:
     """Write the model, run it with its engine and compare; also return an example and its answer.
@@ -196,12 +198,11 @@ def _convert(
     Raises:
         FaceGenderError: the export does not agree with the model.
     """
-    keras = bundle.load_keras()
-    made = made_crops(bundle.geometry, EXAMPLES).crops
+    made = made_crops(source.bundle.geometry, EXAMPLES).crops
     crops = np.concatenate([sample.crops, made, made[..., ::-1]])
-    ours = run_network(KerasNetwork(keras), crops)
-    check_answers(bundle, ours)
-    network = form.make(ExportSource(bundle, keras, calibration), folder / form.file)
+    ours = run_network(KerasNetwork(source.keras), crops)
+    check_answers(source.bundle, ours)
+    network = form.make(source, folder / form.file)
     theirs = run_network(network, crops)
     number = len(sample.crops)
     agreement = agree(sample, ours[:number], theirs[:number], limits)

@@ -36,11 +36,13 @@ class ExportSource:
     Attributes:
         bundle: the model folder.
         keras: its Keras model.
-        calibration: crops to calibrate the ranges of an int8 model, None for float32.
+        int8: whether 8-bit numbers are wanted.
+        calibration: crops to calibrate their ranges, None where the model has such a network.
     """
 
     bundle: Bundle
     keras: Any
+    int8: bool = False
     calibration: Crops | None = None
 
 
@@ -116,7 +118,8 @@ def choose_format(name: str, *, int8: bool = False) -> Format:
 
 def _write_litert(source: ExportSource, target: Path) -> None:
     litert = source.bundle.litert
-    if source.calibration is None and litert is not None:
+    alike = source.int8 == source.bundle.predicts_in_8_bits and source.calibration is None
+    if litert is not None and alike:
         target.write_bytes(litert.read_bytes())  # the network that predict runs
     else:
         target.write_bytes(convert_to_litert(source.keras, source.calibration))

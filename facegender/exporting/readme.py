@@ -99,10 +99,9 @@ def _agreement(export: Mapping[str, Any]) -> list[str]:
         f"({found['mean_difference']:.2g} on average). Changed labels: {found['flips']:,}.",
     ]
     if export["int8"]:
-        lines[-1] += (
-            f" Its weights and activations are int8, calibrated with "
-            f"{export['calibration']['crops']:,} other faces; input and output are as above."
-        )
+        ranges = export["calibration"]
+        how = f"calibrated with {ranges['crops']:,} other faces" if ranges else "as it was trained"
+        lines[-1] += f" Its weights and activations are int8, {how}; input and output are as above."
     return lines
 
 

@@ -72,6 +72,11 @@ class Bundle:
         """The LiteRT file for prediction, None if the bundle has none."""
         return self.files.get(LITERT)
 
+    @property
+    def predicts_in_8_bits(self) -> bool:
+        """Whether the LiteRT model has 8-bit numbers (`train --int8`); the Keras model is float."""
+        return self.litert is not None and bool(self.manifest.get("training", {}).get("int8"))
+
     def load_keras(self) -> Any:
         """Load ``model.keras`` (imports TensorFlow); custom code in it is never run.
 

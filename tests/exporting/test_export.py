@@ -19,6 +19,7 @@ from facegender.exporting.export import export
 from facegender.exporting.formats import EXPORT_FORMATS
 from facegender.exporting.samples import made_crops
 from facegender.models.bundle import Bundle, load_bundle
+from facegender.models.default_model import BUNDLED
 from facegender.models.inference import load_network
 from facegender.runtime.files import sha256_of
 
@@ -146,6 +147,23 @@ def test_the_example_program_runs_it_without_facegender(exported, name):
 def test_litert_is_the_very_network_that_predict_runs(exported, toy_model):
     written = exported("litert").folder / "model.tflite"
     assert written.read_bytes() == load_bundle(toy_model).litert.read_bytes()
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_model_of_8_bits_is_exported_in_float_and_as_it_is(tmp_path, astronaut, int8):
+    bundle = load_bundle(BUNDLED)
+    assert bundle.predicts_in_8_bits
+    limits = {"int8": True, "max_flips": 1} if int8 else {}
+    given = {"model": BUNDLED, "photos": [astronaut], "workers": 1}
+    result = export("litert", tmp_path / "out", **given, **limits)
+    written = (result.folder / "model.tflite").read_bytes()
+    assert (written == bundle.litert.read_bytes()) is int8
+    assert (result.agreement.largest > 1e-3) is int8
+    assert (result.facts["int8"], result.facts["calibration"]) == (int8, None)
+    if int8:
+        with pytest.raises(UsageError, match="needs photos") as caught:
+            export("litert", tmp_path / "other", model=BUNDLED, int8=True)
+        assert "--photos" in caught.value.hint
 
 
 @ONNX
