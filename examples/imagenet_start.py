@@ -142,8 +142,9 @@ def main() -> None:
     """Write the folder named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--arch", choices=["lite", "lite2"], default="lite")
-    parser.add_argument("--grow", type=Path, metavar="MODEL", help="a model of the network lite")
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument("--arch", choices=["lite", "lite2"], default="lite")
+    network.add_argument("--grow", type=Path, metavar="MODEL", help="a model of the network lite")
     given = parser.parse_args()
     arch = "lite15" if given.grow else given.arch
     source = "lite2" if arch == "lite2" else "lite0"

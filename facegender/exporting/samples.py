@@ -22,8 +22,8 @@ from facegender.models.bundle import Bundle
 COMPARED: Final = 200
 """Maximum number of crops for the comparison."""
 CALIBRATED: Final = 200
-"""Maximum number of crops for calibrating int8. More take longer and do not help: the bundled
-model's mean difference was 0.006 with 10, 0.007 with 300 and with 1,000 crops."""
+"""Maximum number of crops for calibrating int8. More take longer and do not help:
+`lite`'s mean difference was 0.006 with 10, 0.007 with 300 and with 1,000 crops."""
 MIN_CALIBRATION_CROPS: Final = 20
 
 Photos = str | os.PathLike[str] | Table | Sequence[Source]
