@@ -122,9 +122,10 @@ Teacher = Annotated[
     list[str] | None,
     typer.Option(
         "--teacher",
-        metavar="FOLDER",
+        metavar="FOLDER|CSV",
         help="A model whose answers are learned beside the labels: a larger one teaches a "
-        "quicker one. Several teach by their mean: give the option again.",
+        "quicker one. Or answers of any tool or of people, as path,p_male. Several teach by their "
+        "mean: give the option again.",
         rich_help_panel=RECIPE,
         show_default=False,
     ),
@@ -143,7 +144,7 @@ TeacherOnce = Annotated[
     typer.Option(
         "--teacher-once/--teacher-always",
         help="Ask the teacher once for each photo, for its crop and the mirror image, not for "
-        "every augmented crop: several times quicker. Default: always.",
+        "every augmented crop: several times quicker. Default: always, with a CSV once.",
         rich_help_panel=RECIPE,
         show_default=False,
     ),

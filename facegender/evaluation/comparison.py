@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.dataset.given_answers import read_given_answers
 from facegender.dataset.samples import Samples
-from facegender.dataset.table import PhotoFinder, read_rows
-from facegender.errors import DataError
 from facegender.evaluation.intervals import (
     Estimate,
     Z,
@@ -180,49 +179,17 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def read_predictions(file: Path, samples: Samples) -> OtherPredictions:
-    """Read another tool's answers from a CSV with the columns ``path`` and ``p_male``.
+    """Read another tool's answers from a CSV, as `read_given_answers` does.
 
-    Paths are those of the evaluated table, absolute or relative to the CSV's folder or to the
-    current one. A photo whose ``p_male`` is empty has no answer, which counts as an error; one
-    that the file does not list is not compared.
+    A photo without an answer counts as an error; one that the file does not list is not compared.
 
     Raises:
-        DataError: unreadable, without these columns, a probability out of range, or no photo of
-            the table.
+        DataError: as `read_given_answers`.
     """
-    header, rows = read_rows(file)
-    words = [name.casefold() for name in header or ()]
-    if not {"path", "p_male"} <= set(words):
-        raise DataError(f"{file} has the columns {header}", "It needs the columns path and p_male.")
-    path_at, value_at = words.index("path"), words.index("p_male")
-    finder = PhotoFinder(samples.paths, [file.parent, Path()], os.path.realpath)
-    p_male = np.full(len(samples), np.nan)
-    listed = np.zeros(len(samples), dtype=bool)
-    for row in rows:
-        cells = [*row, "", ""]
-        value = _probability(file, cells[value_at])
-        found = finder.find(cells[path_at])
-        if found is not None:
-            p_male[found], listed[found] = value, True
-    p_male, listed = p_male[finder.index.first], listed[finder.index.first]
-    if not listed.any() or np.isnan(p_male).all():
-        raise DataError(
-            f"{file} has an answer for none of the evaluated photos",
-            "Its paths must be those of the table.",
-        )
-    return OtherPredictions(os.fspath(file), Predictions(samples.labels, p_male), listed)
-
-
-def _probability(file: Path, text: str | None) -> float:
-    if not (text or "").strip():
-        return math.nan
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise DataError(f"{file} has the p_male {text!r}", "It must be 0 to 1, or empty.")
-    return value
+    given = read_given_answers(file, samples)
+    return OtherPredictions(
+        os.fspath(file), Predictions(samples.labels, given.p_male), given.listed
+    )
 
 
 def _right(predictions: Predictions) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from facegender.faces.geometry import parse_size
 from facegender.models.architectures import architecture
 from facegender.options import check_choice, check_number
 from facegender.training.doubt import parse_doubt
-from facegender.training.teacher import SHARE
+from facegender.training.teacher import SHARE, is_file_of_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,13 @@ class TrainSettings:
             trains, such as ("age", "race"): what they share makes its features better (Caruana,
             "Multitask learning", 1997). The trained model does not answer them.
         freeze: number of convolutions, from the first on, whose weights stay those of `init`.
-        teacher: model folders whose mean answer to each crop is learned beside its label.
+        teacher: model folders, or CSVs of answers that were given before (see
+            `read_given_answers`), whose mean answer to each crop is learned beside its label.
         teacher_share: share of that answer in the target, 0 to 1; None means
             `teacher.SHARE`.
         teacher_once: whether teachers are asked once for each photo, for its crop and the mirror
             image, and not for every augmented crop: several times quicker, and less consistent.
+            None means only where one is a CSV.
         doubt: values of a column whose labels are less certain, as `doubt.parse_doubt` reads them:
             "age:0-2=.5,3-9=.2".
         int8: whether the network that `predict` runs has weights and activations of 8 bits.
@@ -189,7 +191,9 @@ def resolve(settings: TrainSettings, arch: str, init: str) -> Resolved:
         freeze=_given(settings.freeze, 0),
         teacher=tuple(settings.teacher or ()),
         teacher_share=_given(settings.teacher_share, SHARE) if settings.teacher else 0.0,
-        teacher_once=bool(settings.teacher_once),
+        teacher_once=_given(
+            settings.teacher_once, any(map(is_file_of_answers, settings.teacher or ()))
+        ),
         doubt=settings.doubt,
         int8=bool(settings.int8),
         devices=_given(settings.devices, Devices.ONE.value),
@@ -210,6 +214,11 @@ def _check_together(resolved: Resolved, settings: TrainSettings) -> None:
         raise UsageError("--teacher-share is for --teacher, which is missing", "Give a teacher.")
     if resolved.teacher_once and not settings.teacher:
         raise UsageError("--teacher-once is for --teacher, which is missing", "Give a teacher.")
+    if not resolved.teacher_once and any(map(is_file_of_answers, resolved.teacher)):
+        raise UsageError(
+            "--teacher-always asks for every augmented crop, and a CSV answers for whole photos",
+            "Leave --teacher-always out, or give model folders only.",
+        )
     if resolved.freeze and not tuning:
         raise UsageError(
             "--freeze keeps weights that training starts from, and this one starts from random "

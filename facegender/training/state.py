@@ -48,6 +48,7 @@ class State:
         started_from: fingerprint, crop, epochs and seconds of the initial model and, nested, of
             the model that it started from; None for random weights.
         taught_by: fingerprints of the teachers.
+        asked: SHA-256 of what they said of each photo, "" where they are asked for every crop.
     """
 
     settings: Resolved
@@ -65,6 +66,7 @@ class State:
     finished: str = ""
     started_from: dict[str, Any] | None = None
     taught_by: list[str] = field(default_factory=list)
+    asked: str = ""
 
     def begin_epoch(self, row: Epoch) -> None:
         """Record a finished epoch and advance to the next one."""
@@ -134,6 +136,7 @@ def read_state(folder: Path) -> State:
             finished=content["finished"],
             started_from=content.get("started_from"),
             taught_by=content.get("taught_by", []),
+            asked=content.get("asked", ""),
         )
         _check(state)
     except (KeyError, TypeError, ValueError, FaceGenderError) as error:
@@ -203,7 +206,10 @@ def _check(state: State) -> None:
     numbers += [] if state.best_loss is None else [state.best_loss]
     if len(state.epoch_seconds) != 2 or not all(isinstance(n, (int, float)) for n in numbers):
         raise TypeError("text for a number")
-    if not all(isinstance(text, str) for text in (state.data, state.finished, *state.taught_by)):
+    if not all(
+        isinstance(text, str)
+        for text in (state.data, state.finished, state.asked, *state.taught_by)
+    ):
         raise TypeError("a number for a text")
 
 

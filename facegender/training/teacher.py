@@ -1,4 +1,4 @@
-"""Trained models that teach a smaller or quicker one.
+"""Trained models, or answers that were given before, that teach a smaller or quicker network.
 
 The network learns what its teachers say of the very crop that it sees, augmented as it is, beside
 the label; or, where they are asked once for each photo, of its plain crop and the mirror image.
@@ -9,18 +9,22 @@ al., "Knowledge distillation: a good teacher is patient and consistent", 2022.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.dataset.given_answers import read_given_answers
+from facegender.dataset.samples import Samples
 from facegender.errors import UsageError
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.faces.geometry import Geometry
 from facegender.models.architectures import architecture
 from facegender.models.bundle import Bundle, load_bundle
 from facegender.models.inference import Network, Probabilities, load_network
+from facegender.runtime.files import sha256_of
 
 SHARE: Final = 0.7
 """Default share of the teachers' answers in the target; the rest is the label."""
@@ -28,6 +32,37 @@ BATCH: Final = 64
 """Number of crops that teachers are asked for at once."""
 LEAST: Final = 1e-6
 """Least probability whose logarithm is taken."""
+
+
+Odds = NDArray[np.float64]
+"""Log odds of male, NaN without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teachers:
+    """What `--teacher` names.
+
+    Attributes:
+        bundles: the models; their networks are not loaded yet.
+        files: CSVs of answers.
+        fingerprints: of both, in the order given.
+    """
+
+    bundles: tuple[Bundle, ...] = ()
+    files: tuple[Path, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+
+    def read_files(self, samples: Samples) -> Odds:
+        """Return what the files say of the rows of a table: log odds, float64 (files, rows).
+
+        Raises:
+            DataError: as `read_given_answers`.
+        """
+        odds = np.full((len(self.files), len(samples)), np.nan)
+        for number, file in enumerate(self.files):
+            male = read_given_answers(file, samples).p_male
+            odds[number] = _log_odds(np.stack([1 - male, male], axis=1))
+        return odds
 
 
 class Teacher:
@@ -50,8 +85,8 @@ class Teacher:
         crops: CropSource,
         rows: NDArray[np.int64],
         on_progress: Callable[[int, int], None],
-    ) -> NDArray[np.float32]:
-        """Return the mean answers to each crop and its mirror image.
+    ) -> Odds:
+        """Return each model's answers to the crops, the mean of it and its mirror image.
 
         Args:
             crops: uint8 (photos, height, width, 3).
@@ -59,29 +94,59 @@ class Teacher:
             on_progress: called with the rows done and their number.
 
         Returns:
-            float32 (photos, 2); rows that were not asked for are one half.
+            float64 (models, photos); NaN for rows that were not asked for.
         """
-        answers = np.full((crops.shape[0], 2), 0.5, np.float32)
-        for begin in range(0, len(rows), BATCH):
+        odds = np.full((len(self._models), crops.shape[0]), np.nan)
+        for begin in range(0, len(rows) if self._models else 0, BATCH):
             some = rows[begin : begin + BATCH]
             seen = np.asarray(crops[some])
-            odds = [_ask_both_ways(*model, seen) for model in self._models]
-            answers[some] = _probabilities(np.mean(odds, axis=0))
+            odds[:, some] = [_ask_both_ways(*model, seen) for model in self._models]
             on_progress(min(begin + BATCH, len(rows)), len(rows))
-        return answers
+        return odds
 
 
-def open_teachers(folders: Sequence[str]) -> tuple[Bundle, ...]:
-    """Read and check the model folders of teachers; their networks are not loaded yet.
+def mean_answer(odds: Odds) -> NDArray[np.float32]:
+    """Return the probability of male that teachers' mean log odds give, float32 (rows,).
+
+    Args:
+        odds: float64 (teachers, rows); NaN without an answer. Those that answered count.
+
+    Returns:
+        NaN where no teacher answered.
+    """
+    answered = ~np.isnan(odds)
+    sums, counts = np.where(answered, odds, 0.0).sum(axis=0), answered.sum(axis=0)
+    mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return np.asarray(1 / (1 + np.exp(-mean)), np.float32)
+
+
+def is_file_of_answers(teacher: str) -> bool:
+    """Return whether `--teacher` names a CSV, by its ending, and not a model folder."""
+    return Path(teacher).suffix.casefold() == ".csv"
+
+
+def open_teachers(given: Sequence[str]) -> Teachers:
+    """Read and check the model folders of teachers, and find the files of answers.
 
     Raises:
-        UsageError: one is no folder.
+        UsageError: there is no such folder or file.
         BundleError: one is no model folder, or it is damaged.
     """
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise UsageError(f"--teacher {folder}: there is no such folder", "Give a model folder.")
-    return tuple(load_bundle(Path(folder)) for folder in folders)
+    bundles, files, fingerprints = [], [], []
+    for name in given:
+        path, csv = Path(name), is_file_of_answers(name) and not Path(name).is_dir()
+        if not (path.is_file() if csv else path.is_dir()):
+            raise UsageError(
+                f"--teacher {name}: there is no such {'file' if csv else 'folder'}",
+                "Give a model folder, or a CSV of answers with the columns path and p_male.",
+            )
+        if csv:
+            files.append(path)
+            fingerprints.append(sha256_of(path)[:16])
+        else:
+            bundles.append(load_bundle(path))
+            fingerprints.append(bundles[-1].fingerprint)
+    return Teachers(tuple(bundles), tuple(files), tuple(fingerprints))
 
 
 def check_crops(bundles: Sequence[Bundle], geometry: Geometry) -> None:
@@ -120,7 +185,7 @@ def _ask_both_ways(bundle: Bundle, network: Network, crops: Crops) -> NDArray[np
     return np.asarray((_ask(bundle, network, crops) + _ask(bundle, network, crops[:, :, ::-1])) / 2)
 
 
-def _log_odds(probabilities: Probabilities) -> NDArray[np.float64]:
+def _log_odds(probabilities: Probabilities | Odds) -> Odds:
     logs = np.log(np.clip(probabilities.astype(np.float64), LEAST, 1.0))
     return np.asarray(logs[:, 1] - logs[:, 0])
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
 
 from facegender.choices import OnChange, Start
 from facegender.dataset.open_table import Table
@@ -28,7 +30,7 @@ from facegender.runtime.signals import StopRequest
 from facegender.training.also import answering, read_tasks
 from facegender.training.batches import Batches
 from facegender.training.doubt import read_doubts
-from facegender.training.events import Asking, Finishing, OnEvent, Started, Warn, ignore
+from facegender.training.events import Finishing, OnEvent, Started, Warn, ignore
 from facegender.training.finish import finish
 from facegender.training.fit import fit, why_over
 from facegender.training.network import ready_model
@@ -37,7 +39,8 @@ from facegender.training.rows import Rows, check_photos, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.start import TrainingStart, check_start, choose_start
 from facegender.training.state import State, read_state, restore, save_state
-from facegender.training.teacher import check_crops, load_teacher, open_teachers
+from facegender.training.taught import taught_once
+from facegender.training.teacher import Teachers, check_crops, load_teacher, open_teachers
 from facegender.training.tensorboard import EpochWriter
 
 if TYPE_CHECKING:
@@ -95,9 +98,9 @@ def train(
     state = _standing(out, settings, resume=resume, force=force)
     asked = None if state else check_start(settings)
     teachers = open_teachers((state.settings if state else settings).teacher or ())
-    if state and state.taught_by != [teacher.fingerprint for teacher in teachers]:
+    if state and state.taught_by != list(teachers.fingerprints):
         raise UsageError(
-            f"the teachers of the training in {out} are not in their folders any more",
+            f"the teachers of the training in {out} are not in their places any more",
             "Put them back, or train anew with --force.",
         )
     resolve(settings, settings.arch or DEFAULT, settings.init or Start.BUNDLED)
@@ -108,10 +111,11 @@ def train(
     else:
         start, resolved = None, state.settings
     geometry = choose_geometry(rows, resolved, _start_geometry(start, state))
-    check_crops(teachers, geometry)
+    check_crops(teachers.bundles, geometry)
     read_tasks(rows.samples, resolved.also, rows.train)
     if resolved.doubt:
         read_doubts(rows.samples, resolved.doubt)
+    teachers.read_files(rows.samples)
     # From here on photos are opened.
     rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
     del sidecar  # it holds a digest of every photo
@@ -212,7 +216,7 @@ class _Training:
     out: Path
     settings: Resolved
     start: TrainingStart | None
-    teachers: Sequence[Bundle]
+    teachers: Teachers
     workers: int | None
     credit: str
     stop: StopRequest
@@ -225,9 +229,9 @@ def _train(training: _Training, state: State | None) -> Bundle:
     photos = read_photos(
         training.rows, training.geometry, out, training.settings, training.workers, on_event
     )
-    batches = photos.batches
-    if training.teachers and not (state and why_over(state)):
-        batches = _with_teacher(training, batches)
+    batches, asked = photos.batches, ""
+    if training.teachers.fingerprints and not (state and why_over(state)):
+        batches, asked = _with_teachers(training, batches, state)
     # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision
 
@@ -237,7 +241,7 @@ def _train(training: _Training, state: State | None) -> Bundle:
     with devices.building():
         model = ready_model(settings, batches, training.start, fuse=devices.plain)
     if state is None:
-        state = _begun(training, settings, model, devices)
+        state = _begun(training, settings, model, devices, asked)
     else:
         restore(out, model)
         if state.threads != devices.facts:
@@ -275,22 +279,33 @@ def _train(training: _Training, state: State | None) -> Bundle:
         return save_bundle(out, contents, facts)
 
 
-def _with_teacher(training: _Training, batches: Batches) -> Batches:
-    """Return batches that teach what the teachers say, for each photo or for each crop."""
-    teacher = load_teacher(training.teachers)
+def _with_teachers(
+    training: _Training, batches: Batches, state: State | None
+) -> tuple[Batches, str]:
+    """Return batches that teach what the teachers say, for each photo or for each crop.
+
+    Also returns the SHA-256 of what they said of each photo, "" where they are asked for crops.
+    """
     if not training.settings.teacher_once:
-        return replace(batches, teacher=teacher)
-    taught = teacher.ask_once(
-        batches.crops, batches.rows, lambda done, total: training.on_event(Asking(done, total))
+        return replace(batches, teacher=load_teacher(training.teachers.bundles)), ""
+    rows = training.rows
+    return taught_once(
+        training.teachers,
+        rows.samples.take(np.concatenate([rows.train, rows.val])),
+        batches,
+        training.out,
+        state.asked if state else "",
+        training.on_event,
     )
-    return replace(batches, taught=taught)
 
 
-def _begun(training: _Training, settings: Resolved, model: Any, devices: Devices) -> State:
+def _begun(
+    training: _Training, settings: Resolved, model: Any, devices: Devices, asked: str
+) -> State:
     """Save and return the state of a training that has not learned anything yet."""
     state = State(settings, training.rows.learned, devices.facts)
     state.started_from = None if training.start is None else training.start.origin
-    state.taught_by = [teacher.fingerprint for teacher in training.teachers]
+    state.taught_by, state.asked = list(training.teachers.fingerprints), asked
     with training.stop.held():
         save_state(training.out, state, model, best=False)
     return state
