@@ -244,7 +244,8 @@ def _shot(
 class Scores:
     """How well tracks fit the truth; seconds by gender are (female, male).
 
-    `told_time` is what was answered, `owned_time` the same tracks with the true label of each: how
+    `told_time` is by the likelier gender, `sure_time` what the answer's `screen_time` says, which
+    leaves `uncertain` tracks out, and `owned_time` the same tracks with the true label of each: how
     far it is from `true_time` is the part of the error that is of tracking and time.
     """
 
@@ -259,6 +260,8 @@ class Scores:
     seconds: float = 0.0
     true_time: list[float] = field(default_factory=lambda: [0.0, 0.0])
     told_time: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    sure_time: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    uncertain: float = 0.0
     owned_time: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def __add__(self, other: Scores) -> Scores:
@@ -273,12 +276,12 @@ class Scores:
         )
 
     def __str__(self) -> str:
-        errors, owned = (
+        errors, sure, owned = (
             [
                 100 * (told / true - 1) if true else 0.0
                 for told, true in zip(times, self.true_time, strict=True)
             ]
-            for times in (self.told_time, self.owned_time)
+            for times in (self.told_time, self.sure_time, self.owned_time)
         )
         total = sum(self.told_time) / max(sum(self.true_time), 1e-9) - 1
         return (
@@ -286,7 +289,9 @@ class Scores:
             f"{self.seconds / 60:.1f} min, {self.tracks} tracks ({self.foreign} of nobody), right "
             f"tracks {self.right_tracks / max(1, self.tracks - self.foreign):.3f}, right faces "
             f"{self.right_faces / max(1, self.faces):.3f}, time female {errors[0]:+.1f} %, male "
-            f"{errors[1]:+.1f} %, all {100 * total:+.1f} %; with the true label of each track "
+            f"{errors[1]:+.1f} %, all {100 * total:+.1f} %; as screen_time female "
+            f"{sure[0]:+.1f} %, male {sure[1]:+.1f} %, uncertain {self.uncertain:.1f} s; with the "
+            f"true label of each track "
             f"female {owned[0]:+.1f} %, male {owned[1]:+.1f} %"
         )
 
@@ -362,7 +367,10 @@ def judge(predictor: Any, path: Path, truth: Truth, fps: float) -> Scores:
         number: (int(track.name == "male"), track.seconds)
         for number, track in enumerate(prediction.tracks, start=1)
     }
-    return score(truth, rows, tracks)
+    told = score(truth, rows, tracks)
+    shown = prediction.screen_time
+    told.sure_time, told.uncertain = [shown.female, shown.male], shown.uncertain
+    return told
 
 
 def main() -> None:
