@@ -291,8 +291,7 @@ class Scores:
             f"{self.right_faces / max(1, self.faces):.3f}, time female {errors[0]:+.1f} %, male "
             f"{errors[1]:+.1f} %, all {100 * total:+.1f} %; as screen_time female "
             f"{sure[0]:+.1f} %, male {sure[1]:+.1f} %, uncertain {self.uncertain:.1f} s; with the "
-            f"true label of each track "
-            f"female {owned[0]:+.1f} %, male {owned[1]:+.1f} %"
+            f"true label of each track female {owned[0]:+.1f} %, male {owned[1]:+.1f} %"
         )
 
 
