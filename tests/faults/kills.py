@@ -80,6 +80,14 @@ def running(group: int) -> list[str]:
     return found
 
 
+def assert_group_ends(group: int, seconds: float) -> None:
+    """Every process of a group ends in time; the kernel needs some milliseconds for each."""
+    until = time.monotonic() + seconds
+    while left := running(group):
+        assert time.monotonic() < until, f"left running: {left}"
+        time.sleep(0.002)
+
+
 def seen(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Every file below a folder but locks, with what changes when it is replaced or grows."""
     found = {}

@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import make_tree
-from tests.faults.kills import FACEGENDER, OLD, environment, running
+from tests.faults.kills import FACEGENDER, OLD, assert_group_ends, environment
 
 DRIVER = """
 import os, sys
@@ -161,7 +161,7 @@ def interrupt(command, number, delay, folder, wholes):
     sent = time.monotonic()
     error = process.communicate(timeout=120)[1]
     assert time.monotonic() - sent < 5
-    assert not running(process.pid), "a worker is left"
+    assert_group_ends(process.pid, 1)
     if process.returncode == 0:  # it had ended, or was past the moment at which it could be stopped
         assert files(folder) == wholes[1]
         assert "Traceback" not in error

@@ -9,7 +9,7 @@ import pytest
 
 from facegender.errors import FaceGenderError
 from facegender.runtime.parallel import keyed_map, ordered_map
-from tests.faults.kills import running
+from tests.faults.kills import assert_group_ends
 
 
 def double(x):
@@ -189,13 +189,6 @@ def start_stream(folder):
     return process
 
 
-def assert_group_ends(process, seconds):
-    until = time.monotonic() + seconds
-    while left := running(process.pid):
-        assert time.monotonic() < until, left
-        time.sleep(0.02)
-
-
 BLOCKED = """
 import signal
 from facegender.runtime.parallel import end_workers, ordered_map
@@ -230,7 +223,7 @@ def test_a_signal_to_all_processes_ends_them_at_once(tmp_path, number):
         out, err = process.communicate(timeout=60)
         assert time.monotonic() - began < 2
         assert (process.returncode, out[-8:], err) == (0, "stopped\n", "")
-        assert_group_ends(process, 1)
+        assert_group_ends(process.pid, 1)
     for path in (path for path in tmp_path.iterdir() if not path.name.startswith(".")):
         assert path.read_bytes() == bytes(1000)
 
@@ -240,4 +233,4 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     process = start_stream(tmp_path)
     process.kill()
     process.wait()
-    assert_group_ends(process, 5)
+    assert_group_ends(process.pid, 5)
