@@ -94,19 +94,14 @@ class VideoOptions:
     given: bool
     journals: Journals | None = None
 
-    @property
-    def writes(self) -> bool:
-        """Whether an option was given that leaves something on disk of videos alone."""
-        return self.outputs.frames is not None or self.outputs.subtitles is not None
-
     def takes(self, named: Named) -> bool:
         """Whether a file is followed as a video."""
-        from facegender.images.animation import is_animation
+        from facegender.images.animation import is_animated
         from facegender.images.footage import begins_as_video, is_video_name
 
         if not isinstance(named.source, str):
             return False
-        if self.outputs.frames is not None and is_animation(named.source):
+        if self.outputs.frames is not None and is_animated(named.source):
             return True
         known = named.source.lower().endswith(_photo_suffixes())
         return is_video_name(named.source) or (not known and begins_as_video(named.source))
@@ -265,7 +260,7 @@ def answer(named: Named, predictor: Predictor, options: VideoOptions) -> Written
     from facegender.prediction.outputs import WrittenOutputs, is_shown
     from facegender.prediction.video import VideoPrediction, predict_video
     from facegender.prediction.video_outputs import VideoOutputs
-    from facegender.runtime.files import is_disk_fault
+    from facegender.runtime.files import cannot_write, is_disk_fault
 
     assert isinstance(named.source, str), "videos are files"
     prediction = VideoPrediction(named.name, 0.0, 0.0, ())
@@ -282,11 +277,17 @@ def answer(named: Named, predictor: Predictor, options: VideoOptions) -> Written
                 journal=journal,
             )
             prediction = replace(prediction, path=named.name)
-        if not is_shown(prediction, options.only):
-            return WrittenOutputs(prediction, shown=False)
+            if not is_shown(prediction, options.only):
+                outputs.leave_out()
+                return WrittenOutputs(prediction, shown=False)
         outputs.write(prediction, _Progress("drawing", named.name))
         if options.sort is not None and prediction.seconds:
             return _sorted(named, prediction, options)
+    except OSError as error:  # of a file that is in the way and cannot be looked at
+        failure = cannot_write(Path(error.filename or named.source), error)
+        if is_disk_fault(error):
+            raise failure from error
+        return WrittenOutputs(prediction, error=failure.message)
     except FaceGenderError as error:
         if is_disk_fault(error.__cause__) or (journal is not None and journal.failed):
             raise  # the next video could not be kept either

@@ -217,6 +217,11 @@ class _Reading:
         """Give each label of a photo the answer that it is about: the same box, else the best."""
         photo = len(self._keys) - 1
         units = element.get("faces") or element.get("tracks") or ()
+        if "tracks" in element and any(len(_boxes_of(unit)) == 1 for unit in units):
+            raise DataError(
+                f"{self.file} does not say where each track is seen best, which its labels are of",
+                "Count the JSON or JSONL that predict writes: a CSV has the mean boxes only.",
+            )
         first = len(self._photo) - len(units)
         pairs = [
             (-max(overlap(label.box, box) for box in _boxes_of(unit)), i, j)

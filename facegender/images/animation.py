@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, Self
 
 from facegender.errors import PhotoError, VideoError
-from facegender.images.decode import decode_frames, read_bytes
+from facegender.images.decode import decode_frames, has_frames, read_bytes
 from facegender.images.shots import Shots
 from facegender.images.video import Frame, Sampling
 
@@ -18,6 +18,14 @@ SUFFIXES: Final = (".gif", ".webp", ".avif")
 def is_animation(path: str | os.PathLike[str]) -> bool:
     """Whether a file is read as an animated picture, by its name."""
     return os.fspath(path).lower().endswith(SUFFIXES)
+
+
+def is_animated(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a GIF, WebP or AVIF of several frames."""
+    try:
+        return is_animation(path) and has_frames(read_bytes(path))
+    except PhotoError:
+        return False
 
 
 class Animation:
@@ -44,6 +52,7 @@ class Animation:
             raise VideoError(error.message) from None
         self.size = (first.shape[1], first.shape[0])
         self.seconds: float | None = None
+        self.until = sampling.start
         self.rate: float | None = None
 
     def __enter__(self) -> Self:
@@ -58,13 +67,15 @@ class Animation:
         A frame that stands longer than the time between two is yielded once.
         """
         sampling, time, number, shots = self._sampling, 0.0, 0, Shots()
+        end = math.inf if sampling.end is None else sampling.end
         try:
             for seconds, pixels in decode_frames(self._data):
-                begin, time = time, time + seconds
+                begin, time = max(time, sampling.start), time + seconds
                 if time <= sampling.start:
                     continue
-                if sampling.end is not None and begin >= sampling.end:
+                if begin >= end:
                     return
+                self.until = min(time, end)
                 # The frame is wanted if a sampled moment lies in it.
                 if sampling.keyframes or (time - sampling.start) * sampling.fps > number + 1e-6:
                     number = math.ceil((time - sampling.start) * sampling.fps - 1e-6)

@@ -183,6 +183,15 @@ def decode_frames(data: bytes) -> Iterator[tuple[float, Photo]]:
                 return
 
 
+def has_frames(data: bytes) -> bool:
+    """Tell whether an image has more than one frame; False where it cannot be read."""
+    try:
+        with _opened(data) as image:
+            return bool(getattr(image, "is_animated", False))
+    except PhotoError:
+        return False
+
+
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "DIB": ".bmp"}
 
 

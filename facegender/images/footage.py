@@ -30,7 +30,10 @@ _STILLS: Final = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc",
 
 
 def open_footage(
-    path: str | os.PathLike[str], sampling: Sampling, after: float | None = None
+    path: str | os.PathLike[str],
+    sampling: Sampling,
+    after: float | None = None,
+    lost: float | None = None,
 ) -> Footage:
     """Open a video or an animated picture.
 
@@ -38,11 +41,12 @@ def open_footage(
         path: of the file.
         sampling: the frames wanted.
         after: of a video, only frames after this time; an earlier run had the others.
+        lost: when that run could not decode a part for the last time, or None.
 
     Raises:
         VideoError: it cannot be opened.
     """
-    return Animation(path, sampling) if is_animation(path) else Video(path, sampling, after)
+    return Animation(path, sampling) if is_animation(path) else Video(path, sampling, after, lost)
 
 
 def is_video_name(name: str) -> bool:

@@ -38,7 +38,8 @@ class Change:
     """What became of the picture between two frames that are looked at.
 
     Attributes:
-        cuts: when the first and the last new shot began between them; None without a cut.
+        cuts: when the first and the last new shot began between them; None without a cut. Where a
+            part of the stream is missing, when that begins and ends.
         gradual: it became another picture without a cut: by a dissolve, or something that moves.
     """
 
@@ -57,6 +58,12 @@ class Shots:
         self._newest: Colours | None = None
         self._cuts: tuple[float, float] | None = None
         self._picture: Photo | None = None
+        self._interrupted = False
+
+    def interrupt(self, begin: float, end: float) -> None:
+        """Nothing is known of the picture between two moments: who is seen then may be another."""
+        self._cuts = (self._cuts[0] if self._cuts else begin, end)
+        self._interrupted = True
 
     def see(self, time: float, frame: VideoFrame) -> None:
         """Look at the next decoded frame."""
@@ -75,11 +82,15 @@ class Shots:
             time: of the frame that was seen last.
             pixels: of that frame.
         """
+        interrupted, self._interrupted = self._interrupted, False
         if self._newest is None:
             before, self._picture = self._picture, thumbnail(pixels)
+            if interrupted:
+                cuts, self._cuts = self._cuts, None
+                return Change(cuts)
             cut = before is not None and is_cut(before, self._picture)
             return Change((time, time) if cut else None)
-        changed = self._has_changed()
+        changed = interrupted or self._has_changed()
         cuts, self._cuts, self._kept = self._cuts, None, self._newest
         return Change(cuts, gradual=cuts is None) if changed else Change()
 

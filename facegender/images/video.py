@@ -18,6 +18,7 @@ from facegender.errors import UsageError, VideoError
 from facegender.images.clock import clock
 from facegender.images.decode import Photo
 from facegender.images.shots import SAME_SHOT, Change, Shots
+from facegender.images.timeline import JUMP, Timeline
 from facegender.images.video_pixels import ToPixels
 from facegender.images.video_stream import duration, opened_file, opened_stream, positive, sizes
 
@@ -29,10 +30,15 @@ LONGEST_SIDE: Final = 1920
 """Larger frames are scaled down to this longer side while they are converted to RGB."""
 FEW: Final = 0.8
 """Frames that no other refers to are not decoded if so much of the frames is not wanted at all."""
-JUMP: Final = 3600.0
-"""A step in the timestamps by more seconds than this is an error of the stream."""
+HOLE: Final = 3.0
+"""Where more seconds than this are missing from the stream, who is seen after need not be who was
+seen before."""
+UNBROKEN: Final = frozenset({"mpegts", "mpeg"})
+"""Containers of broadcasts, in which no frame stands for seconds: a step in time is a hole."""
 SEEK_BACK: Final = (0.0, 10.0)
 """Seconds before the start to which the file is positioned: some formats land behind the place."""
+RECENT: Final = 60.0
+"""Seconds after a damaged part within which frames may still depend on it."""
 SLACK: Final = (2.0, 0.05)
 """Seconds, or share of the stated duration if that is more, that may be missing at the end."""
 
@@ -100,6 +106,7 @@ class Video:
         path: a regular file.
         sampling: the frames wanted.
         after: frames up to this time are not yielded again: an earlier run had them.
+        lost: when that run could not decode a part for the last time, or None.
 
     Attributes:
         size: upright (width, height) of the video in square pixels.
@@ -109,7 +116,6 @@ class Video:
         error: why a part of the video could not be read; known after the last frame.
         read_to: seconds up to which frames were read.
         lost: when parts of the stream could not be decoded.
-        steady: whether all timestamps made sense so far.
         cut_after: when the first cut after the last frame that was yielded is; None without one.
 
     Raises:
@@ -117,7 +123,11 @@ class Video:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], sampling: Sampling, after: float | None = None
+        self,
+        path: str | os.PathLike[str],
+        sampling: Sampling,
+        after: float | None = None,
+        lost: float | None = None,
     ) -> None:
         if not installed():
             raise VideoError(f"videos need PyAV, which is not installed. {INSTALL}")
@@ -125,14 +135,15 @@ class Video:
         self.error: VideoError | None = None
         self.read_to = sampling.start if after is None else after
         self.lost: list[float] = []
-        self.steady = True
         self.cut_after: float | None = None
         self._after = after
+        self._at = self._length = self._data_to = 0.0
+        self._to_the_end = False
         self._shots = Shots()
         self._file = opened_file(path)
         try:
             self._open()
-            self._decoding = self._begin()
+            self._decoding = self._begin(lost)
             first = next(self._decoding)
             self._decoding = chain([first], self._decoding)
             self.size, flat = sizes(first, self._stream, LONGEST_SIDE)
@@ -146,8 +157,27 @@ class Video:
     def _open(self) -> None:
         self._container, self._stream = opened_stream(self._file, keyframes=self.sampling.keyframes)
         self.rate = positive(self._stream.average_rate) or positive(self._stream.base_rate)
-        self._base = float(self._stream.time_base or 0)
-        self._shift = -float(self._stream.start_time or 0) * self._base
+        base, origin = float(self._stream.time_base or 0), self._stream.start_time or 0
+        self._step = 1 / self.rate if self.rate else 0.04
+        self._timeline = Timeline(base, origin, self._step)
+
+    @property
+    def steady(self) -> bool:
+        """Whether all timestamps made sense so far."""
+        return self._timeline.steady
+
+    @property
+    def until(self) -> float:
+        """Seconds until which the last frame that was read stands, if none follows."""
+        end = self.sampling.end
+        if end is not None and self._to_the_end:
+            return end
+        until = self.read_to + self._length
+        if not (self.lost and self.lost[-1] >= self.read_to - 1e-6):
+            until = max(until, self._data_to)
+        if self.seconds is not None and self.read_to < self.seconds:
+            until = min(until, self.seconds)
+        return until if end is None else min(until, end)
 
     def __enter__(self) -> Self:
         return self
@@ -162,10 +192,10 @@ class Video:
         sampling, after = self.sampling, self._after
         number = 0 if after is None else self._next_wanted(after)
         for time, frame in self._timed():
-            self.read_to = max(self.read_to, time)
             if sampling.end is not None and time >= sampling.end - 1e-6:
+                self._to_the_end = True
                 break
-            self._shots.see(time, frame)
+            self._see(time, frame)
             if time < sampling.start - 1e-6 or (after is not None and time < after - 1e-6):
                 continue
             had = after is not None and time <= after + 1e-6
@@ -189,16 +219,21 @@ class Video:
         """The number of the first moment to look at that comes after a time."""
         return math.floor((time - self.sampling.start) * self.sampling.fps + 1e-6) + 1
 
-    def _begin(self) -> Iterator[VideoFrame]:
-        """Decode from a keyframe at or before the start; from the beginning where that fails."""
+    def _begin(self, lost: float | None) -> Iterator[VideoFrame]:
+        """Decode from a keyframe at or before the start; from the beginning where that fails.
+
+        What follows a damaged part is decoded alike only if what came before it is known.
+        """
         start = max(self.sampling.start, self._after or 0.0)
-        for back in SEEK_BACK if start and self._base else ():
-            place = max(0.0, start - back) - self._shift
+        if lost is not None and 0 <= start - lost < RECENT:
+            start = lost
+        for back in SEEK_BACK if start and self._timeline.base else ():
+            place = self._timeline.ticks(max(0.0, start - back))
             with suppress(Exception):
                 self._container.seek(int(place * 1_000_000), backward=True)
                 decoded = self._decoded()
                 first = next(decoded)
-                if first.pts is not None and 0 <= first.pts * self._base + self._shift <= start:
+                if first.pts is not None and 0 <= self._timeline.seconds(first.pts) <= start:
                     return chain([first], decoded)
         if start:
             self.lost = []
@@ -212,30 +247,43 @@ class Video:
 
     def _timed(self) -> Iterator[tuple[float, VideoFrame]]:
         """Frames with seconds from the beginning that never decrease."""
-        step = 1 / self.rate if self.rate else 0.04
         longest = JUMP if self.seconds is None else min(JUMP, self.seconds + 1)
         start = max(self.sampling.start, self._after or 0.0)
-        last: float | None = None
         for frame in self._decoding:
-            if frame.pts is None or not self._base:
-                time = 0.0 if last is None else last + step
-                self.steady = False
-            else:
-                time = frame.pts * self._base + self._shift
-                expected = 0.0 if last is None else last + step
-                since = time if last is None else time - last
-                if not 0 <= since <= longest + (start if last is None else 0.0):
-                    self._shift += expected - time
-                    time, self.steady = expected, False
-            last = time
-            yield time, frame
+            yield self._timeline.place(frame, longest + start), frame
+            start = 0.0
+
+    def _see(self, time: float, frame: VideoFrame) -> None:
+        """Look at a decoded frame, whether it is wanted or not."""
+        if self._is_hole(time):
+            self._shots.interrupt(self._at + self._length, time)
+        self._shots.see(time, frame)
+        self._at, self.read_to = time, max(self.read_to, time)
+        self._length = max(self._step, (frame.duration or 0) * self._timeline.base)
+
+    def _is_hole(self, time: float) -> bool:
+        """Whether so much of the stream before a frame is missing that a new shot begins."""
+        if not self._length or time - self._at <= max(HOLE, 2.5 * self._length):
+            return False
+        if self.lost and self.lost[-1] >= self._at - HOLE:
+            return True
+        if self.sampling.keyframes or self._container.format.name not in UNBROKEN:
+            return False
+        self._note_loss()
+        return True
+
+    def _note_loss(self) -> None:
+        """Something is missing after the last decoded frame; an earlier run noted what it met."""
+        if self._after is None or self._at >= self._after - 1e-6:
+            self.lost.append(self._at)
 
     def _is_wanted(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet's frame may be looked at: a moment to look at lies just before it."""
-        if packet.pts is None or not self._base or self.rate is None:
+        timeline = self._timeline
+        if packet.pts is None or not (timeline.base and timeline.ordered) or self.rate is None:
             return True
-        since = packet.pts * self._base + self._shift - self.sampling.start
-        length = 1.5 * max(1 / self.rate, (packet.duration or 0) * self._base)
+        since = timeline.seconds(packet.pts) - self.sampling.start
+        length = 1.5 * max(self._step, (packet.duration or 0) * timeline.base)
         moments = (math.floor(t * self.sampling.fps + 1e-6) for t in (since, since - length))
         return since < length or next(moments) > next(moments)
 
@@ -243,10 +291,12 @@ class Video:
         """Frames as they are decoded; a packet that cannot be is noted and passed over."""
         packets, codec = self._container.demux(self._stream), self._stream.codec_context
         choosing = not self.sampling.keyframes and self.sampling.fps <= FEW * (self.rate or 0.0)
-        whole = True
+        whole, failures = True, 0
         while True:
             try:
                 packet = next(packets)
+                if self._repeats(packet):
+                    continue
                 if choosing and whole is not self._is_wanted(packet):
                     whole = not whole
                     codec.skip_frame = "DEFAULT" if whole else "NONREF"
@@ -258,32 +308,47 @@ class Video:
             except EOFError:
                 return
             except Exception as error:  # noqa: BLE001 - a damaged file makes FFmpeg raise anything
-                self.lost.append(self.read_to)
-                if not _goes_on(error, len(self.lost)):
+                self._note_loss()
+                failures += 1
+                if not _goes_on(error, failures):
                     return
                 continue
             yield from frames
 
+    def _repeats(self, packet: Packet[VideoStream]) -> bool:
+        """Note how far the stream goes; whether a packet is empty: the frame before it stands on.
+
+        Theora and AVI write such ones for a picture that does not change.
+        """
+        if packet.pts is None or not self._timeline.base:
+            return False
+        ticks = packet.pts + (packet.duration or 0)
+        if self._timeline.ordered:
+            self._data_to = max(self._data_to, self._timeline.seconds(ticks))
+        return packet.size == 0
+
     def _note_missing_end(self) -> None:
         """Tell a file that ends long before the duration that it states."""
-        if self.seconds is None or self.sampling.keyframes:
+        if self.seconds is None or (self.sampling.keyframes and not self._data_to):
             return
         end = self.seconds if self.sampling.end is None else min(self.seconds, self.sampling.end)
-        if end - self.read_to > max(SLACK[0], SLACK[1] * self.seconds):
+        if end - self.until > max(SLACK[0], SLACK[1] * self.seconds):
             self.error = VideoError(
                 f"truncated: the last frame is at {clock(self.read_to)} of {clock(end)}"
             )
 
     def _note_lost(self) -> None:
         if self.lost and self.error is None:
+            count = len(self.lost)
+            parts = "a part" if count == 1 else f"{count:,} parts"
             self.error = VideoError(
-                f"damaged: {len(self.lost):,} parts of the stream could not be decoded, "
-                f"the first near {clock(self.lost[0])}"
+                f"damaged: {parts} of the stream missing or not to be decoded, the first near "
+                f"{clock(self.lost[0])}"
             )
 
 
-def _goes_on(error: Exception, lost: int) -> bool:
+def _goes_on(error: Exception, failures: int) -> bool:
     """Whether reading can go on after an error: yes for damaged data, within bounds."""
     from av.error import InvalidDataError
 
-    return isinstance(error, InvalidDataError) and lost < 10_000
+    return isinstance(error, InvalidDataError) and failures < 10_000

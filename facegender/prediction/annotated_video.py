@@ -110,7 +110,7 @@ def _encode(
     if stream is None:
         raise VideoError("damaged: no frame of this video can be decoded")
     container.mux(stream.encode())
-    sound.write_until(frame.time + 1 / (video.rate or 25))
+    sound.write_until(max(frame.time, video.until))
 
 
 def _stream(container: Any, size: tuple[int, int], video: Footage) -> Any:

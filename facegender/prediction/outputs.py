@@ -21,7 +21,7 @@ from facegender.images.decode import decode_photo, read_bytes
 from facegender.images.encode import JPEG, carries_mark, mark_of, save_picture
 from facegender.prediction.annotate import draw_faces
 from facegender.prediction.predictor import Prediction
-from facegender.prediction.video import Answer
+from facegender.prediction.video import Answer, VideoPrediction
 from facegender.runtime.files import atomic_path, cannot_write, is_disk_fault, write_bytes
 
 
@@ -118,7 +118,7 @@ def is_shown(prediction: Answer, only: str | None) -> bool:
     if only is None:
         return True
     faces = prediction.faces
-    if prediction.error is not None:
+    if prediction.error is not None and not (isinstance(prediction, VideoPrediction) and faces):
         return False
     if only == AnswerKind.NONE:
         return not faces

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,78 +13,98 @@ from facegender.prediction.tracks import Box
 
 SPAN: Final = 10.0
 """Seconds of video in a bucket: a moment is looked up among the tracks of its bucket only."""
-BRIDGED: Final = 2.5
-"""A face is drawn through a gap of so many sampled frames."""
+BRIDGED: Final = 2
+"""A face is drawn through a gap if it is found again so many frames later, of those looked at."""
 
 
 @dataclass(slots=True)
 class _Path:
-    times: array[float] = field(default_factory=lambda: array("d"))
+    """Numbers of the frames in which a track was found, its boxes there, and its start and end."""
+
+    frames: array[int] = field(default_factory=lambda: array("I"))
     sides: array[float] = field(default_factory=lambda: array("f"))
+    start: float = 0.0
+    end: float = 0.0
 
     def box(self, index: int) -> Box:
         x, y, width, height = self.sides[4 * index : 4 * index + 4]
         return x, y, width, height
 
+    def is_hidden_after(self, index: int) -> bool:
+        """Whether the track is not followed to its next box; it has one."""
+        return self.frames[index + 1] - self.frames[index] > BRIDGED
+
 
 class Positions:
-    """The boxes of all tracks of a video: 24 bytes a face and frame.
+    """The boxes of all tracks of a video: 20 bytes a face and frame, 8 a frame.
 
-    Args:
-        step: seconds between two frames that are looked at.
+    A box stands until the next frame that was looked at, and never outside its track's time: a cut
+    may come between two such frames.
     """
 
-    def __init__(self, step: float) -> None:
-        self._step = step
+    def __init__(self) -> None:
+        self._times: array[float] = array("d")
         self._paths: dict[int, _Path] = defaultdict(_Path)
-        self._buckets: dict[int, set[int]] = defaultdict(set)
+        self._buckets: dict[int, list[int]] = defaultdict(list)
 
-    def add(self, track: int, time: float, box: Box) -> None:
-        """Take the box of a track at a time later than its last."""
-        path = self._paths[track]
-        path.times.append(time)
-        path.sides.extend(box)
-        for moment in (time, time + BRIDGED * self._step):
-            self._buckets[int(moment // SPAN)].add(track)
+    def add_frame(self, time: float, boxes: Sequence[tuple[int, Box]]) -> None:
+        """Take the tracks and boxes of a frame later than the last."""
+        number = len(self._times)
+        self._times.append(time)
+        for track, box in boxes:
+            path = self._paths[track]
+            path.frames.append(number)
+            path.sides.extend(box)
+
+    def finish(self, spans: Sequence[tuple[float, float]]) -> None:
+        """Take start and end of all tracks, in seconds; of track 1 first."""
+        self._buckets.clear()
+        for track, (start, end) in enumerate(spans, start=1):
+            path = self._paths[track]
+            path.start, path.end = start, end
+            for bucket in range(int(start // SPAN), int(end // SPAN) + 1):
+                self._buckets[bucket].append(track)
 
     def at(self, time: float) -> list[tuple[int, Box]]:
         """Return the tracks that are seen at a time, with their boxes there."""
-        found = []
-        for track in sorted(self._buckets.get(int(time // SPAN), ())):
-            box = self.of(track, time)
-            if box is not None:
-                found.append((track, box))
-        return found
+        seen = ((track, self.of(track, time)) for track in self._buckets.get(int(time // SPAN), ()))
+        return [(track, box) for track, box in seen if box is not None]
 
     def of(self, track: int, time: float) -> Box | None:
         """Return a track's box at a time, or None where it is not seen."""
         path = self._paths[track]
-        i = bisect_right(path.times, time + 1e-6) - 1
-        if i < 0:
+        if not path.start - 1e-6 <= time < path.end - 1e-6:
             return None
-        since = time - path.times[i]
-        if i + 1 < len(path.times):
-            gap = path.times[i + 1] - path.times[i]
-            if gap <= BRIDGED * self._step:
-                part = min(max(since / gap, 0.0), 1.0)
-                ends = zip(path.box(i), path.box(i + 1), strict=True)
-                x, y, width, height = (a + part * (b - a) for a, b in ends)
-                return x, y, width, height
-        return path.box(i) if since < self._step else None
+        frame = bisect_right(self._times, time + 1e-6) - 1
+        i = bisect_right(path.frames, frame) - 1
+        if i < 0:  # between the cut at which it begins and the first frame looked at
+            return path.box(0)
+        if i + 1 < len(path.frames) and not path.is_hidden_after(i):
+            begin, end = (self._times[path.frames[n]] for n in (i, i + 1))
+            part = min(max((time - begin) / (end - begin), 0.0), 1.0)
+            ends = zip(path.box(i), path.box(i + 1), strict=True)
+            x, y, width, height = (a + part * (b - a) for a, b in ends)
+            return x, y, width, height
+        return path.box(i) if frame == path.frames[i] else None
 
     def pieces(self, track: int, seconds: float) -> Iterator[tuple[float, float, Box, Box]]:
         """Yield a track in pieces of at most `seconds`: begin, end, and the box at both.
 
-        A piece ends where the track is hidden.
+        A piece ends where the track is hidden. One between two frames may be longer.
         """
         path = self._paths[track]
-        begin = 0
-        for i, time in enumerate(path.times):
-            last = i + 1 == len(path.times)
-            hidden = not last and path.times[i + 1] - time > BRIDGED * self._step
-            if last or hidden:
-                yield path.times[begin], time + self._step, path.box(begin), path.box(i)
-                begin = i + 1
-            elif time - path.times[begin] >= seconds - 1e-6:
-                yield path.times[begin], time, path.box(begin), path.box(i)
-                begin = i
+        first, begin = 0, path.start
+        for i, frame in enumerate(path.frames):
+            time = self._times[frame]
+            if i + 1 == len(path.frames) or path.is_hidden_after(i):
+                yield begin, self._stands_until(path, frame), path.box(first), path.box(i)
+                if i + 1 < len(path.frames):
+                    first, begin = i + 1, self._times[path.frames[i + 1]]
+            elif time - begin >= seconds - 1e-6 and i > first:
+                yield begin, time, path.box(first), path.box(i)
+                first, begin = i, time
+
+    def _stands_until(self, path: _Path, frame: int) -> float:
+        """Until when a box of a frame stands that is not followed to the next one."""
+        later = self._times[frame + 1] if frame + 1 < len(self._times) else path.end
+        return min(later, path.end)

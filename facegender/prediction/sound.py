@@ -43,7 +43,7 @@ class Sound:
             opened, video = opened_stream(self._file, keyframes=False)
             self._zero = float(video.start_time or 0) * float(video.time_base or 0)
             streams = opened.streams.audio
-            if streams and streams[0].codec_context.name in CARRIED:
+            if streams and streams[0].codec_context.codec.canonical_name in CARRIED:
                 self._stream = container.add_stream_from_template(streams[0])
                 self._packets = opened.demux(streams[0])
 

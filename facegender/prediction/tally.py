@@ -20,7 +20,7 @@ class Tally:
         women, men: faces with a sure answer.
         uncertain: faces without one.
         no_face: photos in which no face was found.
-        failed: photos that could not be used.
+        failed: photos that could not be used, and videos of which a part could not.
         seconds_women, seconds_men, seconds_uncertain: screen time in videos, whose tracks count as
             faces.
     """
@@ -83,8 +83,9 @@ class Tally:
 
 
 def tally_of(prediction: Answer) -> Tally:
-    """Count one photo's answer."""
-    if prediction.error is not None:
+    """Count one photo's answer; of a video that breaks off, what was read counts too."""
+    failed = prediction.error is not None
+    if failed and not (isinstance(prediction, VideoPrediction) and prediction.tracks):
         return Tally(photos=1, failed=1)
     uncertain = sum(face.uncertain for face in prediction.faces)
     women, men = (
@@ -93,7 +94,7 @@ def tally_of(prediction: Answer) -> Tally:
     )
     screen = prediction.screen_time if isinstance(prediction, VideoPrediction) else ScreenTime()
     return Tally(
-        *(1, women, men, uncertain, int(not prediction.faces), 0),
+        *(1, women, men, uncertain, int(not prediction.faces), int(failed)),
         *(screen.female, screen.male, screen.uncertain),
     )
 

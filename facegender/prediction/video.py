@@ -15,6 +15,7 @@ from facegender.faces.crop_cache import Crops
 from facegender.faces.detection import MIN_FACE, Detector, FaceDetector
 from facegender.faces.extraction import find_faces
 from facegender.faces.geometry import Face, Geometry
+from facegender.images.clock import clock
 from facegender.images.decode import Photo
 from facegender.images.footage import Footage, open_footage
 from facegender.images.shots import Change
@@ -199,7 +200,8 @@ def predict_video(
     sampling = sampling or Sampling()
     name = os.fspath(path)
     try:
-        with open_footage(path, sampling, None if journal is None else journal.last) as video:
+        begun = (None, None) if journal is None else (journal.last, journal.lost)
+        with open_footage(path, sampling, *begun) as video:
             return _Run(predictor, video, sampling, on_progress, on_frame, journal).answer(name)
     except VideoError as error:
         return VideoPrediction(name, 0.0, 0.0, (), error)
@@ -245,7 +247,7 @@ class _Run:
         self._follow(waiting)
         last = self._tracker.time
         start = self._sampling.start
-        until = start if last is None else self._end(last)
+        until = start if last is None else max(last, self._video.until)
         self._keep(self._tracker.finish(min(until, self._video.cut_after or until)))
         order = np.argsort(self._numbers)
         seconds = max(0.0, until - start)
@@ -254,8 +256,17 @@ class _Run:
             seconds,
             self._frames / seconds if seconds else 0.0,
             tuple(self._ended[i] for i in order),
-            self._error or self._video.error,
+            self._error or self._video.error or self._nothing_there(last),
         )
+
+    def _nothing_there(self, last: float | None) -> VideoError | None:
+        """Tell that the video ends before the start that was asked for."""
+        start = self._sampling.start
+        if last is not None or not start:
+            return None
+        known = self._video.seconds
+        ends = "" if known is None else f": it ends at {clock(known)}"
+        return VideoError(f"nothing from {clock(start)} on{ends}")
 
     def _frames_read(self) -> Iterator[Frame]:
         try:
@@ -313,24 +324,13 @@ class _Run:
         if not self._video.steady:
             self._journal.stop()
             return
-        lost = tuple(time for time in self._video.lost if time <= frame.time)
+        lost = tuple(time for time in self._video.lost if time < frame.time - 1e-6)
         self._journal.add(JournalFrame(frame.time, frame.change, lost, tuple(seen), tuple(crops)))
 
     def _keep(self, ended: list[Track]) -> None:
         for track in ended:
             self._numbers.append(track.number)
             self._ended.append(_answer(track, self._predictor.threshold))
-
-    def _end(self, last: float) -> float:
-        """Until when the last frame stands."""
-        start, known = self._sampling.start, self._video.seconds
-        step = 1 / self._sampling.fps
-        if self._sampling.keyframes or self._video.rate is None:
-            step = (last - start) / max(1, self._frames - 1) or step
-        until = last + step
-        if known is not None and last < known:
-            until = min(until, known)
-        return until if self._sampling.end is None else min(until, self._sampling.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from facegender.prediction.predictor import FacePrediction
 from facegender.prediction.tracks import Sighting
 from facegender.runtime.files import cannot_write
 
-FORM: Final = 1
+FORM: Final = 2
 """Number of the journal's form; one of another form is begun anew."""
 LONGEST_HEAD: Final = 1 << 20
 
@@ -63,6 +63,7 @@ class VideoJournal:
 
     Attributes:
         last: time of the last frame that an earlier run wrote, or None.
+        lost: when a part could not be decoded for the last time until then, or None.
         failed: whether a frame could not be written.
 
     Raises:
@@ -79,6 +80,7 @@ class VideoJournal:
     ) -> None:
         self._path, self._crops = path, crops
         self.last: float | None = None
+        self.lost: float | None = None
         self._waiting: list[str] = []
         self._stopped = self.failed = False
         self._begun_at = 0
@@ -156,8 +158,11 @@ class VideoJournal:
                     break
                 end, last = end + len(line), line
         try:
-            self.last = float(json.loads(last)["time"]) if last else None
-        except (ValueError, KeyError, TypeError):
+            if last:
+                frame = json.loads(last)
+                self.last = float(frame["time"])
+                self.lost = float(frame["lost"][2]) if frame["lost"] else None
+        except (ValueError, KeyError, TypeError, IndexError):
             return False
         self._begun_at = end
         self._file.truncate(end)
@@ -186,7 +191,7 @@ def _json_of(frame: JournalFrame, crops: bool) -> dict[str, Any]:
         "time": frame.time,
         "cuts": frame.change.cuts,
         "gradual": frame.change.gradual,
-        "lost": [len(frame.lost), frame.lost[0]] if frame.lost else None,
+        "lost": [len(frame.lost), frame.lost[0], frame.lost[-1]] if frame.lost else None,
         "faces": [
             {
                 "box": face.box,
@@ -210,11 +215,11 @@ def _json_of(frame: JournalFrame, crops: bool) -> dict[str, Any]:
 def _frame_of(line: dict[str, Any]) -> JournalFrame:
     faces = line["faces"]
     cuts = line["cuts"]
-    count, first = line["lost"] or (0, 0.0)
+    count, first, latest = line["lost"] or (0, 0.0, 0.0)
     return JournalFrame(
         line["time"],
         Change(None if cuts is None else (cuts[0], cuts[1]), line["gradual"]),
-        (first,) * count,
+        (*(first,) * (count - 1), latest) if count else (),
         tuple(map(_sighting_of, faces)),
         tuple(None if face["crop"] is None else _crop_of(*face["crop"]) for face in faces),
     )

@@ -1,6 +1,7 @@
 """What `predict` can leave on disk of a video: a marked copy, subtitles, best crops, all faces.
 
-Nothing is written over but what an earlier run wrote of the same video.
+Nothing is written over but what an earlier run wrote: of the same video, or, where it is a table of
+faces, which has no place for a mark, of one of the same name.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, Final, TextIO
@@ -26,7 +27,13 @@ from facegender.prediction.annotated_video import write_annotated
 from facegender.prediction.positions import Positions
 from facegender.prediction.subtitles import ass_text, vtt_text
 from facegender.prediction.video import FrameFaces, VideoPrediction
-from facegender.runtime.files import make_folder, text_writer, write_csv_row, write_text
+from facegender.runtime.files import (
+    is_disk_fault,
+    make_folder,
+    text_writer,
+    write_csv_row,
+    write_text,
+)
 
 FRAME_COLUMNS: Final = (
     *("time", "clock", "track", "x", "y", "width", "height", "score"),
@@ -75,30 +82,52 @@ class VideoOutputs:
         self._sampling, self._settings = sampling, settings
         self._positions: Positions | None = None
         if settings.annotate or settings.subtitles:
-            step = 1 / sampling.fps if not sampling.keyframes else 1.0
-            self._positions = Positions(step)
+            self._positions = Positions()
         self._crops = BestCrops() if settings.crops else None
         self._rows: TextIO | None = None
+        self._unwanted = False
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Collect during the block; the table of faces is whole when it ends without an error."""
-        if self._settings.frames is None:
+        """Collect during the block; the table of faces is whole when it ends without an error.
+
+        Raises:
+            FaceGenderError: the table cannot be written. That is raised at the end: the answer is
+                worth having without it. A disk that is full or gone is told at once.
+        """
+        failure: FaceGenderError | None = None
+        with suppress(_Unwanted), ExitStack() as stack:
+            try:
+                if self._settings.frames is not None:
+                    self._begin_table(stack, self._settings.frames)
+            except FaceGenderError as error:
+                if is_disk_fault(error.__cause__):
+                    raise
+                failure = error
             yield
-            return
-        target = self._named(self._settings.frames, ".csv")
-        head = ",".join(FRAME_COLUMNS)
-        _refuse_foreign(target, head)
+            if self._unwanted:
+                raise _Unwanted
+        if failure is not None and not self._unwanted:
+            raise failure
+
+    def _begin_table(self, stack: ExitStack, folder: Path) -> None:
+        target = self._named(folder, ".csv")
+        _refuse_foreign(target, ",".join(FRAME_COLUMNS))
         make_folder(target.parent)
-        with text_writer(target) as self._rows:
-            write_csv_row(self._rows, FRAME_COLUMNS)
-            yield
+        self._rows = stack.enter_context(text_writer(target))
+        write_csv_row(self._rows, FRAME_COLUMNS)
+
+    def leave_out(self) -> None:
+        """Within `collecting`: nothing is wanted of this video after all."""
+        self._unwanted = True
 
     def on_frame(self, frame: FrameFaces) -> None:
         """Take the faces of a frame."""
-        for i, (track, face) in enumerate(zip(frame.tracks, frame.faces, strict=True)):
-            if self._positions is not None:
-                self._positions.add(track, frame.time, face.face.box)
+        faces = tuple(zip(frame.tracks, frame.faces, strict=True))
+        if self._positions is not None:
+            boxes = [(track, face.face.box) for track, face in faces]
+            self._positions.add_frame(frame.time, boxes)
+        for i, (track, face) in enumerate(faces):
             crop = frame.crops[i]
             if self._crops is not None and frame.best[i] and crop is not None:
                 self._crops.put(track, crop)
@@ -117,10 +146,13 @@ class VideoOutputs:
             FaceGenderError: another file is in the way, or the disk is full.
         """
         settings, positions = self._settings, self._positions
-        if self._crops is not None and settings.crops is not None:
-            self._write_crops(settings.crops, self._crops, len(prediction.tracks))
-        if not prediction.seconds or positions is None:
+        if not prediction.seconds:
             return
+        if self._crops is not None and settings.crops is not None:
+            self._write_crops(settings.crops, self._crops, prediction)
+        if positions is None:
+            return
+        positions.finish([(track.start, track.end) for track in prediction.tracks])
         if settings.subtitles is not None:
             with open_footage(self._source, self._sampling) as video:
                 size = video.size
@@ -148,10 +180,12 @@ class VideoOutputs:
             self._place if same else self._place.with_name(f"{self._place.name}{suffix}")
         )
 
-    def _write_crops(self, folder: Path, crops: BestCrops, count: int) -> None:
-        mark = mark_of(self._source, "crop")
+    def _write_crops(self, folder: Path, crops: BestCrops, prediction: VideoPrediction) -> None:
+        mark, count = mark_of(self._source, "crop"), len(prediction.tracks)
         for number in range(1, count + 1):
             save_picture(Image.fromarray(crops.get(number)), self._crop_path(folder, number), mark)
+        if prediction.error is not None:  # what is missing may have been read by an earlier run
+            return
         number = count + 1  # an earlier run may have found more
         while carries_mark(path := self._crop_path(folder, number), mark):
             path.unlink()
@@ -183,13 +217,17 @@ class BestCrops:
         return np.frombuffer(self._file.read(size), np.uint8).reshape(self._shape)
 
 
+class _Unwanted(Exception):
+    """Nothing is kept of this video."""
+
+
 def _refuse_foreign(target: Path, sign: str) -> None:
     """Refuse to overwrite a text file that facegender did not write."""
     if not os.path.lexists(target):
         return
     ours = False
     if target.is_file() and not target.is_symlink():
-        with target.open("rb") as file:
+        with suppress(OSError), target.open("rb") as file:
             ours = sign.encode() in file.read(4096)
     if not ours:
         raise FaceGenderError(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from facegender.dataset.review_labels import Box
 from facegender.errors import PhotoError, VideoError
+from facegender.images.animation import is_animation
 from facegender.images.decode import Photo
 from facegender.images.footage import open_footage
 from facegender.images.video import Sampling
@@ -18,8 +19,8 @@ from facegender.review.cutting import Picture, jpeg_of, square_around
 
 ALL = 1000.0
 """Frames a second: more than any video has."""
-EARLY = 0.0006
-"""Seconds by which a frame may be earlier than is written: times have three decimals."""
+NEAR = 0.0006
+"""Seconds by which a frame may be earlier or later than is written: times have three decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,10 @@ def frame_at(path: str, time: float) -> tuple[Photo, tuple[int, int]]:
     Raises:
         PhotoError: the video cannot be read there.
     """
+    # Of a video the next frame is yielded, of an animated picture the one that stands at the start.
+    begin = time + NEAR if is_animation(path) else max(0.0, time - NEAR)
     try:
-        with open_footage(path, Sampling(ALL, start=max(0.0, time - EARLY))) as video:
+        with open_footage(path, Sampling(ALL, start=begin)) as video:
             for frame in video.frames():
                 return frame.pixels, video.size
     except VideoError as error:

@@ -180,3 +180,29 @@ def test_a_stop_within_a_video_is_resumed_within_it(run, folder, monkeypatch):
     run("predict", "in", "-o", "out.jsonl", "-q", "--fps", 10, "--resume")
     assert (folder / "out.jsonl").read_text() == expected
     assert not journal.exists()
+
+
+def test_what_is_in_the_way_of_a_table_costs_only_the_table(run, folder):
+    (folder / "frames/in").mkdir(parents=True)
+    (folder / "frames/in/b.mp4.csv").write_text("mine")
+    options = ["--frames", "frames", "--jsonl", "-q", "--fps", 2]
+    out, err = run("predict", "in/b.mp4", *options, code=3)
+    (film,) = map(json.loads, out.splitlines())
+    assert film["seconds"] == pytest.approx(2)
+    assert film["tracks"]
+    assert "in the way" in err
+    assert (folder / "frames/in/b.mp4.csv").read_text() == "mine"
+
+
+def test_only_holds_for_tables_too(run, folder):
+    run("predict", "in", "--frames", "frames", "--only", "male", "--jsonl", "-q", "--fps", 2)
+    assert not [path for path in folder.rglob("frames/*") if path.is_file()]
+
+
+def test_a_still_webp_is_a_photo_even_with_frames(run, folder, astronaut):
+    Image.fromarray(astronaut).save(folder / "in/d.webp")
+    first, *rest = (Image.fromarray(astronaut).resize((200, 200)).rotate(n) for n in range(3))
+    first.save(folder / "in/e.webp", save_all=True, append_images=rest, duration=200)
+    out, _ = run("predict", "in", "--frames", "frames", "--jsonl", "-q", "--fps", 2)
+    kinds = {one["path"]: "tracks" in one for one in map(json.loads, out.splitlines())}
+    assert (kinds["in/d.webp"], kinds["in/e.webp"]) == (False, True)

@@ -200,6 +200,24 @@ def test_seconds_weigh_tracks(in_tmp):
         count_shares(file)
 
 
+def test_labels_of_tracks_need_to_know_where_each_is_seen_best(in_tmp):
+    """The mean box of one may lie where the other is seen best; a CSV has the mean boxes only."""
+    middle, best = [40, 40, 20, 20], [80, 40, 20, 20]
+    tracks = [
+        {**face(0.1), "seconds": 9, "box": middle, "best": {"time": 1, "box": middle}},
+        {**face(0.9), "seconds": 9, "box": best, "best": {"time": 2, "box": middle}},
+    ]
+    file = write(in_tmp / "v.jsonl", [{"path": "a.mp4", "seconds": 9, "tracks": tracks}])
+    rows = [{"path": "a.mp4", "box": "40 40 20 20", "label": "female"}]
+    labels = write_labels(in_tmp / "labels.csv", rows)
+    count_shares(file, labels=labels)
+    for track in tracks:
+        del track["best"]
+    write(file, [{"path": "a.mp4", "seconds": 9, "tracks": tracks}])
+    with pytest.raises(DataError, match="seen best"):
+        count_shares(file, labels=labels)
+
+
 def test_columns_of_a_table_group_photos(archive, in_tmp):
     file, truth = archive
     rows = ["File;Year;Section;person"]

@@ -1,14 +1,24 @@
+import itertools
+
 import pytest
 
 from facegender.prediction.positions import Positions
 
 
-def moving() -> Positions:
-    """A face at 0, .2, .4 s that is hidden and comes back at 2 s."""
-    positions = Positions(0.2)
-    for time in (0.0, 0.2, 0.4, 2.0):
-        positions.add(1, time, (100 * time, 0, 10, 10))
+def positions_of(frames, *spans):
+    """Positions of frames that were looked at: time and boxes by track."""
+    positions = Positions()
+    for time, boxes in frames:
+        positions.add_frame(time, boxes)
+    positions.finish(spans)
     return positions
+
+
+def moving() -> Positions:
+    """A face at 0, .2, .4 s that is hidden and comes back at 2 s; the video ends at 2.2 s."""
+    seen = (0.0, 0.2, 0.4, 2.0)
+    frames = [(n / 5, [(1, (20 * n, 0, 10, 10))] if n / 5 in seen else []) for n in range(11)]
+    return positions_of(frames, (0.0, 2.2))
 
 
 def test_between_two_frames_a_box_is_in_between():
@@ -30,8 +40,31 @@ def test_pieces_end_where_a_face_is_hidden():
     assert pieces == [(0.0, 0.2), (0.2, 0.6), (2.0, 2.2)]
 
 
+def test_a_box_ends_at_the_cut_and_the_next_begins_there():
+    """At a frame a second, with a cut at 2.2 s between two frames that were looked at."""
+    one, other = (0, 0, 10, 10), (50, 0, 10, 10)
+    frames = [(float(n), [(1, one) if n < 3 else (2, other)]) for n in range(5)]
+    positions = positions_of(frames, (0.0, 2.2), (2.2, 5.0))
+    assert positions.at(2.1) == [(1, one)]
+    assert positions.at(2.2) == [(2, other)]
+    assert positions.at(4.9) == [(2, other)]
+    assert positions.at(5.0) == []
+    times = [[piece[:2] for piece in positions.pieces(n, 10)] for n in (1, 2)]
+    assert times == [[(0.0, 2.2)], [(2.2, 5.0)]]
+
+
+@pytest.mark.parametrize("step", [0.04, 4.0, 20.0])
+def test_a_face_that_is_always_found_is_drawn_always(step):
+    """Whatever the rate is, keyframes and buckets without a frame of their own included."""
+    frames = [(n * step, [(1, (n, 0, 10, 10))]) for n in range(4)]
+    positions = positions_of(frames, (0.0, 4 * step))
+    assert all(positions.at(4 * step * n / 100) for n in range(100))
+    pieces = list(positions.pieces(1, 1.0))
+    assert [pieces[0][0], pieces[-1][1]] == [0.0, 4 * step]
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(pieces))
+
+
 def test_a_moment_is_found_across_the_borders_of_buckets():
-    positions = Positions(0.2)
-    positions.add(1, 9.9, (0, 0, 10, 10))
-    positions.add(1, 10.1, (0, 0, 10, 10))
+    box = (0, 0, 10, 10)
+    positions = positions_of([(9.9, [(1, box)]), (10.1, [(1, box)])], (9.9, 10.3))
     assert positions.at(10.0) and positions.at(10.2)

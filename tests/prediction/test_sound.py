@@ -23,6 +23,8 @@ def film(path: Path, codec: str | None, seconds: int = 4) -> Path:
         video = container.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         audio = None if codec is None else container.add_stream(codec, rate=RATE)
+        if codec == "libmp3lame":
+            audio.codec_context.format = "fltp"
         for _ in range(25 * seconds):
             grey = np.full((48, 64, 3), 90, np.uint8)
             container.mux(video.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
@@ -43,7 +45,7 @@ def film(path: Path, codec: str | None, seconds: int = 4) -> Path:
 
 def marked(source: Path, target: Path, **part: float):
     nobody = VideoPrediction(str(source), 4.0, 5.0, ())
-    write_annotated(source, target, nobody, Positions(0.2), Sampling(**part), "mark")
+    write_annotated(source, target, nobody, Positions(), Sampling(**part), "mark")
     with av.open(str(target)) as container:
         sound = [
             np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
@@ -70,6 +72,12 @@ def test_the_sound_is_that_of_the_frames(tmp_path):
     assert (times[0], len(times)) == (0.0, 50)
     assert len(sound) / RATE == pytest.approx(2, abs=0.15)
     assert loudness(sound) == pytest.approx([2 * whole[0], 3 * whole[0]], rel=0.1)
+
+
+def test_mp3_is_copied_too(tmp_path):
+    """Whose decoder has another name than the codec."""
+    _, sound = marked(film(tmp_path / "a.mkv", "libmp3lame", 1), tmp_path / "b.mp4")
+    assert len(sound) / RATE == pytest.approx(1, abs=0.15)
 
 
 @pytest.mark.parametrize("codec", [None, "pcm_s16le"])

@@ -1,7 +1,8 @@
-from facegender.errors import PhotoError
+from facegender.errors import PhotoError, VideoError
 from facegender.faces.geometry import Face
 from facegender.prediction.predictor import FacePrediction, Prediction
 from facegender.prediction.tally import Tally, tally_of, total
+from facegender.prediction.video import TrackPrediction, VideoPrediction
 
 
 def face(p_male, uncertain=False):
@@ -18,6 +19,15 @@ def test_no_face_and_a_failure_are_two_things():
     assert tally_of(Prediction("a", ())) == Tally(photos=1, no_face=1)
     broken = Prediction("a", (), PhotoError("empty", "empty"))
     assert tally_of(broken) == Tally(photos=1, failed=1)
+
+
+def test_what_was_read_of_a_video_that_breaks_off_counts():
+    box = (0.0, 0.0, 9.0, 9.0)
+    seen = TrackPrediction(0.0, 4.0, 3.0, box, 0.9, (0.9, 0.1), False, 1.0, box, 15)
+    broken = VideoPrediction("a.mp4", 4.0, 5.0, (seen,), VideoError("truncated"))
+    assert tally_of(broken) == Tally(photos=1, women=1, failed=1, seconds_women=3.0)
+    nothing = VideoPrediction("a.mp4", 0.0, 0.0, (), VideoError("not a video"))
+    assert tally_of(nothing) == Tally(photos=1, failed=1)
 
 
 def test_tallies_add_up_to_one_line():

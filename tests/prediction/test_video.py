@@ -100,6 +100,63 @@ def test_an_animated_picture_is_a_video_too(predictor, astronaut, tmp_path):
     assert track.faces == 3
 
 
+@pytest.mark.parametrize(
+    ("durations", "sampling", "seconds"),
+    [
+        ([1000, 4000], {}, 5.0),
+        ([100, 100, 3000, 100], {"start": 1.0, "end": 2.0}, 1.0),
+        ([1000] * 4, {"start": 0.5, "end": 2.5}, 2.0),
+    ],
+)
+def test_an_animated_pictures_frames_stand_as_long_as_they_say(
+    predictor, astronaut, tmp_path, durations, sampling, seconds
+):
+    path = tmp_path / "film.gif"
+    first, *rest = (
+        Image.fromarray(astronaut).resize((320, 320)).rotate(n) for n in range(len(durations))
+    )
+    first.save(path, save_all=True, append_images=rest, duration=durations)
+    prediction = predict_video(predictor, path, Sampling(**sampling))
+    start = sampling.get("start", 0.0)
+    (track,) = prediction.tracks
+    assert prediction.seconds == pytest.approx(seconds)
+    assert track.seconds == pytest.approx(seconds)
+    assert (track.start, track.end) == pytest.approx((start, start + seconds))
+
+
+def test_a_part_that_is_destroyed_is_nobodys_time(predictor, astronaut, tmp_path):
+    """Five seconds of her, twenty of nobody that cannot be read, and five of her."""
+    path = tmp_path / "film.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 320, 320, "yuv420p"
+        stream.codec_context.gop_size = 5
+        small = np.asarray(Image.fromarray(astronaut).resize((320, 320)))
+        for number in range(150):
+            seen = number < 25 or number >= 125
+            pixels = small if seen else rng.integers(0, 255, (320, 320, 3)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        lost = [p for p in packets if 5 <= p.pts * p.time_base < 25]
+        begin, end = min(p.pos for p in lost), max(p.pos + p.size for p in lost)
+    content = bytearray(path.read_bytes())
+    content[begin:end] = bytes(end - begin)
+    path.write_bytes(content)
+    prediction = predict_video(predictor, path, Sampling(fps=5))
+    assert "damaged" in str(prediction.error)
+    assert prediction.screen_time.seconds == pytest.approx(10, abs=0.5)
+    assert [round(t.start) for t in prediction.tracks] == [0, 25]
+
+
+def test_a_start_beyond_the_end_is_told(predictor, film):
+    prediction = predict_video(predictor, film[0], Sampling(start=3600.0))
+    assert str(prediction.error).startswith("nothing from 1:00:00.000 on: it ends at 0:00:05.0")
+    assert prediction.tracks == ()
+
+
 def collected(predictor: Predictor, path: Path, settings: VideoOutputSettings) -> VideoPrediction:
     sampling = Sampling(fps=5, end=2.0)
     outputs = VideoOutputs(path, PurePath("sub/film.mp4"), sampling, settings)
@@ -162,6 +219,37 @@ def test_a_file_that_is_not_ours_stays(predictor, film, tmp_path, kind):
     with pytest.raises(FaceGenderError, match="in the way"):
         collected(predictor, film[0], VideoOutputSettings(**{kind: tmp_path}))
     assert theirs.read_text() == "mine"
+
+
+def test_the_answer_does_not_wait_for_its_table(predictor, film, tmp_path):
+    """It may have taken hours; that the table is in the way is told at the end."""
+    (tmp_path / "film.mp4.csv").write_text("mine")
+    settings = VideoOutputSettings(frames=tmp_path)
+    outputs = VideoOutputs(film[0], PurePath("film.mp4"), Sampling(fps=1), settings)
+    answered = False
+    with pytest.raises(FaceGenderError, match="in the way"), outputs.collecting():
+        predict_video(predictor, film[0], Sampling(fps=1), on_frame=outputs.on_frame)
+        answered = True
+    assert answered
+
+
+def test_a_video_that_is_left_out_leaves_no_table(predictor, film, tmp_path):
+    settings = VideoOutputSettings(frames=tmp_path / "frames")
+    outputs = VideoOutputs(film[0], PurePath("film.mp4"), Sampling(fps=1), settings)
+    with outputs.collecting():
+        outputs.leave_out()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_crops_stay_where_the_video_cannot_be_read_any_more(predictor, film, tmp_path):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(film[0].read_bytes())
+    settings = VideoOutputSettings(crops=tmp_path / "crops")
+    collected(predictor, path, settings)
+    before = sorted((tmp_path / "crops").rglob("*.png"))
+    path.write_bytes(path.read_bytes()[:100])
+    assert collected(predictor, path, settings).error is not None
+    assert before and sorted((tmp_path / "crops").rglob("*.png")) == before
 
 
 def test_the_best_crops_are_kept_in_a_file():

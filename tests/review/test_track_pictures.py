@@ -13,7 +13,7 @@ from facegender.errors import DataError, PhotoError, UsageError
 from facegender.review.pictures import Pictures
 from facegender.review.sources import read_answers
 from facegender.review.start import PHOTOS, ReviewSettings, open_session
-from facegender.review.track_pictures import Moment, moments_of, picture_of_track
+from facegender.review.track_pictures import Moment, frame_at, moments_of, picture_of_track
 
 av = pytest.importorskip("av")
 
@@ -47,6 +47,17 @@ def film(tmp_path, monkeypatch):
 
 def close(pixels: np.ndarray, colour: int) -> bool:
     return bool(np.abs(pixels.astype(int) - COLOURS[colour]).max() < 30)
+
+
+def test_of_an_animated_picture_the_frame_at_the_moment_is_shown(tmp_path):
+    """Not the one before, which may be of another person."""
+    path = tmp_path / "film.gif"
+    first, *rest = (Image.new("RGB", (160, 96), colour) for colour in COLOURS)
+    first.save(path, save_all=True, append_images=rest, duration=1000)
+    for number in range(4):
+        pixels, size = frame_at(str(path), float(number))
+        assert close(pixels[5, 5], number)
+        assert size == (160, 96)
 
 
 def test_a_track_is_shown_at_its_best_and_in_three_more_frames(film):
