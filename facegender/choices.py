@@ -164,6 +164,13 @@ class AnswerKind(Choice):
     NONE = "none", "no face"
 
 
+class Unit(Choice):
+    """What `count` counts, where the answers hold both."""
+
+    FACE = "face", "faces of photos"
+    TRACK = "track", "tracks of videos"
+
+
 class Backend(Choice):
     """The face detectors; the first that is installed is the default."""
 

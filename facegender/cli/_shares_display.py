@@ -5,7 +5,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from facegender.report.shares import explain_methods, percent, show_interval, unit_of, verdict
+from facegender.report.shares import (
+    explain_methods,
+    measure_of,
+    percent,
+    show_interval,
+    unit_of,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +34,7 @@ COLUMNS = (
     "uncorrected",
     "assumed_low",
     "assumed_high",
+    "unit",
 )
 
 
@@ -60,6 +68,7 @@ def shares_csv(result: Shares) -> str:
         cells += [_number(number) for number in numbers]
         cells += [share.female.method, _number(share.female.uncorrected)]
         cells += [_number(end) for end in share.allowed or (None, None)]
+        cells.append("track" if result.video else "face")
         write_csv_row(text, cells)
     return text.getvalue()
 
@@ -91,7 +100,7 @@ def _whole_table(result: Shares) -> Table:
     )
     whole = result.whole
     kinds = (
-        (f"women among {unit_of(result)}", whole.female),
+        (measure_of(result), whole.female),
         ("photos with a face that show a woman", whole.with_woman),
         ("women in a photo, averaged", whole.mean),
     )

@@ -277,6 +277,8 @@ def answer(named: Named, predictor: Predictor, options: VideoOptions) -> Written
                 journal=journal,
             )
             prediction = replace(prediction, path=named.name)
+            if prediction.error is not None and not prediction.seconds:
+                outputs.leave_out()
             if not is_shown(prediction, options.only):
                 outputs.leave_out()
                 return WrittenOutputs(prediction, shown=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facegender import choices
 from facegender.cli import _completion as completion
 from facegender.cli._options import Debug, Json, Output, Quiet, output_file
 
@@ -62,6 +63,14 @@ Plan = Annotated[
     float | None,
     typer.Option(metavar="X", help="Say how many labels give ± X: .02 for two points."),
 ]
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        autocompletion=completion.one_of(choices.Unit),
+        help="Of answers that hold both: face counts the photos, track the videos.",
+    ),
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, a row a group.")]
 Report = Annotated[
     Path | None,
@@ -83,6 +92,7 @@ def count_command(
     attributes: Attributes = None,
     model: Model = None,
     plan: Plan = None,
+    unit: UnitOption = None,
     json: Json = False,
     csv: Csv = False,
     output: Output = None,
@@ -109,8 +119,10 @@ def count_command(
     from facegender.cli._shares_display import print_shares, shares_csv
     from facegender.errors import UsageError
     from facegender.evaluation.shares import count_shares
+    from facegender.options import check_choice
     from facegender.runtime.own_files import refuse_foreign
 
+    check_choice("--unit", unit, choices.Unit)
     if json and csv:
         raise UsageError("--json and --csv are two formats", "Choose one.")
     if output is not None and not (json or csv):
@@ -131,6 +143,7 @@ def count_command(
             recalls=recalls,
             fingerprint=fingerprint,
             plan=plan,
+            unit=unit,
             on_progress=on_progress,
         )
     for warning in result.warnings:

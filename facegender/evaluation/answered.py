@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facegender.choices import Unit
 from facegender.dataset.review_labels import Box, ReviewLabel
 from facegender.errors import DataError, UsageError
 from facegender.evaluation.photo_columns import (
@@ -86,6 +87,7 @@ def read_answers(
     attributes: Path | None = None,
     labels: Sequence[ReviewLabel] = (),
     labels_folder: Path | None = None,
+    unit: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Answered:
     """Read what `predict` wrote, without holding more of a photo than numbers.
@@ -97,6 +99,7 @@ def read_answers(
         attributes: a CSV with a path column and others; ``person`` names who errs together.
         labels: one a face at most.
         labels_folder: what relative paths of labels may be relative to.
+        unit: count photos only, or videos only; see `choices.Unit`. None takes what is there.
         on_progress: called with bytes read and bytes in all.
 
     Raises:
@@ -108,7 +111,7 @@ def read_answers(
     for name in names:
         if name not in (FOLDER, YEAR) and (table is None or not table.has(name)):
             raise _unknown(name, table)
-    reading = _Reading(file, labels, labels_folder or file.parent)
+    reading = _Reading(file, labels, labels_folder or file.parent, unit)
     reading.wants_folder = FOLDER in names
     reading.wants_year = YEAR in names and (table is None or not table.has(YEAR))
     reading.read(on_progress)
@@ -130,6 +133,7 @@ class _Reading:
     file: Path
     labels: Sequence[ReviewLabel]
     labels_folder: Path
+    unit: str | None = None
     wants_folder: bool = False
     wants_year: bool = False
     _photo: Any = field(default_factory=lambda: array("i"))
@@ -156,6 +160,8 @@ class _Reading:
         for number, element in enumerate(answers):
             if on_progress is not None and number % 1000 == 0 and (size := answers.size):
                 on_progress(min(answers.position, size), size)
+            if self.unit is not None and ("faces" in element) is (self.unit == Unit.TRACK):
+                continue
             if element.get("error"):
                 self._failed += 1
                 if not element.get("tracks"):  # of a video that breaks off, what was read counts
@@ -242,8 +248,8 @@ class _Reading:
         if len(self._kinds) > 1:
             raise DataError(
                 f"{self.file} has faces of photos and tracks of videos",
-                "Count them apart, since a track counts by its seconds: predict photos and videos "
-                "into files of their own.",
+                "Count them apart, since a track counts by its seconds: --unit face for the "
+                "photos, --unit track for the videos.",
             )
         if not len(self._keys):
             raise DataError(f"{self.file} holds no photo that could be read", "Run predict again.")

@@ -73,6 +73,7 @@ def count_shares(
     recalls: Sequence[Recalls] = (),
     fingerprint: str = "",
     plan: float | None = None,
+    unit: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Shares:
     """Count the women in what `predict` answered.
@@ -85,6 +86,7 @@ def count_shares(
         recalls: of the model's card; see `recorded_recalls`.
         fingerprint: of that model; where the answers are another's, the recalls are not used.
         plan: say how many labels make an interval of about ± this, 0 to .5.
+        unit: count photos only, or videos only; see `choices.Unit`. None takes what is there.
         on_progress: called with bytes read and bytes in all.
 
     Raises:
@@ -108,6 +110,7 @@ def count_shares(
         attributes=attributes,
         labels=given,
         labels_folder=None if labels is None else labels.parent,
+        unit=unit,
         on_progress=on_progress,
     )
     sample = None if labels is None else sample_of(answered, given, warnings)
@@ -147,9 +150,10 @@ def _say_more(answered: Answered, warnings: list[str]) -> None:
     if not answered.complete:
         warnings.append("the run that answers this archive has not ended: only a part was counted")
     if answered.failed:
-        things = (
-            "videos could not be read, or in part" if answered.video else "photos have no answer"
-        )
+        one = answered.failed == 1
+        things = ("video" if one else "videos") + " could not be read, or in part"
+        if not answered.video:
+            things = "photo has no answer" if one else "photos have no answer"
         warnings.append(f"{answered.failed:,} {things}: the file of answers says why")
     if answered.repeated:
         warnings.append(f"{answered.repeated:,} photos come more than once: the first was counted")

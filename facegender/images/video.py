@@ -20,7 +20,14 @@ from facegender.images.decode import Photo
 from facegender.images.shots import SAME_SHOT, Change, Shots
 from facegender.images.timeline import JUMP, Timeline
 from facegender.images.video_pixels import ToPixels
-from facegender.images.video_stream import duration, opened_file, opened_stream, positive, sizes
+from facegender.images.video_stream import (
+    duration,
+    lasts_beyond,
+    opened_file,
+    opened_stream,
+    positive,
+    sizes,
+)
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -129,7 +136,9 @@ class Video:
         after: float | None = None,
         lost: float | None = None,
     ) -> None:
+        opened = opened_file(path)
         if not installed():
+            opened.close()
             raise VideoError(f"videos need PyAV, which is not installed. {INSTALL}")
         self.sampling = sampling
         self.error: VideoError | None = None
@@ -138,9 +147,9 @@ class Video:
         self.cut_after: float | None = None
         self._after = after
         self._at = self._length = self._data_to = 0.0
-        self._to_the_end = False
+        self._to_the_end = self._clean = False
         self._shots = Shots()
-        self._file = opened_file(path)
+        self._file = opened
         try:
             self._open()
             self._decoding = self._begin(lost)
@@ -259,6 +268,10 @@ class Video:
             self._shots.interrupt(self._at + self._length, time)
         self._shots.see(time, frame)
         self._at, self.read_to = time, max(self.read_to, time)
+        if not frame.is_corrupt:
+            self._clean = True
+        elif self._clean:  # where reading begins, what frames refer to may rightly be missing
+            self._note_loss()
         self._length = max(self._step, (frame.duration or 0) * self._timeline.base)
 
     def _is_hole(self, time: float) -> bool:
@@ -274,7 +287,8 @@ class Video:
 
     def _note_loss(self) -> None:
         """Something is missing after the last decoded frame; an earlier run noted what it met."""
-        if self._after is None or self._at >= self._after - 1e-6:
+        begin = self.sampling.start if self._after is None else self._after
+        if self._at >= begin - 1e-6:
             self.lost.append(self._at)
 
     def _is_wanted(self, packet: Packet[VideoStream]) -> bool:
@@ -332,9 +346,10 @@ class Video:
         if self.seconds is None or (self.sampling.keyframes and not self._data_to):
             return
         end = self.seconds if self.sampling.end is None else min(self.seconds, self.sampling.end)
-        if end - self.until > max(SLACK[0], SLACK[1] * self.seconds):
+        slack = max(SLACK[0], SLACK[1] * self.seconds)
+        if end - self.until > slack and not lasts_beyond(self._container, self.until + slack):
             self.error = VideoError(
-                f"truncated: the last frame is at {clock(self.read_to)} of {clock(end)}"
+                f"truncated: it breaks off at {clock(self.until)} of {clock(end)}"
             )
 
     def _note_lost(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from facegender.errors import VideoError
@@ -65,9 +66,20 @@ def opened_stream(file: Any, *, keyframes: bool) -> tuple[InputContainer, VideoS
     except MemoryError:
         raise VideoError("too large: out of memory while opening") from None
     except Exception as error:  # noqa: BLE001 - a damaged file makes FFmpeg raise anything
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise VideoError(f"not a video that can be read: {words}") from None
+        raise VideoError(f"not a video that can be read: {_why(file, error)}") from None
     return container, stream
+
+
+def _why(file: Any, error: Exception) -> str:
+    """What keeps a file from being opened, in words."""
+    from av.error import ArgumentError, InvalidDataError
+
+    if not isinstance(error, (ArgumentError, InvalidDataError)):
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    file.seek(0)
+    if file.read(8)[4:] == b"ftyp":
+        return "its index is missing, as where a recording or a copy was cut off"
+    return "it has the form of none, or is damaged"
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
@@ -106,6 +118,24 @@ def duration(container: InputContainer, stream: VideoStream) -> float | None:
     if seconds is None and container.duration:
         seconds = positive(container.duration / 1_000_000)
     return seconds if seconds is not None and seconds < 1e7 else None
+
+
+def lasts_beyond(container: InputContainer, seconds: float) -> bool:
+    """Tell whether anything but the video goes on: sound may rightly outlast the picture.
+
+    Args:
+        container: of which the video was read to its end.
+        seconds: on the clock of the video.
+    """
+    others = [stream for stream in container.streams if stream.type in ("audio", "subtitle")]
+    try:
+        container.seek(int(seconds * 1_000_000), backward=True)
+        for packet in islice(container.demux(others), 10_000 if others else 0):
+            if packet.pts is not None and packet.pts * (packet.time_base or 0) > seconds:
+                return True
+    except Exception:  # noqa: BLE001 - a damaged file makes FFmpeg raise anything
+        return False
+    return False
 
 
 def positive(value: Any) -> float | None:

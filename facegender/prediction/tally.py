@@ -16,13 +16,14 @@ class Tally:
     """What some photos were answered with.
 
     Attributes:
-        photos: how many there were, those that failed included.
+        photos: how many there were, videos and those that failed included.
         women, men: faces with a sure answer.
         uncertain: faces without one.
         no_face: photos in which no face was found.
         failed: photos that could not be used, and videos of which a part could not.
         seconds_women, seconds_men, seconds_uncertain: screen time in videos, whose tracks count as
             faces.
+        videos: how many of the photos are videos.
     """
 
     photos: int = 0
@@ -34,6 +35,7 @@ class Tally:
     seconds_women: float = 0.0
     seconds_men: float = 0.0
     seconds_uncertain: float = 0.0
+    videos: int = 0
 
     @property
     def screen_time(self) -> ScreenTime:
@@ -56,12 +58,13 @@ class Tally:
             self.seconds_women + other.seconds_women,
             self.seconds_men + other.seconds_men,
             self.seconds_uncertain + other.seconds_uncertain,
+            self.videos + other.videos,
         )
 
     def sentence(self) -> str:
         """Return the counts as one line for people."""
         parts = [
-            f"{_count(self.photos, 'photo')}: {_count(self.faces, 'face')}",
+            self._what_was_found(),
             _count(self.women, "woman", "women"),
             _count(self.men, "man", "men"),
             f"{self.uncertain:,} uncertain",
@@ -69,6 +72,16 @@ class Tally:
             f"{self.failed:,} failed",
         ]
         return ", ".join(parts) + self._screen_sentence()
+
+    def _what_was_found(self) -> str:
+        """Photos, videos, and their faces; of videos alone these are tracks."""
+        photos = self.photos - self.videos
+        if not self.videos:
+            return f"{_count(photos, 'photo')}: {_count(self.faces, 'face')}"
+        videos = _count(self.videos, "video")
+        if not photos:
+            return f"{videos}: {_count(self.faces, 'track')}"
+        return f"{_count(photos, 'photo')} and {videos}: {_count(self.faces, 'face')}"
 
     def _screen_sentence(self) -> str:
         screen = self.screen_time
@@ -84,9 +97,9 @@ class Tally:
 
 def tally_of(prediction: Answer) -> Tally:
     """Count one photo's answer; of a video that breaks off, what was read counts too."""
-    failed = prediction.error is not None
-    if failed and not (isinstance(prediction, VideoPrediction) and prediction.tracks):
-        return Tally(photos=1, failed=1)
+    failed, video = prediction.error is not None, isinstance(prediction, VideoPrediction)
+    if failed and not (video and prediction.faces):
+        return Tally(photos=1, failed=1, videos=int(video))
     uncertain = sum(face.uncertain for face in prediction.faces)
     women, men = (
         sum(face.name == name and not face.uncertain for face in prediction.faces)
@@ -95,7 +108,7 @@ def tally_of(prediction: Answer) -> Tally:
     screen = prediction.screen_time if isinstance(prediction, VideoPrediction) else ScreenTime()
     return Tally(
         *(1, women, men, uncertain, int(not prediction.faces), int(failed)),
-        *(screen.female, screen.male, screen.uncertain),
+        *(screen.female, screen.male, screen.uncertain, int(video)),
     )
 
 

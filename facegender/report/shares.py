@@ -36,11 +36,19 @@ def unit_of(result: Shares, count: int = 2) -> str:
     return ("track" if result.video else "face") + ("s" if count != 1 else "")
 
 
+def measure_of(result: Shares) -> str:
+    """Name the first share: of faces, or of time where they are tracks of videos."""
+    return "women's share of the time on screen" if result.video else "women among faces"
+
+
 def verdict(result: Shares) -> list[str]:
     """Say what was counted, how sure it is, and what it is not."""
     whole, female = result.whole, result.whole.female
     things = f"{whole.faces:,} {unit_of(result, whole.faces)}"
-    where = f"{whole.photos:,} {'videos' if result.video else 'photos'}"
+    if result.video:
+        things = f"the time on screen of {things}"
+    kind = "video" if result.video else "photo"
+    where = f"{whole.photos:,} {kind if whole.photos == 1 else f'{kind}s'}"
     if female.estimate.value is None:
         return [f"No face was found in {where}."]
     if female.method == UNCORRECTED:
@@ -48,7 +56,7 @@ def verdict(result: Shares) -> list[str]:
             f"Of {things} in {where} the model calls {percent(female.uncorrected)} female. This is "
             "uncorrected: the model's errors bias it, and the answers alone cannot say how much."
         ]
-        if whole.allowed is not None:
+        if whole.allowed is not None and whole.allowed[0] < whole.allowed[1]:
             low, high = whole.allowed
             sentences.append(
                 "If the model errs here as on some group of people on its card, the true share is "
@@ -61,8 +69,8 @@ def verdict(result: Shares) -> list[str]:
         return sentences
     sentences = [
         f"Of {things} in {where}, {percent(female.estimate.value)} ({show_interval(female)}) "
-        f"are perceived as women's{' by time on screen' if result.video else ''}. Uncorrected, "
-        f"the model's answers give {percent(female.uncorrected)}."
+        f"{'is' if result.video else 'are'} perceived as women's. Uncorrected, the model's answers "
+        f"give {percent(female.uncorrected)}."
     ]
     alone = female.alone
     if alone is not None and alone.low is not None and alone.high is not None:
@@ -118,8 +126,8 @@ def explain_methods(result: Shares) -> list[str]:
             else "as its errors on the labels suggest"
         )
         sentences.append(
-            f"For ± {100 * result.plan:g} points about {helped:,} labels of randomly drawn faces "
-            f"are needed, {basis}; {alone:,} without the model's answers."
+            f"For ± {100 * result.plan:g} points about {helped:,} labels of randomly drawn "
+            f"{unit_of(result)} are needed, {basis}; {alone:,} without the model's answers."
         )
     return sentences
 
@@ -155,7 +163,7 @@ def _alarm(text: str) -> str:
 def _measures(result: Shares) -> str:
     whole = result.whole
     kinds = [
-        (f"women among {unit_of(result)}", whole.female),
+        (measure_of(result), whole.female),
         ("photos with a face that show a woman", whole.with_woman),
         ("women in a photo, averaged over photos", whole.mean),
     ]

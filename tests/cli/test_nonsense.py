@@ -136,6 +136,7 @@ NONSENSE = {
         "--attributes": MISSING,
         "--model": MISSING,
         "--plan": ("abc", "0", "0.5", "-1", "nan"),
+        "--unit": WORDS,
         "--output": (*FILES, "new.txt"),
         "--report": FILES,
     },

@@ -13,6 +13,7 @@ from facegender.evaluation.recorded_recalls import recorded_recalls
 from facegender.evaluation.shares import count_shares
 from facegender.models.bundle import load_manifest
 from facegender.models.default_model import BUNDLED
+from facegender.report.shares import verdict
 
 
 def face(female, x=10):
@@ -194,10 +195,19 @@ def test_seconds_weigh_tracks(in_tmp):
     broken = video("c.mp4", (0.9, 40)) | {"error": "breaks off"}
     result = count_shares(write(file, [video("a.mp4", (0.9, 30), (0.1, 10)), broken]))
     assert result.whole.female.uncorrected == pytest.approx(70 / 80)
-    assert any("1 videos" in warning for warning in result.warnings)
+    assert any("1 video could" in warning for warning in result.warnings)
     write(file, [video("a.mp4", (0.9, 30)), photo("a.jpg", face(0.5))])
-    with pytest.raises(DataError, match="tracks of videos"):
+    with pytest.raises(DataError, match="tracks of videos") as refused:
         count_shares(file)
+    assert "--unit track" in str(refused.value.hint)
+    said = verdict(count_shares(file, unit="track"))[0]
+    assert said.startswith("Of the time on screen of 1 track in 1 video the model calls 100.0 %")
+    tracks, faces = (count_shares(file, unit=unit).whole for unit in ("track", "face"))
+    assert (tracks.photos, tracks.female.uncorrected) == (1, 1.0)
+    assert (faces.photos, faces.female.uncorrected) == (1, 0.0)
+    broken_photo = photo("b.jpg", error="empty file (0 bytes)")
+    write(file, [video("a.mp4", (0.9, 30)), broken_photo])
+    assert count_shares(file, unit="track").warnings == []
 
 
 def test_labels_of_tracks_need_to_know_where_each_is_seen_best(in_tmp):
@@ -216,6 +226,15 @@ def test_labels_of_tracks_need_to_know_where_each_is_seen_best(in_tmp):
     write(file, [{"path": "a.mp4", "seconds": 9, "tracks": tracks}])
     with pytest.raises(DataError, match="seen best"):
         count_shares(file, labels=labels)
+
+
+def test_a_range_that_says_nothing_is_not_told(in_tmp):
+    """Of one face that is called male the recalls allow 0 to 0 %, which would sound sure."""
+    file = write(in_tmp / "x.jsonl", [photo("a.jpg", face(0.01))])
+    recalls = recorded_recalls(load_manifest(BUNDLED))
+    result = count_shares(file, recalls=recalls)
+    assert result.whole.allowed == (0, 0)
+    assert not any("between" in sentence for sentence in verdict(result))
 
 
 def test_columns_of_a_table_group_photos(archive, in_tmp):

@@ -25,9 +25,13 @@ def test_what_was_read_of_a_video_that_breaks_off_counts():
     box = (0.0, 0.0, 9.0, 9.0)
     seen = TrackPrediction(0.0, 4.0, 3.0, box, 0.9, (0.9, 0.1), False, 1.0, box, 15)
     broken = VideoPrediction("a.mp4", 4.0, 5.0, (seen,), VideoError("truncated"))
-    assert tally_of(broken) == Tally(photos=1, women=1, failed=1, seconds_women=3.0)
+    assert tally_of(broken) == Tally(1, women=1, failed=1, seconds_women=3.0, videos=1)
     nothing = VideoPrediction("a.mp4", 0.0, 0.0, (), VideoError("not a video"))
-    assert tally_of(nothing) == Tally(photos=1, failed=1)
+    assert tally_of(nothing) == Tally(1, failed=1, videos=1)
+    both = tally_of(broken) + tally_of(nothing)
+    assert both.sentence().startswith("2 videos: 1 track, 1 woman, 0 men, ")
+    mixed = both + Tally(1, men=1)
+    assert mixed.sentence().startswith("1 photo and 2 videos: 2 faces, 1 woman, 1 man, ")
 
 
 def test_tallies_add_up_to_one_line():
