@@ -22,7 +22,7 @@ from facegender.evaluation.photo_columns import (
     crossed,
     make_column,
 )
-from facegender.prediction.answers import open_answers
+from facegender.prediction.answers import best_boxes, open_answers
 
 FOLDER: Final = "folder"
 YEAR: Final = "year"
@@ -223,17 +223,18 @@ class _Reading:
         """Give each label of a photo the answer that it is about: the same box, else the best."""
         photo = len(self._keys) - 1
         units = element.get("faces") or element.get("tracks") or ()
-        if "tracks" in element and any(len(_boxes_of(unit)) == 1 for unit in units):
+        boxes = best_boxes(units) if "tracks" in element else [unit["box"] for unit in units]
+        if None in boxes:
             raise DataError(
                 f"{self.file} does not say where each track is seen best, which its labels are of",
                 "Count the JSON or JSONL that predict writes: a CSV has the mean boxes only.",
             )
         first = len(self._photo) - len(units)
         pairs = [
-            (-max(overlap(label.box, box) for box in _boxes_of(unit)), i, j)
+            (-overlap(label.box, box), i, j)
             for i, label in enumerate(labels)
-            if label.box is not None
-            for j, unit in enumerate(units)
+            for j, box in enumerate(boxes)
+            if label.box is not None and box is not None
         ]
         unit_of: dict[int, int] = {}
         taken: set[int] = set()
@@ -281,12 +282,6 @@ class _Reading:
         if self.wants_year:
             found[YEAR] = make_column(np.array(self._years, np.int32), list(self._year_names))
         return found
-
-
-def _boxes_of(unit: dict[str, Any]) -> list[list[float]]:
-    """Where a face lies; of a track also where it is seen best."""
-    best = unit.get("best")
-    return [unit["box"], best["box"]] if isinstance(best, dict) and "box" in best else [unit["box"]]
 
 
 def overlap(one: Box | Sequence[float] | None, other: Sequence[float]) -> float:

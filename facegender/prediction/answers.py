@@ -7,7 +7,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
@@ -216,3 +217,25 @@ def _is_answer(unit: Any) -> bool:
         return len(box) == 4 and 0 <= pair["female"] <= 1 and unit.get("seconds", 0.0) >= 0
     except (TypeError, KeyError, AttributeError):
         return False
+
+
+def best_boxes(tracks: Sequence[Mapping[str, Any]]) -> list[list[float] | None]:
+    """Return where each track of a video is seen best; None where the answers do not say.
+
+    Path and box tell faces apart. Where a scene is repeated, tracks may have the same box: those
+    after the first are moved by thousandths of a pixel.
+
+    Args:
+        tracks: elements of ``tracks`` of the JSON contract.
+    """
+    seen: Counter[tuple[float, ...]] = Counter()
+    found: list[list[float] | None] = []
+    for track in tracks:
+        best = track.get("best")
+        if not (isinstance(best, dict) and isinstance(best.get("box"), list) and best["box"]):
+            found.append(None)
+            continue
+        box = tuple(best["box"])
+        found.append([box[0] + seen[box] / 1000, *box[1:]] if seen[box] else list(box))
+        seen[box] += 1
+    return found

@@ -11,7 +11,7 @@ from facegender.dataset.review_labels import Box
 from facegender.dataset.table import path_resolver, read_rows
 from facegender.errors import DataError, UsageError
 from facegender.labels import LABELS
-from facegender.prediction.answers import open_answers
+from facegender.prediction.answers import best_boxes, open_answers
 from facegender.review.track_pictures import Moment, moments_of
 
 FOLDER = "folder"
@@ -84,7 +84,9 @@ def read_answers(file: Path) -> Answers:
     seen: set[str] = set()
     for photo in answers:
         video = "faces" not in photo
-        tracks = [one for one in photo.get("tracks") or () if moments_of(one)]
+        every = photo.get("tracks") or ()
+        shown = zip(every, best_boxes(every), strict=True)
+        tracks = [(track, best) for track, best in shown if best and moments_of(track)]
         if not photo["path"] or (not tracks if video else photo.get("error")):
             continue
         path = os.path.abspath(resolve(photo["path"]))
@@ -93,11 +95,10 @@ def read_answers(file: Path) -> Answers:
         seen.add(path)
         number = len(found.photos)
         found.photos.append(path)
-        for track in tracks:
-            box = _box(file, track["best"]["box"])
-            if (path, box) not in found.moments:
-                found.moments[path, box] = moments_of(track)
-                found.faces.append(AnsweredFace(number, box, _p_male(track)))
+        for track, best in tracks:
+            box = _box(file, best)
+            found.moments[path, box] = moments_of(track)
+            found.faces.append(AnsweredFace(number, box, _p_male(track)))
         for face in photo.get("faces", ()):
             found.faces.append(AnsweredFace(number, _box(file, face["box"]), _p_male(face)))
     if not found.photos:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facegender.dataset.review_labels import read_review_labels
 from facegender.errors import DataError, PhotoError, UsageError
+from facegender.evaluation.answered import read_answers as counted
 from facegender.review.pictures import Pictures
 from facegender.review.sources import read_answers
 from facegender.review.start import PHOTOS, ReviewSettings, open_session
@@ -47,6 +49,22 @@ def film(tmp_path, monkeypatch):
 
 def close(pixels: np.ndarray, colour: int) -> bool:
     return bool(np.abs(pixels.astype(int) - COLOURS[colour]).max() < 30)
+
+
+def test_tracks_that_are_seen_best_at_the_same_place_stay_two(film, tmp_path):
+    """As where a scene is repeated: each is drawn, and its label counts for it alone."""
+    element = {"path": str(film), "error": None, "tracks": [track(0.48), track(2.48)]}
+    element["tracks"][1]["probabilities"] = {"female": 0.9, "male": 0.1}
+    answers = tmp_path / "a.jsonl"
+    answers.write_text(json.dumps(element) + "\n")
+    session = open_session(read_answers(answers), ReviewSettings(tmp_path / "labels.csv", "ada"))
+    assert len(session.items) == 2
+    woman = next(n for n, item in enumerate(session.items) if item.p_male == 0.1)
+    session.answer(woman, "female")
+    session.close()
+    labels = read_review_labels(tmp_path / "labels.csv")
+    (match,) = counted(answers, labels=labels).matches
+    assert match.unit == 1
 
 
 def test_of_an_animated_picture_the_frame_at_the_moment_is_shown(tmp_path):
