@@ -51,7 +51,7 @@ def taught_once(
         odds = load_teacher(teachers.bundles).ask_once(
             batches.crops, batches.rows, lambda done, total: on_event(Asking(done, total))
         )
-        male = mean_answer(np.concatenate([odds, teachers.read_files(samples)]))
+        male = mean_answer(np.concatenate([odds, teachers.read_files(samples, batches.rows)]))
         _keep(file, samples, batches.rows, male)
         asked = sha256_of(file)
         if silent := int(np.isnan(male[batches.rows]).sum()):

@@ -115,7 +115,7 @@ def train(
     read_tasks(rows.samples, resolved.also, rows.train)
     if resolved.doubt:
         read_doubts(rows.samples, resolved.doubt)
-    teachers.read_files(rows.samples)
+    teachers.read_files(rows.samples, rows.train)
     # From here on photos are opened.
     rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
     del sidecar  # it holds a digest of every photo

@@ -124,10 +124,19 @@ def test_a_file_is_refused_before_photos_are_read(
     toy_csv: Path, tmp_path: Path, wanted: TrainSettings
 ) -> None:
     events: list[object] = []
+    samples = read_table(toy_csv)
     with pytest.raises(UsageError, match="--teacher-always"):
         always = replace(wanted, teacher_once=False)
         train(toy_csv, tmp_path / "m", always, workers=1, on_event=events.append)
     (tmp_path / "said.csv").write_text("path,p_male\nnobody.jpg,0.5\n")
     with pytest.raises(DataError, match="none of the table's photos"):
         train(toy_csv, tmp_path / "m", wanted, workers=1, on_event=events.append)
+    others = [
+        f"{path},0.5\n" for path, split in zip(samples.paths, samples.splits, strict=True)
+        if split != "train"
+    ]  # fmt: skip
+    (tmp_path / "said.csv").write_text("path,p_male\n" + "".join(others))
+    with pytest.raises(DataError, match="none of the .* training photos") as refused:
+        train(toy_csv, tmp_path / "m", wanted, workers=1, on_event=events.append)
+    assert "--split train --predictions" in refused.value.hint
     assert not events
