@@ -65,6 +65,11 @@ def taught_once(
     return replace(batches, taught=np.stack([1 - male, male], axis=1)), asked
 
 
+def forget_answers(out: Path) -> None:
+    """Remove what the teachers of an earlier training in the folder said."""
+    (out / LAST / ANSWERS).unlink(missing_ok=True)
+
+
 def _keep(file: Path, samples: Samples, rows: NDArray[np.int64], male: NDArray[np.float32]) -> None:
     """Write the answers so that the same float32 numbers are read."""
     make_folder(file.parent)
