@@ -77,7 +77,7 @@ def main() -> None:
         for row in doubted:
             write_csv_row(file, [table.paths[row], int(table.labels[row]), f"{p_male[row]:.4f}"])
     if options.drop:
-        kept = np.flatnonzero(~(own <= 1 - options.confidence))
+        kept = np.flatnonzero(~(own <= 1 - options.sure))
         write_table(options.drop, table.take(kept))
         print(f"Written: {options.drop} without {len(table) - len(kept):,} rows")
 

@@ -74,7 +74,8 @@ LabelSmoothing = Annotated[
     float | None,
     typer.Option(
         metavar="X",
-        help="Share of each label given to both genders. Default: .1, classic 0.",
+        help="Share of each label given to both genders. Default: .1; 0 of classic and with "
+        "--teacher.",
         rich_help_panel=RECIPE,
     ),
 ]

@@ -228,7 +228,7 @@ def train_command(
         size=size,
         degrade=degrade,
         start_share=start_share,
-        also=None if also is None else tuple(also.split(",")),
+        also=None if also is None else tuple(name.strip() for name in also.split(",")),
         freeze=freeze,
         teacher=None if teacher is None else tuple(teacher),
         teacher_share=teacher_share,

@@ -59,6 +59,8 @@ class Answered:
         failed: photos with an error.
         repeated: photos that came again and were left out.
         video: the units are tracks.
+        shown: the answers say where each unit is seen, so that it can be reviewed; a CSV does not
+            say it of tracks.
         columns: what the photos are grouped by.
         persons: who is in each photo, where attributes say it.
         matches: the labels of these photos.
@@ -73,6 +75,7 @@ class Answered:
     failed: int
     repeated: int
     video: bool
+    shown: bool
     columns: dict[str, Column]
     persons: Column | None
     matches: list[Match]
@@ -147,6 +150,7 @@ class _Reading:
     _failed: int = 0
     _repeated: int = 0
     _kinds: set[str] = field(default_factory=set)
+    _shown: bool = False
     _matches: list[Match] = field(default_factory=list)
     _model: str = ""
     _complete: bool = True
@@ -188,6 +192,7 @@ class _Reading:
             self._kinds.add(kind)
         number = len(self._keys)
         for unit in units:
+            self._shown = self._shown or kind == "faces" or len(_boxes_of(unit)) > 1
             self._photo.append(number)
             self._female.append(unit["probabilities"]["female"])
             self._size.append(unit["seconds"] if kind == "tracks" else 1.0)
@@ -262,6 +267,7 @@ class _Reading:
             self._failed,
             self._repeated,
             "tracks" in self._kinds,
+            self._shown,
             {},
             None,
             self._matches,

@@ -15,6 +15,7 @@ from facegender.evaluation.intervals import Estimate
 from facegender.evaluation.label_sample import sample_of
 from facegender.evaluation.prevalence import difference
 from facegender.evaluation.recorded_recalls import Recalls
+from facegender.prediction.answers import STDIN
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Shares:
         trends: grouping -> its first value, its last, and the last share minus the first; only
             where all values are years and both have intervals.
         video: faces are tracks, weighted by their seconds.
+        reviewable: `review` can show what was counted, since it has a file that says where it is.
         plan: the half width that labels were planned for, or None.
         warnings: what a reader must know.
     """
@@ -38,6 +40,7 @@ class Shares:
     trends: dict[str, tuple[str, str, Estimate]]
     video: bool
     model: str
+    reviewable: bool = True
     plan: float | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -127,7 +130,17 @@ def count_shares(
     groups = {name: counts.groups(column) for name, column in answered.columns.items()}
     _say_more(answered, warnings)
     trends = {name: trend for name, found in groups.items() if (trend := _trend(found))}
-    return Shares(answers, whole, groups, trends, answered.video, answered.model, plan, warnings)
+    return Shares(
+        answers,
+        whole,
+        groups,
+        trends,
+        answered.video,
+        answered.model,
+        answered.shown and answers != STDIN,
+        plan,
+        warnings,
+    )
 
 
 def _measuring(given: list[ReviewLabel], file: Path, warnings: list[str]) -> list[ReviewLabel]:

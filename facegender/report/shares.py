@@ -63,10 +63,7 @@ def verdict(result: Shares) -> list[str]:
                 f"between {percent(low)} and {percent(high)}. That is an assumption, not an "
                 "interval."
             )
-        sentences.append(
-            f"To know: facegender review {result.file} --sample 200, then count with --labels."
-        )
-        return sentences
+        return [*sentences, _how_to_know(result)]
     sentences = [
         f"Of {things} in {where}, {percent(female.estimate.value)} ({show_interval(female)}) "
         f"{'is' if result.video else 'are'} perceived as women's. Uncorrected, the model's answers "
@@ -79,6 +76,16 @@ def verdict(result: Shares) -> list[str]:
             f"({100 * alone.low:.1f} to {100 * alone.high:.1f} %)."
         )
     return sentences + _of_labels(whole)
+
+
+def _how_to_know(result: Shares) -> str:
+    """Say how to correct a raw count."""
+    if result.reviewable:
+        return f"To know: facegender review {result.file} --sample 200, then count with --labels."
+    return (
+        "To know: predict with --output answers.jsonl, then facegender review answers.jsonl "
+        "--sample 200, and count answers.jsonl with --labels."
+    )
 
 
 def _of_labels(whole: Share) -> list[str]:

@@ -77,9 +77,9 @@ def read_answers(file: Path) -> Answers:
     CSV, which does not say where a track is seen best.
 
     Raises:
-        DataError: it cannot be read, is none of these, or holds no photo.
+        DataError: it cannot be read, is none of these, or holds nothing that can be shown.
     """
-    answers, found = open_answers(file), Answers()
+    answers, found, unseen = open_answers(file), Answers(), False
     resolve = path_resolver([Path.cwd(), file.parent])
     seen: set[str] = set()
     for photo in answers:
@@ -88,6 +88,7 @@ def read_answers(file: Path) -> Answers:
         shown = zip(every, best_boxes(every), strict=True)
         tracks = [(track, best) for track, best in shown if best and moments_of(track)]
         if not photo["path"] or (not tracks if video else photo.get("error")):
+            unseen = unseen or bool(photo.get("tracks"))
             continue
         path = os.path.abspath(resolve(photo["path"]))
         if path in seen:
@@ -101,6 +102,11 @@ def read_answers(file: Path) -> Answers:
             found.faces.append(AnsweredFace(number, box, _p_male(track)))
         for face in photo.get("faces", ()):
             found.faces.append(AnsweredFace(number, _box(file, face["box"]), _p_male(face)))
+    if unseen and not found.faces:
+        raise DataError(
+            f"{file} does not say where in its videos the faces are seen",
+            "CSV has no place for it: predict the videos with --output answers.jsonl.",
+        )
     if not found.photos:
         raise DataError(f"{file} holds no photo that could be read", _EXPECTED)
     found.model = str((answers.head.get("model") or {}).get("fingerprint") or "")

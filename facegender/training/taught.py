@@ -51,7 +51,7 @@ def taught_once(
         odds = load_teacher(teachers.bundles).ask_once(
             batches.crops, batches.rows, lambda done, total: on_event(Asking(done, total))
         )
-        male = mean_answer(np.concatenate([odds, teachers.read_files(samples)]))
+        male = mean_answer(np.concatenate([odds, teachers.read_files(samples, batches.rows)]))
         _keep(file, samples, batches.rows, male)
         asked = sha256_of(file)
         if silent := int(np.isnan(male[batches.rows]).sum()):
@@ -63,6 +63,11 @@ def taught_once(
             )
     male = np.where(np.isnan(male), batches.labels.astype(np.float32), male)
     return replace(batches, taught=np.stack([1 - male, male], axis=1)), asked
+
+
+def forget_answers(out: Path) -> None:
+    """Remove what the teachers of an earlier training in the folder said."""
+    (out / LAST / ANSWERS).unlink(missing_ok=True)
 
 
 def _keep(file: Path, samples: Samples, rows: NDArray[np.int64], male: NDArray[np.float32]) -> None:

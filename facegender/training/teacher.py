@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facegender.dataset.given_answers import read_given_answers
 from facegender.dataset.samples import Samples
-from facegender.errors import UsageError
+from facegender.errors import DataError, UsageError
 from facegender.faces.crop_cache import Crops, CropSource
 from facegender.faces.geometry import Geometry
 from facegender.models.architectures import architecture
@@ -52,15 +52,25 @@ class Teachers:
     files: tuple[Path, ...] = ()
     fingerprints: tuple[str, ...] = ()
 
-    def read_files(self, samples: Samples) -> Odds:
+    def read_files(self, samples: Samples, train: NDArray[np.int64]) -> Odds:
         """Return what the files say of the rows of a table: log odds, float64 (files, rows).
 
+        Args:
+            samples: the table.
+            train: the rows to learn from.
+
         Raises:
-            DataError: as `read_given_answers`.
+            DataError: as `read_given_answers`, or a file answers none of the rows `train`.
         """
         odds = np.full((len(self.files), len(samples)), np.nan)
         for number, file in enumerate(self.files):
             male = read_given_answers(file, samples).p_male
+            if np.isnan(male[train]).all():
+                raise DataError(
+                    f"--teacher {file} answers none of the {len(train):,} training photos",
+                    "Answers to other rows teach nothing. To have a model answer these: "
+                    "facegender eval --split train --predictions FILE",
+                )
             odds[number] = _log_odds(np.stack([1 - male, male], axis=1))
         return odds
 

@@ -39,7 +39,7 @@ from facegender.training.rows import Rows, check_photos, read_rows
 from facegender.training.settings import Resolved, TrainSettings, check_same, resolve
 from facegender.training.start import TrainingStart, check_start, choose_start
 from facegender.training.state import State, read_state, restore, save_state
-from facegender.training.taught import taught_once
+from facegender.training.taught import forget_answers, taught_once
 from facegender.training.teacher import Teachers, check_crops, load_teacher, open_teachers
 from facegender.training.tensorboard import EpochWriter
 
@@ -115,7 +115,7 @@ def train(
     read_tasks(rows.samples, resolved.also, rows.train)
     if resolved.doubt:
         read_doubts(rows.samples, resolved.doubt)
-    teachers.read_files(rows.samples)
+    teachers.read_files(rows.samples, rows.train)
     # From here on photos are opened.
     rows = check_photos(rows, sidecar, on_event, on_change=on_change, workers=workers)
     del sidecar  # it holds a digest of every photo
@@ -232,6 +232,8 @@ def _train(training: _Training, state: State | None) -> Bundle:
     batches, asked = photos.batches, ""
     if training.teachers.fingerprints and not (state and why_over(state)):
         batches, asked = _with_teachers(training, batches, state)
+        if state is not None:  # asked again, they may have said something else
+            state.asked = asked
     # TensorFlow is imported after reading the photos, so that their problems are reported early.
     from facegender.training.devices import Devices, best_precision
 
@@ -308,6 +310,8 @@ def _begun(
     state.taught_by, state.asked = list(training.teachers.fingerprints), asked
     with training.stop.held():
         save_state(training.out, state, model, best=False)
+        if not asked:
+            forget_answers(training.out)
     return state
 
 

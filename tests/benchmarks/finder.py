@@ -1,6 +1,6 @@
 """How many faces does the detector find, how many things does it take for faces, how fast is it?
 
-    python tests/benchmarks/detector.py DATA [--engine libfacedetection] [--engine mtcnn]
+    python tests/benchmarks/finder.py DATA [--engine libfacedetection] [--engine mtcnn]
 
 DATA holds photos/ (120 portraits) and fairface/val/ (5,000 tight crops); pictures without a face
 are made from those that scikit-image and scikit-learn bring. Prints a line an engine; the ratio

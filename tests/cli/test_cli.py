@@ -277,6 +277,11 @@ def test_errors_are_sentences(run_here, toy_model, args, message, code):
     assert out == ""
 
 
+def test_columns_of_also_may_have_blanks_around_them(run_here, toy_csv):
+    _, err = run_here("train", toy_csv, "--also", " age, race", code=2)
+    assert "--also age: the table has no such column" in err
+
+
 def test_debug_shows_the_traceback(run):
     for args in (["--debug", "train"], ["train", "--debug"]):
         assert "Traceback" in run(*args, code=1)[1]

@@ -114,6 +114,23 @@ def test_another_models_card_is_not_used(run, in_tmp):
     assert "another model" in err
 
 
+def advice(out):
+    return " ".join(out.split()).partition("To know: ")[2].partition(" By ")[0]
+
+
+def test_the_review_that_is_advised_can_be_done(run, labelled):
+    assert advice(run("count", labelled)[0]).startswith(f"facegender review {labelled} --sample")
+    first = "predict with --output answers.jsonl, then facegender review answers.jsonl"
+    assert advice(run("count", "-", stdin=labelled.read_bytes())[0]).startswith(first)
+    track = {**face(0.9), "seconds": 5.0, "best": {"time": 1.0, "box": [1, 2, 30, 40]}}
+    write(labelled.with_name("v.jsonl"), [{"path": "a.mp4", "error": None, "tracks": [track]}])
+    assert advice(run("count", "v.jsonl")[0]).startswith("facegender review v.jsonl --sample")
+    with open("v.csv", "w") as file:
+        file.write("path,error,x,y,width,height,female,male,seconds\n")
+        file.write("a.mp4,,10,10,40,50,0.9,0.1,5\n")
+    assert advice(run("count", "v.csv")[0]).startswith(first)
+
+
 def test_odd_names_are_printed(run, in_tmp):
     write(
         in_tmp / "x.jsonl", [photo("a\u001b[31m/b.jpg", face(0.9)), photo("[b]/c.jpg", face(0.2))]

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 
+from facegender.cli import app
 from tests.conftest import encoded, pattern
 
 ESCAPE = "\x1b["
@@ -76,6 +79,21 @@ def test_the_number_of_workers_is_the_variables(run, in_tmp):
             text=True,
         )
         assert done.stderr.strip() == said
+
+
+def test_the_guide_names_all_commands_that_take_workers(repo):
+    (row,) = (
+        line
+        for line in (repo / "examples" / "commands.md").read_text("utf-8").splitlines()
+        if line.startswith("| `FACEGENDER_WORKERS`")
+    )
+    taking = {
+        name
+        for name, command in get_command(app).commands.items()
+        for option in command.params
+        if option.envvar == "FACEGENDER_WORKERS"
+    }
+    assert set(re.findall(r"`(\w+)`", row.split("|")[3])) == taking
 
 
 def test_colours_are_as_asked_for(run, photo, toy_model):

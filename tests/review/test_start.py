@@ -145,6 +145,17 @@ def test_other_files_are_refused(tmp_path, text):
         read_answers(file)
 
 
+def test_a_csv_of_videos_says_what_else_to_give(tmp_path):
+    file = tmp_path / "v.csv"
+    file.write_text(
+        "path,error,x,y,width,height,female,male,seconds\n"
+        "empty.mp4,,,,,,,,\na.mp4,,10,10,40,50,0.9,0.1,5\n"
+    )
+    with pytest.raises(DataError, match="where in its videos") as refused:
+        read_answers(file)
+    assert "--output answers.jsonl" in refused.value.hint
+
+
 def test_a_table_is_drawn_from_before_its_faces_are_found(photos, toy_model, tmp_path):
     labels = np.array([n % 2 for n in range(8)], np.int8)
     paths = [str(path) for path in photos]

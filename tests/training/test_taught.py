@@ -12,10 +12,12 @@ from facegender.dataset.samples import Samples
 from facegender.dataset.table import read_table
 from facegender.errors import DataError, Interrupted, UsageError
 from facegender.models.bundle import load_bundle
+from facegender.runtime.files import sha256_of
 from facegender.runtime.signals import StopRequest
 from facegender.training.batches import Batches
 from facegender.training.events import Asking, Step, Warn
 from facegender.training.settings import TrainSettings
+from facegender.training.state import read_state
 from facegender.training.taught import taught_once
 from facegender.training.teacher import Teachers, open_teachers
 from facegender.training.train import train
@@ -103,31 +105,67 @@ def test_a_network_learns_what_a_file_says(
     assert furthest(said, labels) < 0.01 < furthest(said, learned("smooth", **alone))
 
 
-def test_a_resumed_training_goes_on_with_the_same_answers(
-    toy_csv: Path, tmp_path: Path, wanted: TrainSettings
-) -> None:
+def train_until(at: int, csv: Path, out: Path, settings: TrainSettings, **how: bool) -> Path:
+    """Stop a training after so many steps; return what the teachers said."""
     stop, steps = StopRequest(), []
 
-    def stop_at_three(event: object) -> None:
+    def stop_there(event: object) -> None:
         steps.extend([event] if isinstance(event, Step) else [])
-        if len(steps) == 3:
+        if len(steps) == at:
             stop.signal_number = 15
 
     with pytest.raises(Interrupted):
-        train(toy_csv, tmp_path / "a", wanted, workers=1, stop=stop, on_event=stop_at_three)
+        train(csv, out, settings, workers=1, stop=stop, on_event=stop_there, **how)
+    return out / "last" / "answers.csv"
+
+
+def test_a_resumed_training_goes_on_with_the_same_answers(
+    toy_csv: Path, tmp_path: Path, wanted: TrainSettings
+) -> None:
+    train_until(3, toy_csv, tmp_path / "a", wanted)
     train(toy_csv, tmp_path / "a", resume=True, workers=1)
     whole = train(toy_csv, tmp_path / "b", wanted, workers=1)
     assert load_bundle(tmp_path / "a").fingerprint == whole.fingerprint
+
+
+def test_what_was_said_in_place_of_lost_answers_is_read_from_then_on(
+    toy_csv: Path, tmp_path: Path, wanted: TrainSettings
+) -> None:
+    said = train_until(1, toy_csv, tmp_path / "m", wanted)
+    said.unlink()
+    state = said.with_name("state.json")  # as if the teachers had said something else before
+    state.write_text(state.read_text().replace(read_state(tmp_path / "m").asked, "0" * 64))
+    train_until(1, toy_csv, tmp_path / "m", TrainSettings(), resume=True)
+    assert read_state(tmp_path / "m").asked == sha256_of(said)
+
+
+def test_no_answers_stay_where_nobody_teaches(
+    toy_csv: Path, tmp_path: Path, wanted: TrainSettings
+) -> None:
+    said = train_until(1, toy_csv, tmp_path / "m", wanted)
+    assert said.exists()
+    alone = replace(wanted, teacher=None, teacher_share=None)
+    train_until(1, toy_csv, tmp_path / "m", alone, force=True)
+    assert not said.exists()
 
 
 def test_a_file_is_refused_before_photos_are_read(
     toy_csv: Path, tmp_path: Path, wanted: TrainSettings
 ) -> None:
     events: list[object] = []
+    samples = read_table(toy_csv)
     with pytest.raises(UsageError, match="--teacher-always"):
         always = replace(wanted, teacher_once=False)
         train(toy_csv, tmp_path / "m", always, workers=1, on_event=events.append)
     (tmp_path / "said.csv").write_text("path,p_male\nnobody.jpg,0.5\n")
     with pytest.raises(DataError, match="none of the table's photos"):
         train(toy_csv, tmp_path / "m", wanted, workers=1, on_event=events.append)
+    others = [
+        f"{path},0.5\n" for path, split in zip(samples.paths, samples.splits, strict=True)
+        if split != "train"
+    ]  # fmt: skip
+    (tmp_path / "said.csv").write_text("path,p_male\n" + "".join(others))
+    with pytest.raises(DataError, match="none of the .* training photos") as refused:
+        train(toy_csv, tmp_path / "m", wanted, workers=1, on_event=events.append)
+    assert "--split train --predictions" in refused.value.hint
     assert not events

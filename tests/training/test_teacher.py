@@ -89,7 +89,7 @@ def test_models_and_files_teach_in_any_order(toy_model: Path, in_tmp: Path) -> N
     assert [bundle.folder for bundle in teachers.bundles] == [toy_model]
     assert teachers.fingerprints[1] == teachers.bundles[0].fingerprint
     samples = Samples(["b.jpg", "a.jpg"], np.zeros(2, np.int8), [""] * 2, [""] * 2)
-    (odds,) = teachers.read_files(samples)
+    (odds,) = teachers.read_files(samples, np.arange(2))
     np.testing.assert_allclose(odds, [np.nan, np.log(1 / 3)], rtol=1e-6)
     Path("said.CSV").write_text("path,p_male\na.jpg,.5\n")
     assert open_teachers(["said.CSV"]).fingerprints != teachers.fingerprints[:1]
