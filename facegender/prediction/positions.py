@@ -38,7 +38,7 @@ class _Path:
 class Positions:
     """The boxes of all tracks of a video: 20 bytes a face and frame, 8 a frame.
 
-    A box stands until the next frame that was looked at, and never outside its track's time: a cut
+    A box is drawn until the next frame that was looked at, and never outside its track's time: a cut
     may come between two such frames.
     """
 
@@ -78,31 +78,56 @@ class Positions:
         frame = bisect_right(self._times, time + 1e-6) - 1
         i = bisect_right(path.frames, frame) - 1
         if i < 0:  # between the cut at which it begins and the first frame looked at
-            return path.box(0)
+            return self._moved_on(path, 0, 1, time)
         if i + 1 < len(path.frames) and not path.is_hidden_after(i):
             begin, end = (self._times[path.frames[n]] for n in (i, i + 1))
             part = min(max((time - begin) / (end - begin), 0.0), 1.0)
             ends = zip(path.box(i), path.box(i + 1), strict=True)
             x, y, width, height = (a + part * (b - a) for a, b in ends)
             return x, y, width, height
-        return path.box(i) if frame == path.frames[i] else None
+        return self._moved_on(path, i, i - 1, time) if frame == path.frames[i] else None
 
     def pieces(self, track: int, seconds: float) -> Iterator[tuple[float, float, Box, Box]]:
         """Yield a track in pieces of at most `seconds`: begin, end, and the box at both.
 
-        A piece ends where the track is hidden. One between two frames may be longer.
+        A piece ends where the track is hidden. One between two frames may be longer, and so may one
+        up to the first frame, and from the last.
         """
         path = self._paths[track]
-        first, begin = 0, path.start
-        for i, frame in enumerate(path.frames):
-            time = self._times[frame]
-            if i + 1 == len(path.frames) or path.is_hidden_after(i):
-                yield begin, self._stands_until(path, frame), path.box(first), path.box(i)
-                if i + 1 < len(path.frames):
-                    first, begin = i + 1, self._times[path.frames[i + 1]]
-            elif time - begin >= seconds - 1e-6 and i > first:
-                yield begin, time, path.box(first), path.box(i)
-                first, begin = i, time
+        times = [self._times[frame] for frame in path.frames]
+        first = 0
+        if times and times[0] > path.start:
+            before = self._moved_on(path, 0, 1, path.start)
+            yield path.start, times[0], before, path.box(0)
+        for i, time in enumerate(times):
+            ends = i + 1 == len(times) or path.is_hidden_after(i)
+            if i > first and (ends or time - times[first] >= seconds - 1e-6):
+                yield times[first], time, path.box(first), path.box(i)
+                first = i
+            if ends:
+                until = self._stands_until(path, path.frames[i])
+                if until > time:
+                    yield time, until, path.box(i), self._moved_on(path, i, i - 1, until)
+                first = i + 1
+
+    def _moved_on(self, path: _Path, index: int, other: int, time: float) -> Box:
+        """A track's box before its first frame or after its last: it moves as between two frames.
+
+        Args:
+            path: of the track.
+            index: of its box that is nearest in time.
+            other: of the one beside it, which need not be there.
+            time: in seconds.
+        """
+        x, y, width, height = path.box(index)
+        near = 0 <= other < len(path.frames) and not path.is_hidden_after(min(index, other))
+        if not near:
+            return x, y, width, height
+        u, v, wide, high = path.box(other)
+        here, there = self._times[path.frames[index]], self._times[path.frames[other]]
+        part = min(abs(time - here) / abs(here - there), 1.0)
+        across, down = x + width / 2 - u - wide / 2, y + height / 2 - v - high / 2
+        return x + part * across, y + part * down, width, height
 
     def _stands_until(self, path: _Path, frame: int) -> float:
         """Until when a box of a frame stands that is not followed to the next one."""

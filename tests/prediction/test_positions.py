@@ -29,7 +29,7 @@ def test_between_two_frames_a_box_is_in_between():
 
 def test_a_hidden_face_has_no_box():
     positions = moving()
-    assert positions.at(0.5) == [(1, pytest.approx((40, 0, 10, 10)))]
+    assert positions.at(0.5) == [(1, pytest.approx((50, 0, 10, 10)))]
     assert positions.at(0.7) == []
     assert positions.at(5.0) == []
     assert positions.at(2.1)
@@ -37,7 +37,7 @@ def test_a_hidden_face_has_no_box():
 
 def test_pieces_end_where_a_face_is_hidden():
     pieces = [(round(a, 1), round(b, 1)) for a, b, _, _ in moving().pieces(1, 0.2)]
-    assert pieces == [(0.0, 0.2), (0.2, 0.6), (2.0, 2.2)]
+    assert pieces == [(0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (2.0, 2.2)]
 
 
 def test_a_box_ends_at_the_cut_and_the_next_begins_there():
@@ -50,7 +50,18 @@ def test_a_box_ends_at_the_cut_and_the_next_begins_there():
     assert positions.at(4.9) == [(2, other)]
     assert positions.at(5.0) == []
     times = [[piece[:2] for piece in positions.pieces(n, 10)] for n in (1, 2)]
-    assert times == [[(0.0, 2.2)], [(2.2, 5.0)]]
+    assert times == [[(0.0, 2.0), (2.0, 2.2)], [(2.2, 3.0), (3.0, 4.0), (4.0, 5.0)]]
+
+
+def test_a_face_moves_on_up_to_a_cut():
+    """At a frame a second a box that stood still would be beside the face."""
+    frames = [(float(n), [(1 if n < 3 else 2, (100 * n, 0, 10 + n, 10))]) for n in range(6)]
+    positions = positions_of(frames, (0.0, 2.5), (2.5, 6.0))
+    assert positions.of(1, 2.4) == pytest.approx((240.2, 0, 12, 10))
+    assert positions.of(2, 2.5) == pytest.approx((249.75, 0, 13, 10))
+    last = list(positions.pieces(1, 1.0))[-1]
+    assert last[:2] == (2.0, 2.5)
+    assert last[3] == pytest.approx((250.25, 0, 12, 10))
 
 
 @pytest.mark.parametrize("step", [0.04, 4.0, 20.0])
