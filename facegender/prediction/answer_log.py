@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from facegender.errors import DataError, FaceGenderError, UsageError
+from facegender.prediction.answer_facts import differences
 from facegender.prediction.tally import Tally
 from facegender.runtime.files import cannot_write, encoded, lock_target
 
@@ -204,14 +205,10 @@ def _read_log(output: Path, log: BinaryIO) -> tuple[dict[str, Any], list[tuple[i
 
 
 def _refuse_other(output: Path, known: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    different = [
-        f"{name} {known.get(name)!r}, now {value!r}"
-        for name, value in facts.items()
-        if known.get(name) != value
-    ]
+    different = differences(known, facts)
     if different:
         raise UsageError(
-            f"{output} was begun with {'; '.join(different)}",
+            f"{output} was begun {'; '.join(different)}",
             "Give the same options, write to another file, or start over with --force.",
         )
 

@@ -182,7 +182,7 @@ def test_a_stopped_run_keeps_its_answers_and_goes_on(run, holiday, finding_model
     ]
     assert "120 photos: 120 faces" in err
     _, err = run(*command, "--resume", "--threshold", "0.9", code=2)
-    assert "threshold 0.7, now 0.9" in err
+    assert "begun with --threshold 0.7, now with --threshold 0.9" in err
     run("predict", "many", "-o", "out.json", "--resume", code=2)
 
 

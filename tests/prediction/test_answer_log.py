@@ -99,7 +99,7 @@ def test_whatever_a_kill_leaves_is_completed(tmp_path_factory, data):
 def test_other_options_are_named(photos):
     out = Path("out.txt")
     run(out, NAMES[:3])
-    with pytest.raises(UsageError, match=r"begun with threshold 0.7, now 0.9"):
+    with pytest.raises(UsageError, match="begun with --threshold 0.7, now with --threshold 0.9"):
         run(out, resume=True, facts=FACTS | {"threshold": 0.9})
     assert run(out, force=True, facts=FACTS | {"threshold": 0.9}) == NAMES
 
