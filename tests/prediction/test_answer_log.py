@@ -124,6 +124,28 @@ def test_a_file_without_a_log_is_not_touched(photos):
     assert out.read_text() == "somebody's"
 
 
+@pytest.mark.parametrize("log", [b"", b'{"model": "ab'])
+@pytest.mark.parametrize("answers", [b"", b"he", b"head\n"])
+def test_a_run_that_could_not_begin_is_begun(photos, log, answers):
+    """What a disk leaves that was full from the start."""
+    out = Path("out.txt")
+    out.write_bytes(answers)
+    log_of(out).write_bytes(log)
+    assert run(out, resume=True) == NAMES
+    assert out.read_text() == WHOLE
+    assert run(out, resume=True) == []
+
+
+def test_answers_with_an_empty_log_are_not_touched(photos):
+    out = Path("out.txt")
+    out.write_text("head\nanswers")
+    log_of(out).touch()
+    with pytest.raises(DataError, match="nothing tells how") as caught:
+        run(out, resume=True)
+    assert "--force" in caught.value.hint and "is empty" in caught.value.hint
+    assert out.read_text() == "head\nanswers"
+
+
 def test_two_runs_do_not_mix(photos):
     with (
         open_answers(Path("out.txt"), FACTS, "", resume=False, force=False),
