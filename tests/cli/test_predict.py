@@ -83,6 +83,18 @@ def test_a_long_table_is_printed_in_parts_that_lose_nothing(monkeypatch):
     assert out.getvalue() == ""
 
 
+def test_a_table_that_is_interrupted_has_the_answers_until_then():
+    from facegender.cli import _writers as writers
+    from facegender.errors import Interrupted
+    from facegender.prediction.predictor import Prediction
+
+    out = io.StringIO()
+    with pytest.raises(Interrupted), writers._table(out) as write:
+        write(Prediction("photo.jpg", ()))
+        raise Interrupted("stopped")
+    assert "photo.jpg" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "begins"),
     [
