@@ -134,6 +134,9 @@ def test_every_run_ends_with_one_line(run, holiday, finding_model):
     assert line.endswith(", 1 without a face, 1 failed")
     _, err = run("predict", "holiday", "-r", "-q", "--model", finding_model, code=3)
     assert " photos: " not in err
+    places = ("-o", "a.jsonl", "--crops", "kept", "--sort", "sorted")
+    _, err = run("predict", "holiday/broken.jpg", *places, "--model", finding_model, code=3)
+    assert err.splitlines()[-1].endswith("1 failed. Written: a.jsonl")  # no folder was made
 
 
 def test_a_summary_counts_folders_or_a_column(run, holiday, finding_model, in_tmp):
