@@ -99,7 +99,7 @@ def answer_all(
     named = inputs.expand(photos, how, failed)
     first = next(named, None)
     if first is None:
-        raise DataError("there is no photo to predict", "")
+        raise DataError(f"there is no photo{' or video' * how.videos} to predict", "")
     predictor = asked.load(quiet=quiet)
     mixed = goal.form == "csv" and films.any_in(first, photos, how)
     facts = goal.facts(predictor, detect=asked.detect) | films.facts(mixed)
