@@ -142,7 +142,7 @@ def score_archive(
             with folder.opened(job.plan) as stream:
                 plan = make_plan(names, settings.shard_size, job.reader, there_files, stream)
             if not plan.photos:
-                raise DataError("there is no photo to predict", "")
+                raise DataError("there is no photo or video to predict", "")
             facts |= {"photos": plan.photos, "shards": plan.shards, "input": plan.digest}
             if there is not None:
                 refuse_other(folder, there, facts)

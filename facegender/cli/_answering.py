@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def answer_all(
     named = inputs.expand(photos, how, failed)
     first = next(named, None)
     if first is None:
-        raise DataError("there is no photo to predict", "")
+        raise DataError(f"there is no photo{' or video' * how.videos} to predict", "")
     predictor = asked.load(quiet=quiet)
     mixed = goal.form == "csv" and films.any_in(first, photos, how)
     facts = goal.facts(predictor, detect=asked.detect) | films.facts(mixed)
@@ -130,7 +131,8 @@ def _close(goal: Destination, totals: Summary, shown: int, *, quiet: bool) -> No
     if goal.summary is not None:
         console.print_table(totals.table())
     if not quiet:
-        files = [path for path in (goal.file, *goal.folders) if path is not None]
+        places = (path for path in (goal.file, *goal.folders) if path is not None)
+        files = [path for path in places if os.path.exists(path)]  # a folder once a file is in it
         console.note(totals.closing_line(files, shown=shown, only=goal.only))
 
 

@@ -102,7 +102,7 @@ def photo_names(arguments: list[str], how: Inputs, on_empty: OnEmpty) -> Iterato
         else:
             found = list_objects(name, recursive=how.recursive, wanted=is_photo_name)
             if not found:
-                on_empty(name, inputs.no_photos(how))
+                on_empty(name, inputs.no_photos(how, videos=False))
             yield from found
 
 

@@ -139,6 +139,13 @@ class Destination:
         try:
             yield
         except Interrupted as stop:
+            if self.file is None and self.form == "json":
+                raise Interrupted(
+                    "stopped; the JSON on stdout is incomplete",
+                    "Print --jsonl, where each line is whole, or write to --output FILE.jsonl, "
+                    "which --resume continues.",
+                    stop.signal_number,
+                ) from None
             if not self.grows:
                 raise
             raise Interrupted(

@@ -161,10 +161,10 @@ def allowed(name: str, how: Inputs) -> str:
     return name
 
 
-def no_photos(how: Inputs) -> str:
-    """Say that a folder holds no photos."""
+def no_photos(how: Inputs, *, videos: bool) -> str:
+    """Say that a folder holds no photos, and no videos where they would be taken."""
     where = "" if how.recursive else "; --recursive searches its subfolders"
-    return f"no photos in this folder{where}"
+    return f"no photos{' or videos' * videos} in this folder{where}"
 
 
 def _place_of(address: str, data: bytes) -> PurePath:
@@ -212,7 +212,7 @@ def _in_folder(folder: str, how: Inputs, on_empty: OnEmpty) -> Iterator[str]:
             elif how.on_video is not None and video:
                 how.on_video()
     if not found:
-        on_empty(folder, no_photos(how))
+        on_empty(folder, no_photos(how, videos=how.videos))
 
 
 def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[Named]:
@@ -222,7 +222,8 @@ def _matching(pattern: str, how: Inputs, on_empty: OnEmpty) -> Iterator[Named]:
         yield _single(pattern, how)  # brackets alone are more often part of a name
     elif not photos:
         brackets = "; [ ] stand for one of the characters in them, [[] for a bracket itself"
-        what = "matches files, but no photos" if files else "no file matches this pattern"
+        neither = f"matches files, but no photos{' or videos' * how.videos}"
+        what = neither if files else "no file matches this pattern"
         on_empty(pattern, what + (brackets if "[" in pattern else ""))
     for path in photos:
         yield Named(path, path, mirrored(path))

@@ -35,19 +35,27 @@ class Journals:
 
         Raises:
             UsageError: a run stopped within a video, and neither `resume` nor `force` is given.
+            FaceGenderError: that run has not stopped.
         """
         from facegender.cli._writers import GROWING
-        from facegender.errors import UsageError
 
         if output is None or form not in GROWING or (output.exists() and not output.is_file()):
             return None
         journals = cls(output, facts, resume=resume)
         if not (resume or force) and journals.path.exists():
-            raise UsageError(
-                f"a run that wrote {output} stopped within a video",
-                "Continue with --resume, or start over with --force.",
-            )
+            journals._refuse_unfinished(output)
         return journals
+
+    def _refuse_unfinished(self, output: Path) -> None:
+        from facegender.errors import UsageError
+        from facegender.runtime.files import lock_target
+
+        with lock_target(output, "predict"):  # who reads a video still holds it
+            if self.path.exists():
+                raise UsageError(
+                    f"a run that wrote {output} stopped within a video",
+                    "Continue with --resume, or start over with --force.",
+                )
 
     def opened(self, source: str, *, crops: bool) -> VideoJournal:
         """Return the journal of a video.

@@ -280,7 +280,10 @@ def _json(predictor: Predictor, stream: TextIO) -> Iterator[Callable[[Answer], N
 
 @contextmanager
 def _table(stream: TextIO) -> Iterator[Callable[[Answer], None]]:
-    """Write a table for people; a long one in parts, each as wide as it needs."""
+    """Write a table for people; a long one in parts, each as wide as it needs.
+
+    What was answered before an interruption or an error is written too.
+    """
     from facegender.cli import _console as console
 
     table = _empty_table()
@@ -292,9 +295,11 @@ def _table(stream: TextIO) -> Iterator[Callable[[Answer], None]]:
             console.print_above_bar(table, stream)
             table = _empty_table()
 
-    yield write
-    if table.row_count:
-        console.print_above_bar(table, stream)
+    try:
+        yield write
+    finally:
+        if table.row_count:
+            console.print_above_bar(table, stream)
 
 
 def _add_rows(table: Table, prediction: Answer) -> None:

@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError, _imaging
 
 from facegender.errors import PhotoError
 from facegender.images.decoder_guards import refuse_many_parts, refuse_odd_items, refuse_slow
+from facegender.images.video_heads import HEAD, begins_like_a_video
 
 Photo = NDArray[np.uint8]
 """An upright RGB photo: uint8, shape (height, width, 3)."""
@@ -238,6 +239,8 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
             yield image
         except PhotoError:
             raise
+        except UnidentifiedImageError:
+            raise PhotoError("not a photo", _unidentified(data)) from None
         except Exception as error:  # noqa: BLE001 - decoders raise exceptions of many types
             raise _photo_error(error) from None
 
@@ -251,10 +254,15 @@ def _quiet_libtiff() -> None:
         library.TIFFSetWarningHandler(None)
 
 
+def _unidentified(data: bytes) -> str:
+    """Say what bytes of no image format are."""
+    if begins_like_a_video(data[:HEAD]):
+        return "not a photo but a video: give it the suffix of one, such as .mp4"
+    return "not a photo: no known image format"
+
+
 def _photo_error(error: Exception) -> PhotoError:
     """Return the reason for a decoder's exception."""
-    if isinstance(error, UnidentifiedImageError):
-        return PhotoError("not a photo", "not a photo: no known image format")
     if isinstance(error, (Image.DecompressionBombError, MemoryError)):
         return PhotoError("too large", f"too large: {str(error) or 'out of memory'}")
     text = " ".join(str(error).split()) or type(error).__name__

@@ -7,6 +7,7 @@ from typing import Final
 
 from facegender.images.animation import Animation, is_animation
 from facegender.images.video import Sampling, Video
+from facegender.images.video_heads import HEAD, begins_like_a_video
 
 VIDEO_SUFFIXES: Final = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"),
@@ -15,18 +16,6 @@ VIDEO_SUFFIXES: Final = (
 """Files that are taken for videos by their name."""
 
 Footage = Video | Animation
-
-_HEAD: Final = 400
-_BEGINNINGS: Final = (
-    b"\x1a\x45\xdf\xa3",  # Matroska, WebM
-    b"\0\0\1\xba",  # MPEG program stream
-    b"\0\0\1\xb3",  # MPEG video
-    b"FLV\1",
-    b"OggS",
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF, WMV
-    b"\x06\x0e\x2b\x34\x02\x05\x01\x01",  # MXF
-)
-_STILLS: Final = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1")
 
 
 def open_footage(
@@ -60,12 +49,6 @@ def begins_as_video(path: str | os.PathLike[str]) -> bool:
         if not os.path.isfile(path):
             return False
         with open(path, "rb") as file:
-            head = file.read(_HEAD)
+            return begins_like_a_video(file.read(HEAD))
     except (OSError, ValueError):
         return False
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in (*_STILLS, b"msf1", b"M4A ", b"jpx ", b"jp2 ")
-    if head[:4] == b"RIFF":
-        return head[8:12] == b"AVI "
-    transport = len(head) > 376 and all(head[i] == 0x47 for i in (0, 188, 376))
-    return transport or head.startswith(_BEGINNINGS)

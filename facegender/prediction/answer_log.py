@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from facegender.errors import DataError, FaceGenderError, UsageError
+from facegender.prediction.answer_facts import differences
 from facegender.prediction.tally import Tally
 from facegender.runtime.files import cannot_write, encoded, lock_target
 
@@ -104,6 +105,23 @@ class AnswerLog:
         self._append(self._answers, head)
         self._append(self._log, json.dumps(dict(facts) | {"end": self._end}) + "\n")
 
+    def _has_begun(self, head: str) -> bool:
+        """Tell whether the log has its first line; without, both files are emptied.
+
+        Raises:
+            DataError: without, and the answers are more than a beginning.
+        """
+        if self._log.readline().endswith(b"\n"):
+            self._log.seek(0)
+            return True
+        begun = encoded(head)
+        if not begun.startswith(self._answers.read(len(begun) + 1)):
+            raise _unknown(self.output, "empty")
+        for file in (self._answers, self._log):
+            file.seek(0)
+            file.truncate()
+        return False
+
     def _go_on(self, facts: Mapping[str, Any]) -> None:
         """Read the log, cut off what it does not know, and go on after that."""
         known, logged = _read_log(self.output, self._log)
@@ -134,7 +152,7 @@ def open_answers(
         output: the file; the log lies beside it, hidden.
         facts: what must be the same for answers to stand in one file, JSON types only.
         head: text that begins the file.
-        resume: go on where an earlier run stopped; without one, begin.
+        resume: go on where an earlier run stopped; without one, or where it could not begin, begin.
         force: begin again over an unfinished run.
 
     Raises:
@@ -149,10 +167,7 @@ def open_answers(
     with lock_target(output, "predict"):
         going_on = resume and output.exists()
         if going_on and not log.exists():
-            raise DataError(
-                f"nothing tells how {output} was made, so it cannot be resumed",
-                f"Begin again with --force, or write to another file; {log.name} is missing.",
-            )
+            raise _unknown(output, "missing")
         if log.exists() and output.exists() and not (resume or force):
             _refuse_unfinished(output, log)
         try:
@@ -166,7 +181,7 @@ def open_answers(
                 raise cannot_write(log, error) from error
             with logged:
                 found = AnswerLog(output, answers, logged)
-                if going_on:
+                if going_on and found._has_begun(head):
                     found._go_on(facts)
                 else:
                     found._begin(facts, head)
@@ -180,6 +195,13 @@ def open_answers(
 def log_of(output: Path) -> Path:
     """Return the path of the log of a file of answers."""
     return output.with_name(f".{output.name}.facegender-log")
+
+
+def _unknown(output: Path, how: str) -> DataError:
+    return DataError(
+        f"nothing tells how {output} was made, so it cannot be resumed",
+        f"Begin again with --force, or write to another file; {log_of(output).name} is {how}.",
+    )
 
 
 def _read_log(output: Path, log: BinaryIO) -> tuple[dict[str, Any], list[tuple[int, Any]]]:
@@ -204,14 +226,10 @@ def _read_log(output: Path, log: BinaryIO) -> tuple[dict[str, Any], list[tuple[i
 
 
 def _refuse_other(output: Path, known: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    different = [
-        f"{name} {known.get(name)!r}, now {value!r}"
-        for name, value in facts.items()
-        if known.get(name) != value
-    ]
+    different = differences(known, facts)
     if different:
         raise UsageError(
-            f"{output} was begun with {'; '.join(different)}",
+            f"{output} was begun {'; '.join(different)}",
             "Give the same options, write to another file, or start over with --force.",
         )
 

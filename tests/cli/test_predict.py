@@ -83,6 +83,18 @@ def test_a_long_table_is_printed_in_parts_that_lose_nothing(monkeypatch):
     assert out.getvalue() == ""
 
 
+def test_a_table_that_is_interrupted_has_the_answers_until_then():
+    from facegender.cli import _writers as writers
+    from facegender.errors import Interrupted
+    from facegender.prediction.predictor import Prediction
+
+    out = io.StringIO()
+    with pytest.raises(Interrupted), writers._table(out) as write:
+        write(Prediction("photo.jpg", ()))
+        raise Interrupted("stopped")
+    assert "photo.jpg" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "begins"),
     [
@@ -122,6 +134,9 @@ def test_every_run_ends_with_one_line(run, holiday, finding_model):
     assert line.endswith(", 1 without a face, 1 failed")
     _, err = run("predict", "holiday", "-r", "-q", "--model", finding_model, code=3)
     assert " photos: " not in err
+    places = ("-o", "a.jsonl", "--crops", "kept", "--sort", "sorted")
+    _, err = run("predict", "holiday/broken.jpg", *places, "--model", finding_model, code=3)
+    assert err.splitlines()[-1].endswith("1 failed. Written: a.jsonl")  # no folder was made
 
 
 def test_a_summary_counts_folders_or_a_column(run, holiday, finding_model, in_tmp):
@@ -182,7 +197,7 @@ def test_a_stopped_run_keeps_its_answers_and_goes_on(run, holiday, finding_model
     ]
     assert "120 photos: 120 faces" in err
     _, err = run(*command, "--resume", "--threshold", "0.9", code=2)
-    assert "threshold 0.7, now 0.9" in err
+    assert "begun with --threshold 0.7, now with --threshold 0.9" in err
     run("predict", "many", "-o", "out.json", "--resume", code=2)
 
 

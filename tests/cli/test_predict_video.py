@@ -88,6 +88,21 @@ def test_a_broken_video_costs_only_itself(run, folder):
     assert err.startswith("Failed: in/b.mp4: not a video")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("empty", "no photos or videos in this folder; --recursive searches its subfolders"),
+        ("empty/*", "matches files, but no photos or videos"),
+    ],
+)
+def test_where_neither_is_both_are_named(run_here, folder, name, words):
+    (folder / "empty").mkdir()
+    (folder / "empty/notes.txt").write_text("mine")
+    _, err = run_here("predict", name, code=1)
+    assert f"{name}: {words}" in err
+    assert "there is no photo or video to predict" in err
+
+
 def test_videos_are_kept_and_sorted(run, folder):
     run(
         *("predict", "in/b.mp4", "-q", "--fps", 2, "--sort", "sorted", "--crops", "crops"),

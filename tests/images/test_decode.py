@@ -163,6 +163,17 @@ def test_bad_bytes_have_a_reason(name):
         assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "head", [b"\0\0\0\x20ftypisom", b"RIFF\0\0\0\0AVI LIST", b"\x1a\x45\xdf\xa3", b"\0\0\1\xba"]
+)
+def test_a_video_that_is_named_as_a_photo_is_called_one(head):
+    with pytest.raises(PhotoError, match=r"not a photo but a video: .* such as \.mp4") as caught:
+        decode_photo(head + bytes(400))
+    assert caught.value.reason == "not a photo"
+    with pytest.raises(PhotoError, match="no known image format"):
+        decode_photo(b"hello, world" + bytes(400))
+
+
 def test_a_decompression_bomb_is_refused_before_it_is_decoded():
     import struct
     import zlib

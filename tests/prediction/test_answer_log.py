@@ -99,7 +99,7 @@ def test_whatever_a_kill_leaves_is_completed(tmp_path_factory, data):
 def test_other_options_are_named(photos):
     out = Path("out.txt")
     run(out, NAMES[:3])
-    with pytest.raises(UsageError, match=r"begun with threshold 0.7, now 0.9"):
+    with pytest.raises(UsageError, match="begun with --threshold 0.7, now with --threshold 0.9"):
         run(out, resume=True, facts=FACTS | {"threshold": 0.9})
     assert run(out, force=True, facts=FACTS | {"threshold": 0.9}) == NAMES
 
@@ -122,6 +122,28 @@ def test_a_file_without_a_log_is_not_touched(photos):
     with pytest.raises(DataError, match="damaged"):
         run(out, resume=True)
     assert out.read_text() == "somebody's"
+
+
+@pytest.mark.parametrize("log", [b"", b'{"model": "ab'])
+@pytest.mark.parametrize("answers", [b"", b"he", b"head\n"])
+def test_a_run_that_could_not_begin_is_begun(photos, log, answers):
+    """What a disk leaves that was full from the start."""
+    out = Path("out.txt")
+    out.write_bytes(answers)
+    log_of(out).write_bytes(log)
+    assert run(out, resume=True) == NAMES
+    assert out.read_text() == WHOLE
+    assert run(out, resume=True) == []
+
+
+def test_answers_with_an_empty_log_are_not_touched(photos):
+    out = Path("out.txt")
+    out.write_text("head\nanswers")
+    log_of(out).touch()
+    with pytest.raises(DataError, match="nothing tells how") as caught:
+        run(out, resume=True)
+    assert "--force" in caught.value.hint and "is empty" in caught.value.hint
+    assert out.read_text() == "head\nanswers"
 
 
 def test_two_runs_do_not_mix(photos):
