@@ -192,7 +192,7 @@ class _Reading:
             self._kinds.add(kind)
         number = len(self._keys)
         for unit in units:
-            self._shown = self._shown or kind == "faces" or len(_boxes_of(unit)) > 1
+            self._shown = self._shown or kind == "faces" or isinstance(unit.get("best"), dict)
             self._photo.append(number)
             self._female.append(unit["probabilities"]["female"])
             self._size.append(unit["seconds"] if kind == "tracks" else 1.0)

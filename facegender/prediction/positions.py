@@ -38,8 +38,8 @@ class _Path:
 class Positions:
     """The boxes of all tracks of a video: 20 bytes a face and frame, 8 a frame.
 
-    A box is drawn until the next frame that was looked at, and never outside its track's time: a cut
-    may come between two such frames.
+    A box is drawn until the next frame that was looked at, and never outside its track's time: a
+    cut may come between two such frames.
     """
 
     def __init__(self) -> None:
