@@ -3,10 +3,10 @@
 A video is a series of shots with a cut between two. In each shot one to three portraits move over
 a made background; of each face it is known where it is in each frame and how much of it is seen.
 
-    python -m tests.prediction.made_videos PHOTOS --videos 4 --fps 5 1
-    python -m tests.prediction.made_videos PHOTOS --write film.mp4
+    python -m tests.prediction.made_videos FOLDER --videos 4 --fps 5 1
+    python -m tests.prediction.made_videos FOLDER --write film.mp4
 
-PHOTOS is a folder with ``photos.csv`` (path, gender). The first predicts some videos and compares
+FOLDER has ``photos.csv`` (path, gender). The first predicts some videos and compares
 the answers with the truth, the second only makes one.
 """
 
@@ -381,18 +381,27 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--first", type=int, default=1, help="seed of the first video")
     parser.add_argument("--fps", type=float, nargs="*", default=[5])
+    parser.add_argument("--rough", action="store_true", help="see make_video")
     parser.add_argument("--write", type=Path, help="only make the first video, there")
     options = parser.parse_args()
     predictor = Predictor()
     portraits = portraits_of(options.photos, predictor.detector)
     if options.write is not None:
-        make_video(options.write, portraits, seconds=options.seconds, seed=options.first)
+        make_video(
+            options.write,
+            portraits,
+            seconds=options.seconds,
+            seed=options.first,
+            rough=options.rough,
+        )
         return
     totals = {fps: Scores() for fps in options.fps}
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.first, options.first + options.videos):
             path = Path(folder) / f"{seed}.mp4"
-            truth = make_video(path, portraits, seconds=options.seconds, seed=seed)
+            truth = make_video(
+                path, portraits, seconds=options.seconds, seed=seed, rough=options.rough
+            )
             for fps in options.fps:
                 totals[fps] += judge(predictor, path, truth, fps)
     for fps, total in totals.items():
