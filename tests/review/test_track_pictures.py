@@ -134,5 +134,5 @@ def test_a_csv_of_videos_alone_has_nothing_to_review(film, tmp_path):
         "path,error,face,x,y,width,height,landmarks,score,label,female,male,uncertain,seconds\n"
         "film.mp4,,1,40,20,30,30,,0.9,male,0.2,0.8,no,2.0\n"
     )
-    with pytest.raises(DataError, match="no photo"):
+    with pytest.raises(DataError, match="does not say where"):
         read_answers(tmp_path / "answers.csv")
