@@ -122,7 +122,7 @@ class Video:
         rate: the video's own frames a second, or None.
         error: why a part of the video could not be read; known after the last frame.
         read_to: seconds up to which frames were read.
-        lost: when parts of the stream could not be decoded.
+        lost: when parts of the stream could not be decoded, in order.
         cut_after: when the first cut after the last frame that was yielded is; None without one.
 
     Raises:

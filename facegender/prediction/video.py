@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -313,9 +314,13 @@ class _Run:
         """Follow the frames that an earlier run read."""
         if self._journal is None or not isinstance(self._video, Video):
             return
+        lost = None
         for frame in self._journal.frames():
-            self._video.lost[:] = frame.lost
+            lost = frame.lost
             self._join(frame.time, frame.change, frame.sightings, frame.crops)
+        if lost is not None:
+            count, first, latest = lost
+            self._video.lost[:] = [*[first] * (count - 1), latest]
 
     def _note(self, frame: Frame, seen: Sequence[Sighting], crops: Sequence[Photo | None]) -> None:
         """Write a frame into the journal."""
@@ -324,7 +329,9 @@ class _Run:
         if not self._video.steady:
             self._journal.stop()
             return
-        lost = tuple(time for time in self._video.lost if time < frame.time - 1e-6)
+        times = self._video.lost
+        count = bisect_left(times, frame.time - 1e-6)
+        lost = (count, times[0], times[count - 1]) if count else None
         self._journal.add(JournalFrame(frame.time, frame.change, lost, tuple(seen), tuple(crops)))
 
     def _keep(self, ended: list[Track]) -> None:

@@ -38,7 +38,8 @@ class JournalFrame:
     Attributes:
         time: seconds from the beginning of the video.
         change: since the frame before.
-        lost: when parts of the stream could not be decoded until then.
+        lost: how many parts of the stream could not be decoded until then, and when the first and
+            the last; None without one.
         sightings: its faces.
         crops: of faces that were the best of their tracks then; None for the others, and where
             crops are not kept.
@@ -46,7 +47,7 @@ class JournalFrame:
 
     time: float
     change: Change
-    lost: tuple[float, ...]
+    lost: tuple[int, float, float] | None
     sightings: tuple[Sighting, ...]
     crops: tuple[Photo | None, ...]
 
@@ -191,7 +192,7 @@ def _json_of(frame: JournalFrame, crops: bool) -> dict[str, Any]:
         "time": frame.time,
         "cuts": frame.change.cuts,
         "gradual": frame.change.gradual,
-        "lost": [len(frame.lost), frame.lost[0], frame.lost[-1]] if frame.lost else None,
+        "lost": frame.lost,
         "faces": [
             {
                 "box": face.box,
@@ -215,11 +216,11 @@ def _json_of(frame: JournalFrame, crops: bool) -> dict[str, Any]:
 def _frame_of(line: dict[str, Any]) -> JournalFrame:
     faces = line["faces"]
     cuts = line["cuts"]
-    count, first, latest = line["lost"] or (0, 0.0, 0.0)
+    lost = line["lost"]
     return JournalFrame(
         line["time"],
         Change(None if cuts is None else (cuts[0], cuts[1]), line["gradual"]),
-        (*(first,) * (count - 1), latest) if count else (),
+        None if lost is None else (lost[0], lost[1], lost[2]),
         tuple(map(_sighting_of, faces)),
         tuple(None if face["crop"] is None else _crop_of(*face["crop"]) for face in faces),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -248,10 +249,22 @@ def _parent_pipe() -> tuple[Connection, Connection]:
 
 
 def end_workers() -> None:
-    """Kill all worker processes; their current work is lost."""
+    """Kill all worker processes; their current work is lost.
+
+    Their semaphores are released here, and not by the collector in a thread that reads on: Python's
+    end might cut it off in the middle of that, and their tracker would print a warning.
+    """
     _idle.clear()
-    for pool in list(_started):
-        pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+    pools, collects = list(_started), gc.isenabled()
+    gc.disable()
+    try:
+        while pools:
+            pools.pop().shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+            if not pools:
+                gc.collect()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _start_worker(parent: Connection) -> None:

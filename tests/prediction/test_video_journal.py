@@ -17,7 +17,7 @@ from facegender.prediction.video_journal import VideoJournal
 from facegender.prediction.video_outputs import VideoOutputs, VideoOutputSettings
 from tests.prediction import made_videos
 
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 
 SAMPLING = Sampling(fps=5)
 
@@ -132,3 +132,25 @@ def test_what_changed_between_frames_is_the_same_when_read_on(film):
         rest = list(video.frames())
     assert [one.change for one in rest] == [one.change for one in frames[2:]]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(rest, frames[2:], strict=True))
+
+
+def test_damage_is_told_once_wherever_the_run_was_stopped(predictor, film, tmp_path):
+    path = tmp_path / "damaged.mp4"
+    data = bytearray(film.read_bytes())
+    with av.open(str(film)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    for packet in packets[60:70]:
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path.write_bytes(data)
+    whole = tmp_path / "journal"
+    with VideoJournal(whole, path, {}) as journal:
+        expected = predict_video(predictor, path, SAMPLING, journal=journal)
+    assert str(expected.error).startswith("damaged: ")
+    lines = whole.read_bytes().splitlines(keepends=True)
+    for kept in (3, len(lines) // 2, len(lines) - 1, len(lines)):
+        place = tmp_path / f"stopped{kept}"
+        place.write_bytes(b"".join(lines[:kept]))
+        with VideoJournal(place, path, {}) as journal:
+            found = predict_video(predictor, path, SAMPLING, journal=journal)
+        assert str(found.error) == str(expected.error)
+        assert len(found.tracks) == len(expected.tracks)
