@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import stat
@@ -72,9 +73,9 @@ def opened_stream(file: Any, *, keyframes: bool) -> tuple[InputContainer, VideoS
 
 def _why(file: Any, error: Exception) -> str:
     """What keeps a file from being opened, in words."""
-    from av.error import ArgumentError, InvalidDataError
+    from av.error import InvalidDataError
 
-    if not isinstance(error, (ArgumentError, InvalidDataError)):
+    if not (isinstance(error, InvalidDataError) or getattr(error, "errno", None) == errno.EINVAL):
         return getattr(error, "strerror", None) or str(error) or type(error).__name__
     file.seek(0)
     if file.read(8)[4:] == b"ftyp":
