@@ -67,6 +67,7 @@ UnitOption = Annotated[
     str | None,
     typer.Option(
         "--unit",
+        metavar="WHICH",
         autocompletion=completion.one_of(choices.Unit),
         help="Of answers that hold both: face counts the photos, track the videos.",
     ),
